@@ -1,0 +1,45 @@
+/* commands/decide.h: what a decider is given, and what it gives.
+ *
+ * Contract  decide is pure: (state, command, context) -> events or a refusal; the same arguments
+ * give the same answer, and nothing is allocated. PW_OK with events: they happened. PW_OK without:
+ * a yes that changes nothing. Any other code: a refusal out of the command's list, with a detail
+ * that names no person. Each command of the tables has one decider, pw_<aggregate>_<lower>_decide,
+ * declared here from the tables: a command without one does not link. */
+#ifndef PW_COMMANDS_DECIDE_H
+#define PW_COMMANDS_DECIDE_H
+
+#include "commands/state.h"
+
+struct pw_context {
+    int64_t decided_at_us;
+    struct pw_id actor_id;
+    enum pw_role role;
+};
+
+#define PW_DECISION_EVENTS_MAX 8 /* The most that any decider of the tables gives. */
+
+struct pw_decision {
+    struct pw_event
+        events[PW_DECISION_EVENTS_MAX]; /* Without stream versions: pw_decide fills those. */
+    uint32_t event_count;
+};
+
+/* Adds an event and gives it, zeroed, to fill its payload. */
+struct pw_event *pw_decision_add(struct pw_decision *decision, enum pw_event_type type,
+                                 const struct pw_id *stream_id);
+
+#define PW_COMMAND(aggregate, lower, ...)                                                          \
+    enum pw_code pw_##aggregate##_##lower##_decide(                                                \
+        const struct pw_tenant *tenant, const struct pw_##aggregate##_##lower *command,            \
+        const struct pw_context *context, struct pw_decision *out, struct pw_err *err);
+#include "schemas/all.def"
+
+/* Decides any command on a boundary's state (NULL: the tenant does not exist; only tenant.create
+ * takes that) and fills the events' stream versions. if_match is the version that the command's
+ * target must have, or -1; VERSION_MISMATCH otherwise, after the decider found that the target
+ * exists. */
+enum pw_code pw_decide(const struct pw_tenant *tenant, const struct pw_command *command,
+                       int64_t if_match, const struct pw_context *context, struct pw_decision *out,
+                       struct pw_err *err);
+
+#endif

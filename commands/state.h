@@ -1,0 +1,96 @@
+/* commands/state.h: the folded state of one partition: its tenants with their exams, slots,
+ * reservations and calendars.
+ *
+ * Contract  evolve applies one accepted event; it never refuses and knows no clock. An event that
+ * does not fit the state (a seat in a slot that does not exist) is a damaged ledger:
+ * LEDGER_DAMAGED, and the state is not to be used further. Two states that were folded from the
+ * same events serialise to the same bytes, whatever way they came (replay, or live with step-downs
+ * between). Owner     The state owns its memory. Pointers that it gives live until the next evolve.
+ * Threads   One owner. */
+#ifndef PW_COMMANDS_STATE_H
+#define PW_COMMANDS_STATE_H
+
+#include "commands/map.h"
+#include "schemas/schema.h"
+#include "schemas/wire.h"
+
+#define PW_ISSUERS_MAX 16
+
+struct pw_issuer {
+    char name[PW_TEXT_BYTES_MAX];
+    uint32_t name_bytes;
+    struct pw_hash public_key;
+};
+
+/* What decisions need of an exam; its texts are in the read models. */
+struct pw_exam {
+    struct pw_id owner_id;
+    uint32_t version;          /* Of the stream. */
+    uint32_t published_number; /* 0: none. */
+    uint32_t published_duration_minutes;
+    uint32_t published_lead_time_minutes;
+    uint32_t published_buffer_minutes;
+    uint32_t draft_duration_minutes;
+    uint32_t draft_lead_time_minutes;
+    uint32_t draft_buffer_minutes;
+    struct pw_hash
+        draft_hash; /* SHA-256 of the msgpack array [1, title, duration, lead time, buffer]. */
+    struct pw_hash published_hash;
+};
+
+struct pw_slot {
+    struct pw_id exam_id;
+    uint32_t version;
+    uint32_t exam_version;
+    int64_t starts_at_us;
+    int64_t ends_at_us;
+    uint32_t lead_time_minutes;
+    uint32_t buffer_minutes;
+    uint32_t capacity;
+    uint32_t taken_count; /* Folded from reservations. */
+};
+
+enum pw_reservation_state { PW_RESERVATION_CONFIRMED = 1, PW_RESERVATION_CANCELLED_STATE };
+
+struct pw_reservation {
+    struct pw_id slot_id;
+    struct pw_id exam_id;
+    struct pw_id student_id;
+    struct pw_id next_id; /* The student's next live reservation, or nil. */
+    uint32_t version;
+    uint32_t state; /* enum pw_reservation_state */
+    int64_t starts_at_us;
+    int64_t ends_at_us;
+    int64_t free_again_at_us;
+};
+
+struct pw_tenant; /* Opaque outside commands/'s deciders: commands/tenant_state.h. */
+struct pw_state;
+
+struct pw_state *pw_state_new(void);
+void pw_state_free(struct pw_state *state);
+
+const struct pw_tenant *pw_state_tenant(const struct pw_state *state,
+                                        const struct pw_id *tenant_id); /* NULL: none. */
+
+/* Applies one event of a boundary. Checks that stream_version is the stream's next one. */
+enum pw_code pw_state_evolve(struct pw_state *state, const struct pw_id *boundary_id,
+                             const struct pw_event *event, struct pw_undo *undo,
+                             struct pw_err *err);
+
+/* Reads: NULL where there is none. */
+const struct pw_exam *pw_tenant_exam(const struct pw_tenant *tenant, const struct pw_id *id);
+const struct pw_slot *pw_tenant_slot(const struct pw_tenant *tenant, const struct pw_id *id);
+const struct pw_reservation *pw_tenant_reservation(const struct pw_tenant *tenant,
+                                                   const struct pw_id *id);
+const struct pw_issuer *pw_tenant_issuers(const struct pw_tenant *tenant, uint32_t *ret_count);
+uint32_t pw_tenant_version(const struct pw_tenant *tenant);
+
+/* The version of any stream of the tenant; 0 for one that does not exist (or tenant NULL). */
+uint32_t pw_stream_version(const struct pw_tenant *tenant, enum pw_aggregate aggregate,
+                           const struct pw_id *id);
+
+/* The canonical serialisation: tenants, then streams, sorted by id. */
+void pw_state_serialise(const struct pw_state *state, struct pw_buffer *buffer);
+
+#endif

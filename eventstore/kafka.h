@@ -1,0 +1,44 @@
+/* eventstore/kafka.h: the ledger on Kafka.
+ *
+ * Contract  As eventstore/ledger.h. Settings that the ledger rests on (acks=all, idempotence,
+ * time-outs, read_uncommitted, check.crcs) are set here and cannot be overridden; other `kafka.*`
+ * settings go to librdkafka as they are. Errors    SETTING_WRONG for an unknown librdkafka setting
+ * or one of ours. LEDGER_DOWN when no broker answers. */
+#ifndef PW_EVENTSTORE_KAFKA_H
+#define PW_EVENTSTORE_KAFKA_H
+
+#include "eventstore/ledger.h"
+#include "eventstore/record.h"
+
+struct pw_kafka_setting {
+    const char *name; /* librdkafka's name: `bootstrap.servers`, `sasl.username`, ... */
+    const char *value;
+};
+
+struct pw_kafka_config {
+    const char *topic; /* `proctorwise.ledger` */
+    const struct pw_kafka_setting *settings;
+    size_t setting_count;
+    bool reads_only; /* No producer: append and renew give LEDGER_DOWN. */
+};
+
+/* Opens a handle; connects in the background, except that the partition count is asked for, for up
+ * to timeout_ms (it may be waited for again by check). */
+enum pw_code pw_kafka_open(const struct pw_kafka_config *config, struct pw_ledger_wake wake,
+                           int timeout_ms, struct pw_ledger *ret_ledger, struct pw_err *err);
+
+/* `admin ledger create`: the topic with its settings where there is none, then a genesis at offset
+ * 0 of every partition that has none. Safe to repeat, and after a kill at any moment: partitions
+ * without a genesis get the ledger id of those that have one. replication_factor 3 brings
+ * min.insync.replicas=2. *ret_created is false when everything was there. */
+struct pw_ledger_plan {
+    uint32_t partition_count;
+    uint32_t replication_factor;
+    int64_t horizon_us;
+    struct pw_id ledger_id; /* For a new ledger. */
+};
+enum pw_code pw_kafka_create(const struct pw_kafka_config *config,
+                             const struct pw_ledger_plan *plan, bool *ret_created,
+                             struct pw_id *ret_ledger_id, struct pw_err *err);
+
+#endif

@@ -1,0 +1,28 @@
+/* schemas/codec.h: the structs of the tables to and from msgpack payloads.
+ *
+ * Contract  A payload is the array of a message's fields in tag order. Reading checks kinds,
+ * lengths and UTF-8, but not the tables' `min` and `max`: limits may be tightened for new commands
+ * without making old events unreadable. Owner     Text fields of what is read are views into the
+ * payload. */
+#ifndef PW_SCHEMAS_CODEC_H
+#define PW_SCHEMAS_CODEC_H
+
+#include "schemas/schema.h"
+#include "schemas/wire.h"
+
+void pw_payload_write(struct pw_buffer *buffer, const struct pw_message *message, const void *body);
+
+/* False when the bytes are not one payload of this message, all of them. */
+bool pw_payload_read(struct pw_str payload, const struct pw_message *message, void *ret_body);
+
+/* The event of a name and version; upcasts older versions. LEDGER_DAMAGED for an unknown name or
+ * version, or a payload that does not decode: `err` says which. Fills type and body of *ret_event;
+ * stream id and version are the caller's. */
+enum pw_code pw_event_read(struct pw_str name, uint32_t version, struct pw_str payload,
+                           struct pw_event *ret_event, struct pw_err *err);
+
+/* Writes the client's decoded fields (PW_FROM_BODY, PW_FROM_BODY_OR, PW_FROM_PATH) in table order:
+ * what a fingerprint covers. */
+void pw_command_write_client_fields(struct pw_buffer *buffer, const struct pw_command *command);
+
+#endif

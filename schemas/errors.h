@@ -1,0 +1,63 @@
+/* schemas/errors.h: an error is a code, a lasting phrase, and one detail.
+ *
+ * Contract  A function that can fail returns enum pw_code; PW_OK is 0. Where it takes a struct
+ * pw_err, that says more: filled on failure, untouched on success, NULL where the caller does not
+ * care. Owner     The detail is copied into the caller's struct, cut at its size. It names no
+ * person. */
+#ifndef PW_SCHEMAS_ERRORS_H
+#define PW_SCHEMAS_ERRORS_H
+
+#include "schemas/types.h"
+
+enum pw_error_kind {
+    PW_KIND_NONE,
+    PW_KIND_INVALID,
+    PW_KIND_UNAUTHENTICATED,
+    PW_KIND_FORBIDDEN,
+    PW_KIND_NOT_FOUND,
+    PW_KIND_METHOD,
+    PW_KIND_NOT_ACCEPTABLE,
+    PW_KIND_LENGTH,
+    PW_KIND_TOO_LARGE,
+    PW_KIND_MEDIA_TYPE,
+    PW_KIND_REFUSED,
+    PW_KIND_PRECONDITION,
+    PW_KIND_UNPROCESSABLE,
+    PW_KIND_TOO_FAST,
+    PW_KIND_UNAVAILABLE,
+    PW_KIND_INTERNAL,
+    PW_KIND_COUNT
+};
+
+enum pw_code {
+    PW_OK,
+#define PW_ERROR(code, kind, name, title, remedy) PW_ERR_##code,
+#include "schemas/errors.def"
+#undef PW_ERROR
+    PW_CODE_COUNT
+};
+
+struct pw_error_info {
+    enum pw_error_kind kind;
+    const char *name;   /* `slot-full`: the last part of a problem's type. */
+    const char *title;  /* One phrase for a person. */
+    const char *remedy; /* What to do next. */
+};
+
+/* The table's entry of a code; PW_OK has empty texts. */
+const struct pw_error_info *pw_error_info(enum pw_code code);
+
+/* The code of a name as answers in the ledger carry it; false for a name that this version does not
+ * know. */
+bool pw_error_by_name(struct pw_str name, enum pw_code *ret_code);
+
+struct pw_err {
+    enum pw_code code;
+    char detail[240];
+};
+
+/* Fills err (where not NULL) and returns code, so that a refusal is one line. */
+enum pw_code pw_fail(struct pw_err *err, enum pw_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

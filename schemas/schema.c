@@ -1,0 +1,165 @@
+/* schemas/schema.c: the descriptors of every command and event, read from the tables. */
+#include "schemas/schema.h"
+
+/* Each descriptor is made inside a function of its own, where `this` can name the struct that
+ * offsetof needs. */
+#define PW_DESCRIBE(tag, kind, name, source, min, max, fallback, doc)                              \
+    {#name, doc, PW_FIELD_KIND_##kind, source, offsetof(this, name), min, max, fallback, tag},
+#define PW_PATH(tag, kind, name, doc) PW_DESCRIBE(tag, kind, name, PW_FROM_PATH, 0, 0, 0, doc)
+#define PW_MADE(tag, kind, name, doc) PW_DESCRIBE(tag, kind, name, PW_MADE_BY_SHELL, 0, 0, 0, doc)
+#define PW_DERIVED(tag, kind, name, doc)                                                           \
+    PW_DESCRIBE(tag, kind, name, PW_DERIVED_FROM_ID, 0, 0, 0, doc)
+#define PW_FIELD(tag, kind, name, min, max, doc)                                                   \
+    PW_DESCRIBE(tag, kind, name, PW_FROM_BODY, min, max, 0, doc)
+#define PW_FIELD_OR(tag, kind, name, min, max, fallback, doc)                                      \
+    PW_DESCRIBE(tag, kind, name, PW_FROM_BODY_OR, min, max, fallback, doc)
+
+#define PW_REFUSES_1(a)                                      PW_ERR_##a,
+#define PW_REFUSES_2(a, ...)                                 PW_ERR_##a, PW_REFUSES_1(__VA_ARGS__)
+#define PW_REFUSES_3(a, ...)                                 PW_ERR_##a, PW_REFUSES_2(__VA_ARGS__)
+#define PW_REFUSES_4(a, ...)                                 PW_ERR_##a, PW_REFUSES_3(__VA_ARGS__)
+#define PW_REFUSES_5(a, ...)                                 PW_ERR_##a, PW_REFUSES_4(__VA_ARGS__)
+#define PW_REFUSES_6(a, ...)                                 PW_ERR_##a, PW_REFUSES_5(__VA_ARGS__)
+#define PW_REFUSES_7(a, ...)                                 PW_ERR_##a, PW_REFUSES_6(__VA_ARGS__)
+#define PW_REFUSES_8(a, ...)                                 PW_ERR_##a, PW_REFUSES_7(__VA_ARGS__)
+#define PW_REFUSES_PICK(a, b, c, d, e, f, g, h, reader, ...) reader
+#define PW_REFUSES(...)                                                                            \
+    PW_REFUSES_PICK(__VA_ARGS__, PW_REFUSES_8, PW_REFUSES_7, PW_REFUSES_6, PW_REFUSES_5,           \
+                    PW_REFUSES_4, PW_REFUSES_3, PW_REFUSES_2, PW_REFUSES_1, unused)                \
+    (__VA_ARGS__)
+
+#define PW_COMMAND(aggregate_, lower, UPPER, door_, roles_, path_, target, doc_, example_,         \
+                   refusals_, fields_)                                                             \
+    static const struct pw_command_info *describe_command_##aggregate_##_##lower(void)             \
+    {                                                                                              \
+        typedef struct pw_##aggregate_##_##lower this;                                             \
+        static const struct pw_field fields[] = {fields_};                                         \
+        static const enum pw_code refusals[] = {refusals_};                                        \
+        static const struct pw_command_info info = {                                               \
+            .name = #aggregate_ "." #lower,                                                        \
+            .path = path_,                                                                         \
+            .doc = doc_,                                                                           \
+            .example = example_,                                                                   \
+            .message = {fields, PW_COUNT(fields), sizeof(this)},                                   \
+            .refusals = refusals,                                                                  \
+            .refusal_count = PW_COUNT(refusals),                                                   \
+            .roles = roles_,                                                                       \
+            .target_offset = offsetof(this, target),                                               \
+            .aggregate = PW_AGGREGATE_##aggregate_,                                                \
+            .door = PW_DOOR_##door_,                                                               \
+        };                                                                                         \
+        static_assert(PW_COUNT(fields) <= PW_FIELDS_MAX, "too many fields");                       \
+        return &info;                                                                              \
+    }
+#define PW_EVENT(aggregate_, lower, UPPER, version_, doc_, fields_)                                \
+    static const struct pw_event_info *describe_event_##aggregate_##_##lower(void)                 \
+    {                                                                                              \
+        typedef struct pw_##aggregate_##_##lower this;                                             \
+        static const struct pw_field fields[] = {fields_};                                         \
+        static const struct pw_event_info info = {                                                 \
+            .name = #aggregate_ "_" #lower,                                                        \
+            .doc = doc_,                                                                           \
+            .message = {fields, PW_COUNT(fields), sizeof(this)},                                   \
+            .version = version_,                                                                   \
+            .aggregate = PW_AGGREGATE_##aggregate_,                                                \
+        };                                                                                         \
+        static_assert(PW_COUNT(fields) <= PW_FIELDS_MAX, "too many fields");                       \
+        return &info;                                                                              \
+    }
+#include "schemas/all.def"
+
+static const struct pw_command_info *(*const commands[])(void) = {
+#define PW_COMMAND(aggregate, lower, UPPER, ...)                                                   \
+    [PW_COMMAND_##UPPER] = describe_command_##aggregate##_##lower,
+#include "schemas/all.def"
+};
+
+static const struct pw_event_info *(*const events[])(void) = {
+#define PW_EVENT(aggregate, lower, UPPER, ...)                                                     \
+    [PW_EVENT_##UPPER] = describe_event_##aggregate##_##lower,
+#include "schemas/all.def"
+};
+
+const struct pw_command_info *pw_command_info(enum pw_command_type type)
+{
+    assert(type < PW_COMMAND_COUNT);
+    return commands[type]();
+}
+
+bool pw_command_creates(const struct pw_command_info *info)
+{
+    for (uint32_t i = 0; i < info->message.field_count; i++) {
+        const struct pw_field *field = &info->message.fields[i];
+        if (field->offset == info->target_offset) {
+            return field->source == PW_MADE_BY_SHELL || field->source == PW_DERIVED_FROM_ID;
+        }
+    }
+    return false;
+}
+
+void *pw_command_body(struct pw_command *command)
+{
+    return (char *)command + offsetof(struct pw_command, tenant_create);
+}
+
+const struct pw_id *pw_command_target(const struct pw_command *command)
+{
+    const char *body = (const char *)command + offsetof(struct pw_command, tenant_create);
+    return (const struct pw_id *)(body + pw_command_info(command->type)->target_offset);
+}
+
+const struct pw_event_info *pw_event_info(enum pw_event_type type)
+{
+    assert(type < PW_EVENT_COUNT);
+    return events[type]();
+}
+
+bool pw_event_by_name(struct pw_str name, enum pw_event_type *ret_type)
+{
+    for (int type = 0; type < PW_EVENT_COUNT; type++) {
+        if (pw_str_equal(name, pw_str_of(events[type]()->name))) {
+            *ret_type = (enum pw_event_type)type;
+            return true;
+        }
+    }
+    return false;
+}
+
+void *pw_event_body(struct pw_event *event)
+{
+    return (char *)event + offsetof(struct pw_event, tenant_created);
+}
+
+static const char *const role_names[] = {
+#define PW_ROLE_NAME(UPPER, text) [PW_ROLE_##UPPER] = text,
+    PW_ROLES(PW_ROLE_NAME)
+#undef PW_ROLE_NAME
+};
+
+const char *pw_role_name(enum pw_role role)
+{
+    assert(role < PW_ROLE_COUNT);
+    return role_names[role];
+}
+
+bool pw_role_by_name(struct pw_str name, enum pw_role *ret_role)
+{
+    for (int role = 0; role < PW_ROLE_COUNT; role++) {
+        if (pw_str_equal(name, pw_str_of(role_names[role]))) {
+            *ret_role = (enum pw_role)role;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *pw_aggregate_name(enum pw_aggregate aggregate)
+{
+    static const char *const names[] = {
+#define PW_AGGREGATE_NAME(lower) [PW_AGGREGATE_##lower] = #lower,
+        PW_AGGREGATES(PW_AGGREGATE_NAME)
+#undef PW_AGGREGATE_NAME
+    };
+    assert(aggregate < PW_AGGREGATE_COUNT);
+    return names[aggregate];
+}

@@ -1,0 +1,205 @@
+/* schemas/schema.h: the words of the domain, read from the tables (schemas/all.def).
+ *
+ * From each PW_COMMAND and PW_EVENT come a struct, an enum member and a descriptor. Encoding, JSON,
+ * routes, dispatch, docs/EVENTS.md: all walk the descriptors or include the tables again; no word
+ * of a table is written twice.
+ *
+ * Contract  Field tags and names are for ever: append, retire, never reuse. A payload is the
+ * msgpack array of the fields in tag order. What a field's kind means in C, in msgpack and in JSON:
+ *             id        struct pw_id     bin 16     UUID text
+ *             text      struct pw_str    str        string, `min` to `max` bytes of UTF-8, no NUL
+ * or control character zone      struct pw_str    str        string, the shape of an IANA time zone
+ * name language  struct pw_str    str        string, the shape of a BCP 47 tag count     uint32_t
+ * integer    whole number, `min` to `max` minutes   uint32_t         integer    whole number, `min`
+ * to `max` at        int64_t (us)     integer    RFC 3339 text, `min` to `max` in microseconds hash
+ * struct pw_hash   bin 32     64 hex digits key       struct pw_hash   bin 32     base64url without
+ * padding Owner     Text fields are views: into the request's arena, or into the record that they
+ * were read from. */
+#ifndef PW_SCHEMAS_SCHEMA_H
+#define PW_SCHEMAS_SCHEMA_H
+
+#include "schemas/errors.h"
+#include "schemas/types.h"
+
+#define PW_CTYPE_id       struct pw_id
+#define PW_CTYPE_text     struct pw_str
+#define PW_CTYPE_zone     struct pw_str
+#define PW_CTYPE_language struct pw_str
+#define PW_CTYPE_count    uint32_t
+#define PW_CTYPE_minutes  uint32_t
+#define PW_CTYPE_at       int64_t
+#define PW_CTYPE_hash     struct pw_hash
+#define PW_CTYPE_key      struct pw_hash
+
+enum pw_field_kind {
+    PW_FIELD_KIND_id,
+    PW_FIELD_KIND_text,
+    PW_FIELD_KIND_zone,
+    PW_FIELD_KIND_language,
+    PW_FIELD_KIND_count,
+    PW_FIELD_KIND_minutes,
+    PW_FIELD_KIND_at,
+    PW_FIELD_KIND_hash,
+    PW_FIELD_KIND_key
+};
+
+/* Who gives a command's field its value. An event's fields are all PW_FROM_BODY. */
+enum pw_field_source {
+    PW_FROM_BODY,      /* The client, in the JSON body; must be there. */
+    PW_FROM_BODY_OR,   /* The client, or `fallback`. */
+    PW_FROM_PATH,      /* The client, in the route. */
+    PW_MADE_BY_SHELL,  /* A fresh UUIDv7. */
+    PW_DERIVED_FROM_ID /* The UUIDv5 of the command id: the boundary that the command creates. */
+};
+
+struct pw_field {
+    const char *name;
+    const char *doc;
+    enum pw_field_kind kind;
+    enum pw_field_source source;
+    uint32_t offset; /* Inside the message's struct. */
+    int64_t min;     /* Inclusive; bytes for texts, the value for numbers and moments. */
+    int64_t max;
+    int64_t fallback;
+    uint8_t tag; /* From 1, in order, without holes. */
+};
+
+#define PW_FIELDS_MAX     16
+#define PW_TEXT_BYTES_MAX 200 /* Of any text field: what a table may ask for at most. */
+
+/* A struct of a table, described. */
+struct pw_message {
+    const struct pw_field *fields;
+    uint32_t field_count;
+    uint32_t size; /* sizeof the struct. */
+};
+
+/* Roles, as tokens and the ledger name them; a command's roles are a set of bits. */
+#define PW_ROLES(X)                                                                                \
+    X(STUDENT, "student")                                                                          \
+    X(TEACHER, "teacher")                                                                          \
+    X(GRADER, "grader")                                                                            \
+    X(PROCTOR, "proctor")                                                                          \
+    X(ADMIN, "admin")                                                                              \
+    X(AUDITOR, "auditor")                                                                          \
+    X(ANALYST, "analyst")                                                                          \
+    X(SERVICE, "service")                                                                          \
+    X(SYSTEM, "system")                                                                            \
+    X(OPERATOR, "operator")
+
+enum pw_role {
+#define PW_ROLE_MEMBER(UPPER, text) PW_ROLE_##UPPER,
+    PW_ROLES(PW_ROLE_MEMBER)
+#undef PW_ROLE_MEMBER
+        PW_ROLE_COUNT
+};
+#define PW_ROLE(UPPER) (UINT32_C(1) << PW_ROLE_##UPPER)
+
+const char *pw_role_name(enum pw_role role);
+bool pw_role_by_name(struct pw_str name, enum pw_role *ret_role);
+
+/* Aggregates: the types of streams. */
+#define PW_AGGREGATES(X) X(tenant) X(exam) X(slot) X(reservation)
+
+enum pw_aggregate {
+#define PW_AGGREGATE_MEMBER(lower) PW_AGGREGATE_##lower,
+    PW_AGGREGATES(PW_AGGREGATE_MEMBER)
+#undef PW_AGGREGATE_MEMBER
+        PW_AGGREGATE_COUNT
+};
+const char *pw_aggregate_name(enum pw_aggregate aggregate);
+
+/* Where a command comes in: under /v1/tenants/{tenant} for tokens, or under /internal for
+ * operators. */
+enum pw_door { PW_DOOR_PUBLIC, PW_DOOR_INTERNAL };
+
+/* --- The structs: struct pw_reservation_reserve, struct pw_reservation_reserved, ... ---
+ * `publish` has a path id only, yet no struct is empty: every command names at least one stream. */
+#define PW_PATH(tag, kind, name, doc)                         PW_CTYPE_##kind name;
+#define PW_MADE(tag, kind, name, doc)                         PW_CTYPE_##kind name;
+#define PW_DERIVED(tag, kind, name, doc)                      PW_CTYPE_##kind name;
+#define PW_FIELD(tag, kind, name, min, max, doc)              PW_CTYPE_##kind name;
+#define PW_FIELD_OR(tag, kind, name, min, max, fallback, doc) PW_CTYPE_##kind name;
+#define PW_REFUSES(...)
+#define PW_COMMAND(aggregate, lower, UPPER, door, roles, path, target, doc, example, refusals,     \
+                   fields)                                                                         \
+    struct pw_##aggregate##_##lower {                                                              \
+        fields                                                                                     \
+    };
+#define PW_EVENT(aggregate, lower, UPPER, version, doc, fields)                                    \
+    struct pw_##aggregate##_##lower {                                                              \
+        fields                                                                                     \
+    };
+#include "schemas/all.def"
+
+/* --- The commands --- */
+enum pw_command_type {
+#define PW_COMMAND(aggregate, lower, UPPER, ...) PW_COMMAND_##UPPER,
+#include "schemas/all.def"
+    PW_COMMAND_COUNT
+};
+
+struct pw_command {
+    enum pw_command_type type;
+    union {
+#define PW_COMMAND(aggregate, lower, UPPER, ...)                                                   \
+    struct pw_##aggregate##_##lower aggregate##_##lower;
+#include "schemas/all.def"
+    };
+};
+
+#define PW_REFUSALS_MAX 12
+
+struct pw_command_info {
+    const char *name; /* `reservation.reserve` */
+    const char *path; /* After /v1/tenants/{tenant}, or after /internal; POST. */
+    const char *doc;
+    const char *example; /* A body. */
+    struct pw_message message;
+    const enum pw_code *refusals; /* What its decider may answer, besides PW_OK. */
+    uint32_t refusal_count;
+    uint32_t roles;
+    uint32_t target_offset; /* Inside the struct: the id of the stream that it speaks of. */
+    enum pw_aggregate aggregate;
+    enum pw_door door;
+};
+
+const struct pw_command_info *pw_command_info(enum pw_command_type type);
+
+/* True where the target is new: the answer is 201 with a Location. */
+bool pw_command_creates(const struct pw_command_info *info);
+
+/* The payload struct inside a command, and the id of its target stream. */
+void *pw_command_body(struct pw_command *command);
+const struct pw_id *pw_command_target(const struct pw_command *command);
+
+/* --- The events --- */
+enum pw_event_type {
+#define PW_EVENT(aggregate, lower, UPPER, ...) PW_EVENT_##UPPER,
+#include "schemas/all.def"
+    PW_EVENT_COUNT
+};
+
+struct pw_event {
+    enum pw_event_type type;
+    struct pw_id stream_id;
+    uint32_t stream_version; /* 1 for the first event of a stream. */
+    union {
+#define PW_EVENT(aggregate, lower, UPPER, ...) struct pw_##aggregate##_##lower aggregate##_##lower;
+#include "schemas/all.def"
+    };
+};
+
+struct pw_event_info {
+    const char *name; /* `reservation_reserved` */
+    const char *doc;
+    struct pw_message message;
+    uint32_t version; /* The one that is written; older ones are upcast when read. */
+    enum pw_aggregate aggregate;
+};
+
+const struct pw_event_info *pw_event_info(enum pw_event_type type);
+bool pw_event_by_name(struct pw_str name, enum pw_event_type *ret_type);
+void *pw_event_body(struct pw_event *event);
+
+#endif
