@@ -1,0 +1,156 @@
+/* commands/engine.h: the shell around the deciders: lead partitions, decide, confirm, answer.
+ *
+ * Contract  An engine owns some partitions of one ledger and one handle on it. A job is one
+ * command; it is answered exactly once, by job->done: with what is confirmed on record (yes, or a
+ * refusal of the tables), or with what is turned away (COMMAND_ID_TOO_OLD, COMMAND_ID_FROM_FUTURE,
+ * KEY_REUSED), or with what is not known (NO_LEADER, OUTCOME_UNKNOWN, CLOCK_OFF, STOPPING,
+ * LEDGER_DOWN, LEDGER_DAMAGED, LEDGER_DIVERGED): then the same command id asks again. Leadership is
+ * for speed only: any number of engines may believe that they lead the same partition, and nothing
+ * wrong is accepted. Owner     A submitted job belongs to the engine until done is called; then to
+ * the submitter again, who may free it there. Units     *_us: microseconds. Wall time decides, boot
+ * time (CLOCK_BOOTTIME) only measures. Threads   pw_engine_submit, pw_engine_stop and
+ * pw_engine_status from any thread; step from the one that runs the engine. done and the observer
+ * are called there: they must be quick and must not call step. */
+#ifndef PW_COMMANDS_ENGINE_H
+#define PW_COMMANDS_ENGINE_H
+
+#include "commands/decide.h"
+#include "eventstore/chain.h"
+#include "eventstore/ledger.h"
+
+#define PW_IN_FLIGHT_MAX    8192  /* Records of one partition that are not confirmed yet. */
+#define PW_QUEUE_MAX        65536 /* Jobs of one engine that are not decided yet. */
+#define PW_KEY_AHEAD_MAX_US (5 * PW_US_PER_MINUTE)
+
+struct pw_clock {
+    void *self;
+    int64_t (*wall_us)(void *self);
+    int64_t (*boot_us)(void *self);
+};
+
+/* The clocks of this machine. */
+struct pw_clock pw_clock_system(void);
+
+/* What is known of the node that leads by the ledger's last `leader` record. */
+enum pw_liveness { PW_PEER_UNKNOWN, PW_PEER_ALIVE, PW_PEER_DEAD };
+
+struct pw_peers {
+    void *self;
+    /* Is the node with that id and incarnation up, and does it say that it leads this partition?
+     * UNKNOWN: not asked long enough yet; the engine waits. */
+    enum pw_liveness (*leads)(void *self, struct pw_str node_id, const struct pw_id *incarnation,
+                              uint32_t partition);
+};
+
+/* Told of each confirmed event of the types asked for, in order, while replaying and while leading.
+ */
+struct pw_engine_observer {
+    void *self;
+    uint64_t event_types; /* Bit 1 << enum pw_event_type. */
+    void (*event)(void *self, const struct pw_id *boundary_id, const struct pw_event *event);
+};
+static_assert(PW_EVENT_COUNT <= 64, "event types travel as bits");
+
+struct pw_job {
+    /* The request. */
+    struct pw_command command; /* Made and derived fields filled. */
+    struct pw_id boundary_id;
+    struct pw_id command_id;
+    struct pw_id actor_id;
+    struct pw_id correlation_id;
+    enum pw_role role;
+    struct pw_fingerprint fingerprint;
+    int64_t if_match; /* -1: none. */
+
+    /* The answer. */
+    struct pw_err err;      /* err.code is PW_OK for a yes. */
+    struct pw_id stream_id; /* Nil where no stream is meant. */
+    uint32_t stream_version;
+    struct pw_position
+        position;  /* Of the record that holds the decision; offset -1 where there is none. */
+    bool replayed; /* The decision is an earlier one. */
+    void (*done)(struct pw_job *job);
+
+    /* The engine's own. */
+    struct pw_job *next;
+    struct pw_job *waiters; /* Repeats of this command id that wait for it. */
+    int64_t decided_at_us;
+    int64_t give_up_boot_us; /* Undecided until then: answered 503. */
+    bool was_in_flight;
+};
+
+struct pw_engine;
+
+struct pw_engine_config {
+    struct pw_ledger ledger;    /* Taken over: closed with the engine. */
+    const uint32_t *partitions; /* Those that this engine stands by for; borrowed for the call. */
+    uint32_t partition_count;
+    const char *node_id;      /* Outlives the engine. */
+    struct pw_id incarnation; /* Random, per process start. */
+    struct pw_clock clock;
+    struct pw_peers peers;
+    struct pw_engine_observer observer;
+    struct pw_ledger_wake wake; /* Called when step has something to do: from submit and stop. */
+    void (*log)(void *self, const char *level, uint32_t partition, const char *text); /* Or NULL. */
+    void *log_self;
+};
+
+enum pw_phase {
+    PW_PHASE_FOLLOWING, /* Reads on; waits to bid. */
+    PW_PHASE_BIDDING,   /* Its leader record is under way. */
+    PW_PHASE_LEADING,
+    PW_PHASE_RESOLVING, /* Leads, but a report did not fit: reads on before it decides further. */
+    PW_PHASE_STOPPED    /* The ledger cannot be taken further; only a person starts it again. */
+};
+
+struct pw_partition_status {
+    uint32_t partition;
+    enum pw_phase phase;
+    bool caught_up;              /* Has read to the end once. */
+    struct pw_position position; /* Confirmed. */
+    uint64_t height;
+    char leader_node_id[65]; /* By the last accepted leader record; empty where there is none. */
+    struct pw_id leader_incarnation;
+    struct pw_err problem; /* Why it is stopped, or does not lead. */
+    uint64_t decided_yes_count;
+    uint64_t decided_no_count;
+    uint64_t replayed_count;
+    uint64_t void_count;
+    uint64_t bid_count;
+    uint64_t step_down_count;
+    uint64_t undone_count; /* Records in flight that a step-down put back. */
+    uint32_t in_flight_count;
+};
+
+/* Takes the config's ledger over and begins to read. NULL with err set: the ledger handle is
+ * closed. */
+struct pw_engine *pw_engine_new(const struct pw_engine_config *config, struct pw_err *err);
+
+/* One turn: takes in reports and jobs, decides, appends, answers. Never waits. Gives the time in
+ * microseconds of boot time until it wants to be called again even if nothing wakes it. */
+int64_t pw_engine_step(struct pw_engine *engine);
+
+/* PW_OK: the job will be answered. Otherwise (QUEUE_FULL, STOPPING) it is still the caller's. */
+enum pw_code pw_engine_submit(struct pw_engine *engine, struct pw_job *job);
+
+/* Takes no more jobs; those taken are decided and answered. pw_engine_idle: nothing is queued or in
+ * flight any more. */
+void pw_engine_stop(struct pw_engine *engine);
+bool pw_engine_idle(struct pw_engine *engine);
+
+/* Answers what is left (STOPPING, OUTCOME_UNKNOWN) and frees everything. */
+void pw_engine_free(struct pw_engine *engine);
+
+/* Copies the state of the engine's i-th partition. */
+void pw_engine_status(struct pw_engine *engine, uint32_t i, struct pw_partition_status *ret_status);
+
+/* The confirmed state's canonical serialisation; only from the thread that steps, with nothing in
+ * flight. False otherwise. */
+bool pw_engine_serialise(struct pw_engine *engine, uint32_t i, struct pw_buffer *buffer);
+
+/* 16 bytes of HMAC-SHA-256 under the ledger's secret over route, boundary id, actor id, If-Match
+ * and the client's fields. */
+struct pw_fingerprint pw_fingerprint_of(const uint8_t *secret, size_t secret_bytes,
+                                        const struct pw_job *job);
+
+#endif
