@@ -22,9 +22,13 @@ struct pw_issuer {
     struct pw_hash public_key;
 };
 
-/* What decisions need of an exam; its texts are in the read models. */
+/* An exam. Decisions need no titles; the read models get them from here, since they read no row. */
 struct pw_exam {
     struct pw_id owner_id;
+    char draft_title[PW_TEXT_BYTES_MAX];
+    char published_title[PW_TEXT_BYTES_MAX];
+    uint32_t draft_title_bytes;
+    uint32_t published_title_bytes; /* 0: none is published. */
     uint32_t version;          /* Of the stream. */
     uint32_t published_number; /* 0: none. */
     uint32_t published_duration_minutes;
