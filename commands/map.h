@@ -1,26 +1,42 @@
-/* commands/map.h: state in memory: one flat open-addressing table of fixed-size keys and values.
+/* commands/map.h: state in memory: one open-addressing table of fixed-size keys and values.
  *
- * Contract  Entries move when the table grows: a pointer lives until the next put or remove of the
- * same map. The hash is keyed with a seed that the process draws at random, so that no client can
- * choose colliding ids; order of iteration means nothing. Owner     The map owns its memory. When
- * memory runs out the process ends with a clear line: nothing acknowledged can be lost. Threads One
- * owner. */
+ * Contract  An entry stays where it is until it is removed: a pointer to its value outlives puts,
+ *           removals of other entries and growth. The hash is keyed with a seed that each map
+ *           draws at random, so that no client can choose ids that collide; order of iteration
+ *           means nothing.
+ * Owner     The map owns its memory, which grows by doubling and is not given back before
+ *           pw_map_free. When it runs out the process ends with a clear line (commands/memory.h).
+ * Units     At most 2^32 - 1 entries; beside key and value (each rounded up to 8 bytes) an entry
+ *           costs 11 to 21 bytes.
+ * Threads   One owner.
+ */
 #ifndef PW_COMMANDS_MAP_H
 #define PW_COMMANDS_MAP_H
 
 #include "commands/undo.h"
 
+#define PW_MAP_KEY_BYTES_MAX   64
+#define PW_MAP_VALUE_BYTES_MAX (64 * 1024)
+
 struct pw_map;
 
-/* key_bytes 1..64, value_bytes 0..64 KiB. */
+/* key_bytes from 1, value_bytes from 0 (a set). Values are aligned to 8 bytes. */
 struct pw_map *pw_map_new(uint32_t key_bytes, uint32_t value_bytes);
 void pw_map_free(struct pw_map *map);
 
+uint32_t pw_map_key_bytes(const struct pw_map *map);
+uint32_t pw_map_value_bytes(const struct pw_map *map);
 uint64_t pw_map_count(const struct pw_map *map);
+
+/* What the map holds in memory now, for metrics. */
+uint64_t pw_map_memory_bytes(const struct pw_map *map);
+
 const void *pw_map_get(const struct pw_map *map, const void *key); /* The value, or NULL. */
 
 /* The value to write into, made zeroed where there is none; its pre-image is saved first. */
 void *pw_map_put(struct pw_map *map, const void *key, struct pw_undo *undo);
+
+/* Nothing where there is no such key. */
 void pw_map_remove(struct pw_map *map, const void *key, struct pw_undo *undo);
 
 /* Walks all entries: start with *cursor = 0; false at the end. No put or remove meanwhile. */
@@ -28,7 +44,8 @@ bool pw_map_next(const struct pw_map *map, uint64_t *cursor, const void **ret_ke
                  const void **ret_value);
 
 /* Removes every entry for which `keep` is false. Not under undo: for entries that have no meaning
- * any more. */
+ * any more, and that no live mark's pre-images speak of. `keep` may be asked about an entry
+ * twice. */
 void pw_map_sweep(struct pw_map *map, bool (*keep)(void *self, const void *key, const void *value),
                   void *self);
 

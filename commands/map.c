@@ -1,0 +1,255 @@
+/* commands/map.c: a small index over entries that stay where they are.
+ *
+ * Two parts. `cells` is the open-addressing table: 8 bytes a cell, linear probing, at most three
+ * quarters full, backward shift on removal (so nothing but live entries is ever probed). A cell
+ * keeps 32 bits of the entry's hash, so that growth touches no entry. Entries (key, then value)
+ * lie in pages, each as large as all before it: nothing is copied when the map grows, and
+ * pointers stay good. Freed entries are chained through their own bytes. */
+#include "commands/map.h"
+
+#include "commands/memory.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#define PAGE_0_ENTRIES 16
+#define PAGES_MAX      29 /* 16 << 28 entries: all that 32 bits can number. */
+#define CELLS_MIN      16
+
+struct cell {
+    uint32_t hash;
+    uint32_t entry; /* Its number plus one; 0 for an empty cell. */
+};
+
+struct pw_map {
+    struct cell *cells;
+    uint64_t cell_count; /* A power of two, or 0. */
+    uint64_t count;
+    uint32_t key_bytes;
+    uint32_t value_bytes;
+    uint32_t value_offset;
+    uint32_t entry_bytes;
+    uint32_t entry_count; /* Ever used, the free ones among them. */
+    uint32_t free_entry;  /* The head of the chain of freed entries, plus one. */
+    uint8_t seed[crypto_shorthash_KEYBYTES];
+    uint8_t *pages[PAGES_MAX];
+};
+
+struct pw_map *pw_map_new(uint32_t key_bytes, uint32_t value_bytes)
+{
+    assert(key_bytes >= 1 && key_bytes <= PW_MAP_KEY_BYTES_MAX);
+    assert(value_bytes <= PW_MAP_VALUE_BYTES_MAX);
+    if (sodium_init() < 0) { /* Repeats do nothing. */
+        pw_memory_exhausted("no source of random numbers");
+    }
+    struct pw_map *map = pw_memory_new(1, sizeof *map);
+    map->key_bytes = key_bytes;
+    map->value_bytes = value_bytes;
+    map->value_offset = (key_bytes + 7) & ~UINT32_C(7);
+    map->entry_bytes = (map->value_offset + value_bytes + 7) & ~UINT32_C(7);
+    randombytes_buf(map->seed, sizeof map->seed);
+    return map;
+}
+
+void pw_map_free(struct pw_map *map)
+{
+    if (map == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < PAGES_MAX; i++) {
+        free(map->pages[i]);
+    }
+    free(map->cells);
+    free(map);
+}
+
+uint32_t pw_map_key_bytes(const struct pw_map *map)
+{
+    return map->key_bytes;
+}
+
+uint32_t pw_map_value_bytes(const struct pw_map *map)
+{
+    return map->value_bytes;
+}
+
+uint64_t pw_map_count(const struct pw_map *map)
+{
+    return map->count;
+}
+
+static uint32_t page_of(uint32_t number)
+{
+    uint32_t rest = number / PAGE_0_ENTRIES;
+    return rest == 0 ? 0 : 32 - (uint32_t)__builtin_clz(rest);
+}
+
+static uint64_t page_entries(uint32_t page)
+{
+    return page == 0 ? PAGE_0_ENTRIES : (uint64_t)PAGE_0_ENTRIES << (page - 1);
+}
+
+uint64_t pw_map_memory_bytes(const struct pw_map *map)
+{
+    uint64_t bytes = sizeof *map + map->cell_count * sizeof(struct cell);
+    for (uint32_t page = 0; page < PAGES_MAX; page++) {
+        bytes += map->pages[page] == NULL ? 0 : page_entries(page) * map->entry_bytes;
+    }
+    return bytes;
+}
+
+static uint8_t *entry_at(const struct pw_map *map, uint32_t number)
+{
+    uint32_t page = page_of(number);
+    uint64_t first = page == 0 ? 0 : page_entries(page);
+    return map->pages[page] + (number - first) * map->entry_bytes;
+}
+
+static uint32_t hash_of(const struct pw_map *map, const void *key)
+{
+    uint8_t hash[crypto_shorthash_BYTES];
+    crypto_shorthash(hash, key, map->key_bytes, map->seed);
+    uint32_t low;
+    memcpy(&low, hash, sizeof low);
+    return low;
+}
+
+/* The cell of the key, or the empty one where its probe ends. cell_count > 0. */
+static struct cell *cell_find(const struct pw_map *map, const void *key, uint32_t hash)
+{
+    uint64_t mask = map->cell_count - 1;
+    for (uint64_t i = hash & mask;; i = (i + 1) & mask) {
+        struct cell *cell = &map->cells[i];
+        if (cell->entry == 0 || (cell->hash == hash && memcmp(entry_at(map, cell->entry - 1), key,
+                                                              map->key_bytes) == 0)) {
+            return cell;
+        }
+    }
+}
+
+const void *pw_map_get(const struct pw_map *map, const void *key)
+{
+    if (map->count == 0) {
+        return NULL;
+    }
+    const struct cell *cell = cell_find(map, key, hash_of(map, key));
+    return cell->entry == 0 ? NULL : entry_at(map, cell->entry - 1) + map->value_offset;
+}
+
+static void cells_grow(struct pw_map *map)
+{
+    uint64_t cell_count = map->cell_count == 0 ? CELLS_MIN : map->cell_count * 2;
+    struct cell *cells = pw_memory_new(cell_count, sizeof *cells);
+    for (uint64_t i = 0; i < map->cell_count; i++) {
+        if (map->cells[i].entry != 0) {
+            uint64_t at = map->cells[i].hash & (cell_count - 1);
+            while (cells[at].entry != 0) {
+                at = (at + 1) & (cell_count - 1);
+            }
+            cells[at] = map->cells[i];
+        }
+    }
+    free(map->cells);
+    map->cells = cells;
+    map->cell_count = cell_count;
+}
+
+static uint32_t entry_take(struct pw_map *map)
+{
+    if (map->free_entry != 0) {
+        uint32_t number = map->free_entry - 1;
+        memcpy(&map->free_entry, entry_at(map, number), sizeof map->free_entry);
+        return number;
+    }
+    if (map->entry_count == UINT32_MAX) {
+        pw_memory_exhausted("a map has 2^32 - 1 entries");
+    }
+    uint32_t number = map->entry_count++;
+    uint32_t page = page_of(number);
+    if (map->pages[page] == NULL) {
+        map->pages[page] = pw_memory_new(page_entries(page), map->entry_bytes);
+    }
+    return number;
+}
+
+void *pw_map_put(struct pw_map *map, const void *key, struct pw_undo *undo)
+{
+    if (map->count >= map->cell_count / 4 * 3) {
+        cells_grow(map);
+    }
+    uint32_t hash = hash_of(map, key);
+    struct cell *cell = cell_find(map, key, hash);
+    if (cell->entry != 0) {
+        uint8_t *value = entry_at(map, cell->entry - 1) + map->value_offset;
+        pw_undo_save_image(undo, map, key, value);
+        return value;
+    }
+    pw_undo_save_image(undo, map, key, NULL);
+    uint32_t number = entry_take(map);
+    uint8_t *entry = entry_at(map, number);
+    memset(entry, 0, map->entry_bytes);
+    memcpy(entry, key, map->key_bytes);
+    *cell = (struct cell){hash, number + 1};
+    map->count++;
+    return entry + map->value_offset;
+}
+
+/* Empties a cell, and moves those behind it that were pushed past it one place back. */
+static void cell_remove(struct pw_map *map, uint64_t hole)
+{
+    uint32_t number = map->cells[hole].entry - 1;
+    memcpy(entry_at(map, number), &map->free_entry, sizeof map->free_entry);
+    map->free_entry = number + 1;
+    map->count--;
+    uint64_t mask = map->cell_count - 1;
+    for (uint64_t i = (hole + 1) & mask; map->cells[i].entry != 0; i = (i + 1) & mask) {
+        uint64_t pushed = (i - map->cells[i].hash) & mask;
+        if (pushed >= ((i - hole) & mask)) {
+            map->cells[hole] = map->cells[i];
+            hole = i;
+        }
+    }
+    map->cells[hole] = (struct cell){0, 0};
+}
+
+void pw_map_remove(struct pw_map *map, const void *key, struct pw_undo *undo)
+{
+    if (map->count == 0) {
+        return;
+    }
+    struct cell *cell = cell_find(map, key, hash_of(map, key));
+    if (cell->entry != 0) {
+        pw_undo_save_image(undo, map, key, entry_at(map, cell->entry - 1) + map->value_offset);
+        cell_remove(map, (uint64_t)(cell - map->cells));
+    }
+}
+
+bool pw_map_next(const struct pw_map *map, uint64_t *cursor, const void **ret_key,
+                 const void **ret_value)
+{
+    for (; *cursor < map->cell_count; (*cursor)++) {
+        const struct cell *cell = &map->cells[*cursor];
+        if (cell->entry != 0) {
+            const uint8_t *entry = entry_at(map, cell->entry - 1);
+            *ret_key = entry;
+            *ret_value = entry + map->value_offset;
+            (*cursor)++;
+            return true;
+        }
+    }
+    return false;
+}
+
+void pw_map_sweep(struct pw_map *map, bool (*keep)(void *self, const void *key, const void *value),
+                  void *self)
+{
+    for (uint64_t i = 0; i < map->cell_count;) {
+        uint32_t number = map->cells[i].entry;
+        const uint8_t *entry = number == 0 ? NULL : entry_at(map, number - 1);
+        if (entry != NULL && !keep(self, entry, entry + map->value_offset)) {
+            cell_remove(map, i); /* Whoever moves into this cell is looked at next. */
+        } else {
+            i++;
+        }
+    }
+}

@@ -1,0 +1,129 @@
+/* commands/tests/map.c: the map, alone and against the fuzzer's model. */
+#include "commands/map.h"
+
+#include <criterion/criterion.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size); /* commands/fuzz/fuzz_map.c */
+
+struct key {
+    uint64_t words[2];
+};
+
+static struct key key_of(uint64_t number)
+{
+    return (struct key){{number, 7}};
+}
+
+Test(map, holds_what_was_put)
+{
+    struct pw_map *map = pw_map_new(sizeof(struct key), sizeof(uint64_t));
+    struct key key = key_of(1);
+    cr_expect_null(pw_map_get(map, &key));
+    pw_map_remove(map, &key, NULL);
+    uint64_t *value = pw_map_put(map, &key, NULL);
+    cr_expect_eq(*value, 0, "a new value is zeroed");
+    *value = 42;
+    cr_expect_eq(*(const uint64_t *)pw_map_get(map, &key), 42);
+    cr_expect_eq(*(uint64_t *)pw_map_put(map, &key, NULL), 42, "putting again finds it");
+    cr_expect_eq(pw_map_count(map), 1);
+    pw_map_remove(map, &key, NULL);
+    cr_expect_null(pw_map_get(map, &key));
+    cr_expect_eq(*(uint64_t *)pw_map_put(map, &key, NULL), 0, "zeroed where one was removed");
+    pw_map_free(map);
+}
+
+Test(map, pointers_outlive_growth_and_the_removal_of_others)
+{
+    enum { COUNT = 100000 };
+    struct pw_map *map = pw_map_new(sizeof(struct key), sizeof(uint64_t));
+    static uint64_t *values[COUNT];
+    for (uint64_t i = 0; i < COUNT; i++) {
+        struct key key = key_of(i);
+        values[i] = pw_map_put(map, &key, NULL);
+        *values[i] = i;
+    }
+    for (uint64_t i = 0; i < COUNT; i += 2) {
+        struct key key = key_of(i);
+        pw_map_remove(map, &key, NULL);
+    }
+    cr_expect_eq(pw_map_count(map), COUNT / 2);
+    for (uint64_t i = 1; i < COUNT; i += 2) {
+        struct key key = key_of(i);
+        cr_assert_eq(pw_map_get(map, &key), values[i]);
+        cr_assert_eq(*values[i], i);
+    }
+    uint64_t bytes = pw_map_memory_bytes(map);
+    for (uint64_t i = COUNT; i < COUNT + COUNT / 2; i++) {
+        struct key key = key_of(i);
+        pw_map_put(map, &key, NULL);
+    }
+    cr_expect_eq(pw_map_memory_bytes(map), bytes, "freed entries are used again");
+    pw_map_free(map);
+}
+
+static bool is_odd(void *self, const void *key, const void *value)
+{
+    (void)value;
+    ++*(uint64_t *)self;
+    return ((const struct key *)key)->words[0] % 2 == 1;
+}
+
+Test(map, sweeps_what_is_not_kept)
+{
+    struct pw_map *map = pw_map_new(sizeof(struct key), 0); /* A set. */
+    for (uint64_t i = 0; i < 1000; i++) {
+        struct key key = key_of(i);
+        cr_assert_not_null(pw_map_put(map, &key, NULL));
+    }
+    uint64_t asked = 0;
+    pw_map_sweep(map, is_odd, &asked);
+    cr_expect_geq(asked, 1000);
+    cr_expect_eq(pw_map_count(map), 500);
+    for (uint64_t i = 0; i < 1000; i++) {
+        struct key key = key_of(i);
+        cr_assert_eq(pw_map_get(map, &key) != NULL, i % 2 == 1);
+    }
+    pw_map_free(map);
+    pw_map_free(NULL);
+}
+
+Test(map, walks_every_entry_once)
+{
+    struct pw_map *map = pw_map_new(sizeof(struct key), sizeof(uint64_t));
+    uint64_t cursor = 0;
+    const void *key;
+    const void *value;
+    cr_expect(!pw_map_next(map, &cursor, &key, &value), "an empty map has nothing to walk");
+    for (uint64_t i = 1; i <= 100; i++) {
+        struct key at = key_of(i);
+        *(uint64_t *)pw_map_put(map, &at, NULL) = i;
+    }
+    uint64_t sum = 0;
+    for (cursor = 0; pw_map_next(map, &cursor, &key, &value);) {
+        cr_expect_eq(((const struct key *)key)->words[0], *(const uint64_t *)value);
+        sum += *(const uint64_t *)value;
+    }
+    cr_expect_eq(sum, 5050);
+    pw_map_free(map);
+}
+
+/* A fixed sequence of pseudo-random bytes (xorshift64*), so that a failure can be repeated. */
+static void fill(uint8_t *bytes, size_t count, uint64_t seed)
+{
+    for (size_t i = 0; i < count; i++) {
+        seed ^= seed >> 12;
+        seed ^= seed << 25;
+        seed ^= seed >> 27;
+        bytes[i] = (uint8_t)((seed * UINT64_C(2685821657736338717)) >> 56);
+    }
+}
+
+Test(map, agrees_with_a_plain_model_under_undo)
+{
+    static uint8_t operations[20000];
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        fill(operations, sizeof operations, seed * UINT64_C(0x9e3779b97f4a7c15));
+        LLVMFuzzerTestOneInput(operations,
+                               sizeof operations); /* Ends the process where they differ. */
+    }
+}
