@@ -67,8 +67,8 @@ static inline bool pw_str_equal(struct pw_str a, struct pw_str b)
 /* Writes the lower-case text of an id: 36 bytes and a NUL. */
 void pw_id_format(const struct pw_id *id, char ret_text[PW_ID_TEXT_BYTES + 1]);
 
-/* Reads the 36 bytes of a UUID's text, of either case and any version. False, and *ret_id
- * untouched, for anything else. */
+/* Reads the 36 bytes of a UUID's text, of either case and any version. False, and *ret_id untouched,
+ * for anything else, the nil UUID included: everywhere in the house it means that there is none. */
 bool pw_id_parse(struct pw_str text, struct pw_id *ret_id);
 
 /* A new UUIDv7 (RFC 9562, 5.7) of that moment; `random` gives its 74 random bits out of 16 bytes.

@@ -1,0 +1,114 @@
+/* schemas/codec.c: descriptors walked over a struct's memory, in both directions. */
+#include "schemas/codec.h"
+
+static void write_field(struct pw_buffer *buffer, const struct pw_field *field, const void *body)
+{
+    const void *value = (const char *)body + field->offset;
+
+    switch (field->kind) {
+    case PW_FIELD_KIND_id: pw_write_id(buffer, value); break;
+    case PW_FIELD_KIND_text:
+    case PW_FIELD_KIND_zone:
+    case PW_FIELD_KIND_language: pw_write_text(buffer, *(const struct pw_str *)value); break;
+    case PW_FIELD_KIND_count:
+    case PW_FIELD_KIND_minutes: pw_write_uint(buffer, *(const uint32_t *)value); break;
+    case PW_FIELD_KIND_at: pw_write_uint(buffer, (uint64_t) * (const int64_t *)value); break;
+    case PW_FIELD_KIND_hash:
+    case PW_FIELD_KIND_key: pw_write_bin(buffer, value, sizeof(struct pw_hash)); break;
+    }
+}
+
+static void read_field(struct pw_cursor *cursor, const struct pw_field *field, void *body)
+{
+    void *value = (char *)body + field->offset;
+    const void *bytes;
+
+    switch (field->kind) {
+    case PW_FIELD_KIND_id: *(struct pw_id *)value = pw_read_id(cursor); break;
+    case PW_FIELD_KIND_text:
+    case PW_FIELD_KIND_zone:
+    case PW_FIELD_KIND_language:
+        *(struct pw_str *)value = pw_read_text(cursor, 0, PW_TEXT_BYTES_MAX);
+        break;
+    case PW_FIELD_KIND_count:
+    case PW_FIELD_KIND_minutes:
+        *(uint32_t *)value = (uint32_t)pw_read_uint(cursor, UINT32_MAX);
+        break;
+    case PW_FIELD_KIND_at: *(int64_t *)value = (int64_t)pw_read_uint(cursor, INT64_MAX); break;
+    case PW_FIELD_KIND_hash:
+    case PW_FIELD_KIND_key:
+        bytes = pw_read_bin(cursor, sizeof(struct pw_hash));
+        if (bytes != NULL) {
+            memcpy(value, bytes, sizeof(struct pw_hash));
+        }
+        break;
+    }
+}
+
+void pw_payload_write(struct pw_buffer *buffer, const struct pw_message *message, const void *body)
+{
+    pw_write_array(buffer, message->field_count);
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        write_field(buffer, &message->fields[i], body);
+    }
+}
+
+bool pw_payload_read(struct pw_str payload, const struct pw_message *message, void *ret_body)
+{
+    struct pw_cursor cursor = pw_cursor_of(payload.ptr, payload.len);
+
+    if (pw_read_array(&cursor) != message->field_count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < message->field_count && !cursor.bad; i++) {
+        read_field(&cursor, &message->fields[i], ret_body);
+    }
+    return pw_cursor_done(&cursor);
+}
+
+enum pw_code pw_event_read(struct pw_str name, uint32_t version, struct pw_str payload,
+                           struct pw_event *ret_event, struct pw_err *err)
+{
+    int name_bytes = name.len > 64 ? 64 : (int)name.len;
+    enum pw_event_type type;
+
+    if (!pw_event_by_name(name, &type)) {
+        return pw_fail(err, PW_ERR_LEDGER_DAMAGED, "unknown-event: no event is called %.*s",
+                       name_bytes, name.ptr);
+    }
+    const struct pw_event_info *info = pw_event_info(type);
+    if (version != info->version) {
+        return pw_fail(err, PW_ERR_LEDGER_DAMAGED,
+                       "unknown-event: %s has version %u; this program knows %u", info->name,
+                       version, info->version);
+    }
+    ret_event->type = type;
+    if (!pw_payload_read(payload, &info->message, pw_event_body(ret_event))) {
+        return pw_fail(err, PW_ERR_LEDGER_DAMAGED,
+                       "unknown-event: the payload of %s does not fit its table", info->name);
+    }
+    return PW_OK;
+}
+
+static bool from_client(const struct pw_field *field)
+{
+    return field->source == PW_FROM_BODY || field->source == PW_FROM_BODY_OR ||
+           field->source == PW_FROM_PATH;
+}
+
+void pw_command_write_client_fields(struct pw_buffer *buffer, const struct pw_command *command)
+{
+    const struct pw_message *message = &pw_command_info(command->type)->message;
+    const void *body = pw_command_body((struct pw_command *)command);
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        count += from_client(&message->fields[i]) ? 1 : 0;
+    }
+    pw_write_array(buffer, count);
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        if (from_client(&message->fields[i])) {
+            write_field(buffer, &message->fields[i], body);
+        }
+    }
+}
