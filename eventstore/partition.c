@@ -18,15 +18,9 @@ uint32_t pw_murmur2(const void *data, size_t bytes)
         hash ^= word;
     }
     switch (bytes) {
-    case 3:
-        hash ^= (uint32_t)at[2] << 16;
-        __attribute__((fallthrough));
-    case 2:
-        hash ^= (uint32_t)at[1] << 8;
-        __attribute__((fallthrough));
-    case 1:
-        hash ^= at[0];
-        hash *= MIX;
+    case 3: hash ^= (uint32_t)at[2] << 16; __attribute__((fallthrough));
+    case 2: hash ^= (uint32_t)at[1] << 8; __attribute__((fallthrough));
+    case 1: hash ^= at[0]; hash *= MIX;
     }
     hash ^= hash >> 13;
     hash *= MIX;

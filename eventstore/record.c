@@ -9,7 +9,8 @@
 #define NAME_BYTES_MAX    64
 #define NODE_ID_BYTES_MAX 64
 #define HORIZON_US_MAX    INT64_C(31622400000000)
-#define ANSWER_BYTES_MIN  80 /* All ids, one letter of a name, and the rest as short as it can be. \
+#define ANSWER_BYTES_MIN                                                                           \
+    80 /* All ids, one letter of a name, and the rest as short as it can be. \
                               */
 
 static const char magic[3] = {'P', 'W', 'L'};
@@ -256,18 +257,10 @@ static void read_body(struct pw_cursor *cursor, struct pw_arena *arena, struct p
     record->height = pw_read_uint(cursor, INT64_MAX);
     record->decided_at_us = (int64_t)pw_read_uint(cursor, INT64_MAX);
     switch (record->kind) {
-    case PW_RECORD_GENESIS:
-        read_genesis(cursor, record);
-        break;
-    case PW_RECORD_LEADER:
-        read_leader(cursor, record);
-        break;
-    case PW_RECORD_ANSWERS:
-        read_answers_record(cursor, arena, record);
-        break;
-    case PW_RECORD_COMMIT:
-        read_commit(cursor, arena, record);
-        break;
+    case PW_RECORD_GENESIS: read_genesis(cursor, record); break;
+    case PW_RECORD_LEADER: read_leader(cursor, record); break;
+    case PW_RECORD_ANSWERS: read_answers_record(cursor, arena, record); break;
+    case PW_RECORD_COMMIT: read_commit(cursor, arena, record); break;
     }
 }
 
@@ -362,7 +355,9 @@ static void write_answers(struct pw_buffer *buffer, const struct pw_answer *answ
                           uint32_t answer_count)
 {
     pw_write_array(buffer, answer_count);
-    for (const struct pw_answer *answer = answers; answer < answers + answer_count; answer++) {
+    for (uint32_t i = 0; i < answer_count; i++) {
+        const struct pw_answer *answer = &answers[i];
+
         pw_write_array(buffer, 10);
         pw_write_id(buffer, &answer->boundary_id);
         pw_write_id(buffer, &answer->actor_id);
@@ -385,7 +380,8 @@ static void write_events(struct pw_buffer *buffer, const struct pw_event *events
                          uint32_t event_count)
 {
     pw_write_array(buffer, event_count);
-    for (const struct pw_event *event = events; event < events + event_count; event++) {
+    for (uint32_t i = 0; i < event_count; i++) {
+        const struct pw_event *event = &events[i];
         const struct pw_event_info *info = pw_event_info(event->type);
 
         pw_write_array(buffer, 6);
