@@ -2,11 +2,17 @@
  * reservations and calendars.
  *
  * Contract  evolve applies one accepted event; it never refuses and knows no clock. An event that
- * does not fit the state (a seat in a slot that does not exist) is a damaged ledger:
- * LEDGER_DAMAGED, and the state is not to be used further. Two states that were folded from the
- * same events serialise to the same bytes, whatever way they came (replay, or live with step-downs
- * between). Owner     The state owns its memory. Pointers that it gives live until the next evolve.
- * Threads   One owner. */
+ *           does not fit the state (a seat in a slot that does not exist) is a damaged ledger:
+ *           LEDGER_DAMAGED, and the state is not to be used further. Whatever evolve takes leaves
+ *           a state from which every decision gives events that evolve takes. Two states that
+ *           were folded from the same events serialise to the same bytes, whatever way they came
+ *           (replay, or live with step-downs between).
+ * Owner     The state owns its memory. Pointers that it gives live until the next evolve or undo;
+ *           those to tenants as long as the tenant is there.
+ * Units     *_at_us: microseconds since 1970. *_minutes: at most PW_MINUTES_MAX, so that sums of
+ *           moments and durations stay far inside 64 bits.
+ * Threads   One owner.
+ */
 #ifndef PW_COMMANDS_STATE_H
 #define PW_COMMANDS_STATE_H
 
@@ -15,6 +21,8 @@
 #include "schemas/wire.h"
 
 #define PW_ISSUERS_MAX 16
+#define PW_MINUTES_MAX                                                                             \
+    100000 /* A duration, lead time or buffer of an event above this is damage. */
 
 struct pw_issuer {
     char name[PW_TEXT_BYTES_MAX];
@@ -29,16 +37,15 @@ struct pw_exam {
     char published_title[PW_TEXT_BYTES_MAX];
     uint32_t draft_title_bytes;
     uint32_t published_title_bytes; /* 0: none is published. */
-    uint32_t version;          /* Of the stream. */
-    uint32_t published_number; /* 0: none. */
+    uint32_t version;               /* Of the stream. */
+    uint32_t published_number;      /* 0: none. */
     uint32_t published_duration_minutes;
     uint32_t published_lead_time_minutes;
     uint32_t published_buffer_minutes;
     uint32_t draft_duration_minutes;
     uint32_t draft_lead_time_minutes;
     uint32_t draft_buffer_minutes;
-    struct pw_hash
-        draft_hash; /* SHA-256 of the msgpack array [1, title, duration, lead time, buffer]. */
+    struct pw_hash draft_hash; /* Of the content, as schemas/exam.def defines it. */
     struct pw_hash published_hash;
 };
 
@@ -77,7 +84,8 @@ void pw_state_free(struct pw_state *state);
 const struct pw_tenant *pw_state_tenant(const struct pw_state *state,
                                         const struct pw_id *tenant_id); /* NULL: none. */
 
-/* Applies one event of a boundary. Checks that stream_version is the stream's next one. */
+/* Applies one event of a boundary, under the undo log where there is one. Checks that
+ * stream_version is the stream's next one. */
 enum pw_code pw_state_evolve(struct pw_state *state, const struct pw_id *boundary_id,
                              const struct pw_event *event, struct pw_undo *undo,
                              struct pw_err *err);
@@ -94,7 +102,10 @@ uint32_t pw_tenant_version(const struct pw_tenant *tenant);
 uint32_t pw_stream_version(const struct pw_tenant *tenant, enum pw_aggregate aggregate,
                            const struct pw_id *id);
 
-/* The canonical serialisation: tenants, then streams, sorted by id. */
+/* The canonical serialisation: msgpack, tenants, then their streams, sorted by id. */
 void pw_state_serialise(const struct pw_state *state, struct pw_buffer *buffer);
+
+/* What the state holds in memory now, for metrics. */
+uint64_t pw_state_memory_bytes(const struct pw_state *state);
 
 #endif

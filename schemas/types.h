@@ -18,6 +18,9 @@
 #define PW_US_PER_MINUTE (60 * PW_US_PER_SECOND)
 /* The last moment that RFC 3339 can write: 9999-12-31T23:59:59.999999Z. */
 #define PW_AT_US_MAX INT64_C(253402300799999999)
+/* 9999-01-01T00:00:00Z: the last start that a client may ask for, so that what is added to it (a
+ * duration, a buffer) is a moment that can be written, too. */
+#define PW_STARTS_AT_US_MAX INT64_C(253370764800000000)
 
 /* A UUID (RFC 9562) as its 16 raw bytes. */
 struct pw_id {

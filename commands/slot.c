@@ -1,0 +1,118 @@
+/* commands/slot.c: a time and a number of seats in which an exam is sat. */
+#include "commands/decide.h"
+#include "commands/tenant_state.h"
+
+/* Admins run all of the tenant's slots, teachers those of their own exams. */
+static bool may_run(const struct pw_exam *exam, const struct pw_context *context)
+{
+    return context->role == PW_ROLE_ADMIN || pw_id_equal(&exam->owner_id, &context->actor_id);
+}
+
+enum pw_code pw_slot_open_decide(const struct pw_tenant *tenant, const struct pw_slot_open *command,
+                                 const struct pw_context *context, struct pw_decision *out,
+                                 struct pw_err *err)
+{
+    const struct pw_exam *exam = pw_tenant_exam(tenant, &command->exam_id);
+    if (exam == NULL || !may_run(exam, context)) {
+        return pw_fail(err, PW_ERR_NO_SUCH_EXAM, "exam_id");
+    }
+    if (exam->published_number == 0) {
+        return pw_fail(err, PW_ERR_EXAM_NOT_PUBLISHED, "it is a draft");
+    }
+    if (command->starts_at <= context->decided_at_us) {
+        return pw_fail(err, PW_ERR_SLOT_IN_PAST, "starts_at");
+    }
+    struct pw_event *event = pw_decision_add(out, PW_EVENT_SLOT_OPENED, &command->slot_id);
+    event->slot_opened = (struct pw_slot_opened){
+        .exam_id = command->exam_id,
+        .exam_version = exam->published_number,
+        .starts_at = command->starts_at,
+        .ends_at = command->starts_at + exam->published_duration_minutes * PW_US_PER_MINUTE,
+        .lead_time_minutes = exam->published_lead_time_minutes,
+        .buffer_minutes = exam->published_buffer_minutes,
+        .capacity = command->capacity,
+    };
+    return PW_OK;
+}
+
+enum pw_code pw_slot_change_capacity_decide(const struct pw_tenant *tenant,
+                                            const struct pw_slot_change_capacity *command,
+                                            const struct pw_context *context,
+                                            struct pw_decision *out, struct pw_err *err)
+{
+    const struct pw_slot *slot = pw_tenant_slot(tenant, &command->slot_id);
+    if (slot == NULL || !may_run(pw_tenant_exam(tenant, &slot->exam_id), context)) {
+        return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
+    }
+    if (command->capacity < slot->taken_count) {
+        return pw_fail(err, PW_ERR_CAPACITY_BELOW_TAKEN, "%u taken", slot->taken_count);
+    }
+    if (command->capacity == slot->capacity) {
+        return PW_OK;
+    }
+    struct pw_event *event =
+        pw_decision_add(out, PW_EVENT_SLOT_CAPACITY_CHANGED, &command->slot_id);
+    event->slot_capacity_changed.capacity = command->capacity;
+    return PW_OK;
+}
+
+/* Slots keep their exam for ever, and what is booked from a slot stays a moment that a record can
+ * hold. */
+static const char *opened_misfit(const struct pw_tenant *tenant, const struct pw_event *event)
+{
+    const struct pw_slot_opened *opened = &event->slot_opened;
+    const struct pw_exam *exam = pw_tenant_exam(tenant, &opened->exam_id);
+    if (pw_tenant_slot(tenant, &event->stream_id) != NULL) {
+        return "the slot exists already";
+    }
+    if (exam == NULL || opened->exam_version == 0 ||
+        opened->exam_version > exam->published_number) {
+        return "there is no such version of the exam";
+    }
+    if (opened->lead_time_minutes > PW_MINUTES_MAX || opened->buffer_minutes > PW_MINUTES_MAX) {
+        return "the minutes are out of range";
+    }
+    if (opened->starts_at < 0 || opened->ends_at <= opened->starts_at ||
+        opened->ends_at > PW_AT_US_MAX - opened->buffer_minutes * PW_US_PER_MINUTE) {
+        return "the times are out of range";
+    }
+    return NULL;
+}
+
+enum pw_code pw_slot_opened_evolve(struct pw_tenant *tenant, const struct pw_event *event,
+                                   struct pw_undo *undo, struct pw_err *err)
+{
+    const struct pw_slot_opened *opened = &event->slot_opened;
+    const char *why = opened_misfit(tenant, event);
+    if (why != NULL) {
+        return pw_misfit(err, event, why);
+    }
+    struct pw_slot *slot = pw_map_put(tenant->slots, &event->stream_id, undo);
+    *slot = (struct pw_slot){
+        .exam_id = opened->exam_id,
+        .version = event->stream_version,
+        .exam_version = opened->exam_version,
+        .starts_at_us = opened->starts_at,
+        .ends_at_us = opened->ends_at,
+        .lead_time_minutes = opened->lead_time_minutes,
+        .buffer_minutes = opened->buffer_minutes,
+        .capacity = opened->capacity,
+    };
+    return PW_OK;
+}
+
+enum pw_code pw_slot_capacity_changed_evolve(struct pw_tenant *tenant, const struct pw_event *event,
+                                             struct pw_undo *undo, struct pw_err *err)
+{
+    const struct pw_slot *before = pw_tenant_slot(tenant, &event->stream_id);
+    if (before == NULL) {
+        return pw_misfit(err, event, "there is no such slot");
+    }
+    if (event->slot_capacity_changed.capacity < before->taken_count) {
+        return pw_misfit(err, event, "more seats are taken");
+    }
+    struct pw_slot *slot = pw_map_put(tenant->slots, &event->stream_id, undo);
+    slot->version = event->stream_version;
+    slot->capacity = event->slot_capacity_changed.capacity;
+    return PW_OK;
+}

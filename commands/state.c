@@ -1,0 +1,322 @@
+/* commands/state.c: a partition's tenants, and the one way in which an event changes them. */
+#include "commands/state.h"
+
+#include "commands/memory.h"
+#include "commands/tenant_state.h"
+
+#include <stdlib.h>
+
+/* Tenants are made in order and never go, except by undo. One that was undone stays in its place,
+ * empty again by then, and serves the next that is created: so undo needs to know nothing of its
+ * maps. */
+struct pw_state {
+    struct pw_map *by_id; /* Tenant id -> struct pw_tenant * */
+    struct pw_tenant **tenants;
+    uint32_t tenant_count;
+    uint32_t made_count; /* From tenant_count to here: those that were undone. */
+    uint32_t room;
+};
+
+struct pw_state *pw_state_new(void)
+{
+    struct pw_state *state = pw_memory_new(1, sizeof *state);
+    state->by_id = pw_map_new(sizeof(struct pw_id), sizeof(struct pw_tenant *));
+    return state;
+}
+
+void pw_state_free(struct pw_state *state)
+{
+    if (state == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < state->made_count; i++) {
+        struct pw_tenant *tenant = state->tenants[i];
+        pw_map_free(tenant->exams);
+        pw_map_free(tenant->slots);
+        pw_map_free(tenant->reservations);
+        pw_map_free(tenant->students);
+        free(tenant);
+    }
+    free(state->tenants);
+    pw_map_free(state->by_id);
+    free(state);
+}
+
+uint64_t pw_state_memory_bytes(const struct pw_state *state)
+{
+    uint64_t bytes = sizeof *state + pw_map_memory_bytes(state->by_id);
+    bytes += state->room * sizeof state->tenants[0];
+    for (uint32_t i = 0; i < state->made_count; i++) {
+        const struct pw_tenant *tenant = state->tenants[i];
+        bytes += sizeof *tenant + pw_map_memory_bytes(tenant->exams) +
+                 pw_map_memory_bytes(tenant->slots) + pw_map_memory_bytes(tenant->reservations) +
+                 pw_map_memory_bytes(tenant->students);
+    }
+    return bytes;
+}
+
+static struct pw_tenant *tenant_of(const struct pw_state *state, const struct pw_id *tenant_id)
+{
+    struct pw_tenant *const *found = pw_map_get(state->by_id, tenant_id);
+    return found == NULL ? NULL : *found;
+}
+
+const struct pw_tenant *pw_state_tenant(const struct pw_state *state, const struct pw_id *tenant_id)
+{
+    return tenant_of(state, tenant_id);
+}
+
+static struct pw_tenant *tenant_make(void)
+{
+    struct pw_tenant *tenant = pw_memory_new(1, sizeof *tenant);
+    tenant->exams = pw_map_new(sizeof(struct pw_id), sizeof(struct pw_exam));
+    tenant->slots = pw_map_new(sizeof(struct pw_id), sizeof(struct pw_slot));
+    tenant->reservations = pw_map_new(sizeof(struct pw_id), sizeof(struct pw_reservation));
+    tenant->students = pw_map_new(sizeof(struct pw_id), sizeof(struct pw_student));
+    return tenant;
+}
+
+static struct pw_tenant *tenant_add(struct pw_state *state, const struct pw_id *id,
+                                    struct pw_undo *undo)
+{
+    if (state->tenant_count == state->made_count) {
+        if (state->made_count == state->room) {
+            state->room = state->room == 0 ? 16 : state->room * 2;
+            state->tenants = pw_memory_grow(state->tenants, state->room * sizeof state->tenants[0]);
+        }
+        state->tenants[state->made_count++] = tenant_make();
+    }
+    pw_undo_save(undo, &state->tenant_count, sizeof state->tenant_count);
+    struct pw_tenant *tenant = state->tenants[state->tenant_count++];
+    tenant->id = *id;
+    memcpy(pw_map_put(state->by_id, id, undo), &tenant, sizeof(struct pw_tenant *));
+    return tenant;
+}
+
+enum pw_code pw_misfit(struct pw_err *err, const struct pw_event *event, const char *why)
+{
+    char stream_id[PW_ID_TEXT_BYTES + 1];
+    pw_id_format(&event->stream_id, stream_id);
+    return pw_fail(err, PW_ERR_LEDGER_DAMAGED, "%s, version %u of %s: %s",
+                   pw_event_info(event->type)->name, event->stream_version, stream_id, why);
+}
+
+static enum pw_code apply(struct pw_tenant *tenant, const struct pw_event *event,
+                          struct pw_undo *undo, struct pw_err *err)
+{
+    switch (event->type) {
+#define PW_EVENT(aggregate, lower, UPPER, ...)                                                     \
+    case PW_EVENT_##UPPER:                                                                         \
+        return pw_##aggregate##_##lower##_evolve(tenant, event, undo, err);
+#include "schemas/all.def"
+    case PW_EVENT_COUNT:
+        break;
+    }
+    return pw_fail(err, PW_ERR_LEDGER_DAMAGED, "event type %d is unknown", (int)event->type);
+}
+
+enum pw_code pw_state_evolve(struct pw_state *state, const struct pw_id *boundary_id,
+                             const struct pw_event *event, struct pw_undo *undo, struct pw_err *err)
+{
+    if ((unsigned)event->type >= PW_EVENT_COUNT) {
+        return pw_fail(err, PW_ERR_LEDGER_DAMAGED, "event type %d is unknown", (int)event->type);
+    }
+    enum pw_aggregate aggregate = pw_event_info(event->type)->aggregate;
+    if (pw_id_is_nil(&event->stream_id)) {
+        return pw_misfit(err, event, "the stream id is nil");
+    }
+    if (aggregate == PW_AGGREGATE_tenant && !pw_id_equal(&event->stream_id, boundary_id)) {
+        return pw_misfit(err, event, "it is another tenant's");
+    }
+    struct pw_tenant *tenant = tenant_of(state, boundary_id);
+    uint64_t next = (uint64_t)pw_stream_version(tenant, aggregate, &event->stream_id) + 1;
+    if (event->stream_version != next) {
+        return pw_misfit(err, event, "it is not the stream's next version");
+    }
+    if (tenant == NULL) {
+        if (event->type != PW_EVENT_TENANT_CREATED) {
+            return pw_misfit(err, event, "there is no such tenant");
+        }
+        tenant = tenant_add(state, boundary_id, undo);
+    }
+    return apply(tenant, event, undo, err);
+}
+
+const struct pw_exam *pw_tenant_exam(const struct pw_tenant *tenant, const struct pw_id *id)
+{
+    return pw_map_get(tenant->exams, id);
+}
+
+const struct pw_slot *pw_tenant_slot(const struct pw_tenant *tenant, const struct pw_id *id)
+{
+    return pw_map_get(tenant->slots, id);
+}
+
+const struct pw_reservation *pw_tenant_reservation(const struct pw_tenant *tenant,
+                                                   const struct pw_id *id)
+{
+    return pw_map_get(tenant->reservations, id);
+}
+
+const struct pw_issuer *pw_tenant_issuers(const struct pw_tenant *tenant, uint32_t *ret_count)
+{
+    *ret_count = tenant->issuer_count;
+    return tenant->issuers;
+}
+
+uint32_t pw_tenant_version(const struct pw_tenant *tenant)
+{
+    return tenant->version;
+}
+
+uint32_t pw_stream_version(const struct pw_tenant *tenant, enum pw_aggregate aggregate,
+                           const struct pw_id *id)
+{
+    if (tenant == NULL) {
+        return 0;
+    }
+    switch (aggregate) {
+    case PW_AGGREGATE_tenant:
+        return pw_id_equal(&tenant->id, id) ? tenant->version : 0;
+    case PW_AGGREGATE_exam: {
+        const struct pw_exam *exam = pw_tenant_exam(tenant, id);
+        return exam == NULL ? 0 : exam->version;
+    }
+    case PW_AGGREGATE_slot: {
+        const struct pw_slot *slot = pw_tenant_slot(tenant, id);
+        return slot == NULL ? 0 : slot->version;
+    }
+    case PW_AGGREGATE_reservation: {
+        const struct pw_reservation *reservation = pw_tenant_reservation(tenant, id);
+        return reservation == NULL ? 0 : reservation->version;
+    }
+    case PW_AGGREGATE_COUNT:
+        break;
+    }
+    return 0;
+}
+
+/* --- Serialising --- */
+
+struct entry {
+    const void *key;
+    const void *value;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    const struct entry *first = a;
+    const struct entry *second = b;
+    return memcmp(first->key, second->key, sizeof(struct pw_id));
+}
+
+/* Writes a map as one array, [id, ...] each, sorted by id. */
+static void write_map(struct pw_buffer *buffer, const struct pw_map *map,
+                      void (*write)(struct pw_buffer *buffer, const struct pw_id *id,
+                                    const void *value))
+{
+    size_t count = (size_t)pw_map_count(map);
+    pw_write_array(buffer, (uint32_t)count);
+    if (count == 0) {
+        return;
+    }
+    struct entry *entries = pw_memory_new(count, sizeof *entries);
+    uint64_t cursor = 0;
+    for (size_t i = 0; i < count; i++) {
+        pw_map_next(map, &cursor, &entries[i].key, &entries[i].value);
+    }
+    qsort(entries, count, sizeof *entries, by_key);
+    for (size_t i = 0; i < count; i++) {
+        write(buffer, entries[i].key, entries[i].value);
+    }
+    free(entries);
+}
+
+static void write_hash(struct pw_buffer *buffer, const struct pw_hash *hash)
+{
+    pw_write_bin(buffer, hash->bytes, sizeof hash->bytes);
+}
+
+static void write_exam(struct pw_buffer *buffer, const struct pw_id *id, const void *value)
+{
+    const struct pw_exam *exam = value;
+    pw_write_array(buffer, 14);
+    pw_write_id(buffer, id);
+    pw_write_uint(buffer, exam->version);
+    pw_write_id(buffer, &exam->owner_id);
+    pw_write_text(buffer, (struct pw_str){exam->draft_title, exam->draft_title_bytes});
+    pw_write_uint(buffer, exam->draft_duration_minutes);
+    pw_write_uint(buffer, exam->draft_lead_time_minutes);
+    pw_write_uint(buffer, exam->draft_buffer_minutes);
+    write_hash(buffer, &exam->draft_hash);
+    pw_write_uint(buffer, exam->published_number);
+    pw_write_text(buffer, (struct pw_str){exam->published_title, exam->published_title_bytes});
+    pw_write_uint(buffer, exam->published_duration_minutes);
+    pw_write_uint(buffer, exam->published_lead_time_minutes);
+    pw_write_uint(buffer, exam->published_buffer_minutes);
+    write_hash(buffer, &exam->published_hash);
+}
+
+static void write_slot(struct pw_buffer *buffer, const struct pw_id *id, const void *value)
+{
+    const struct pw_slot *slot = value;
+    pw_write_array(buffer, 10);
+    pw_write_id(buffer, id);
+    pw_write_uint(buffer, slot->version);
+    pw_write_id(buffer, &slot->exam_id);
+    pw_write_uint(buffer, slot->exam_version);
+    pw_write_uint(buffer, (uint64_t)slot->starts_at_us);
+    pw_write_uint(buffer, (uint64_t)slot->ends_at_us);
+    pw_write_uint(buffer, slot->lead_time_minutes);
+    pw_write_uint(buffer, slot->buffer_minutes);
+    pw_write_uint(buffer, slot->capacity);
+    pw_write_uint(buffer, slot->taken_count);
+}
+
+static void write_reservation(struct pw_buffer *buffer, const struct pw_id *id, const void *value)
+{
+    const struct pw_reservation *reservation = value;
+    pw_write_array(buffer, 10);
+    pw_write_id(buffer, id);
+    pw_write_uint(buffer, reservation->version);
+    pw_write_uint(buffer, reservation->state);
+    pw_write_id(buffer, &reservation->slot_id);
+    pw_write_id(buffer, &reservation->exam_id);
+    pw_write_id(buffer, &reservation->student_id);
+    pw_write_id(buffer, &reservation->next_id);
+    pw_write_uint(buffer, (uint64_t)reservation->starts_at_us);
+    pw_write_uint(buffer, (uint64_t)reservation->ends_at_us);
+    pw_write_uint(buffer, (uint64_t)reservation->free_again_at_us);
+}
+
+static void write_student(struct pw_buffer *buffer, const struct pw_id *id, const void *value)
+{
+    const struct pw_student *student = value;
+    pw_write_array(buffer, 2);
+    pw_write_id(buffer, id);
+    pw_write_id(buffer, &student->first_id);
+}
+
+static void write_tenant(struct pw_buffer *buffer, const struct pw_id *id, const void *value)
+{
+    const struct pw_tenant *tenant = *(struct pw_tenant *const *)value;
+    pw_write_array(buffer, 7);
+    pw_write_id(buffer, id);
+    pw_write_uint(buffer, tenant->version);
+    pw_write_array(buffer, tenant->issuer_count);
+    for (uint32_t i = 0; i < tenant->issuer_count; i++) {
+        const struct pw_issuer *issuer = &tenant->issuers[i];
+        pw_write_array(buffer, 2);
+        pw_write_text(buffer, (struct pw_str){issuer->name, issuer->name_bytes});
+        write_hash(buffer, &issuer->public_key);
+    }
+    write_map(buffer, tenant->exams, write_exam);
+    write_map(buffer, tenant->slots, write_slot);
+    write_map(buffer, tenant->reservations, write_reservation);
+    write_map(buffer, tenant->students, write_student);
+}
+
+void pw_state_serialise(const struct pw_state *state, struct pw_buffer *buffer)
+{
+    write_map(buffer, state->by_id, write_tenant);
+}

@@ -1,0 +1,88 @@
+/* commands/tenant.c: an institution and the issuers whose tokens are good for it. */
+#include "commands/decide.h"
+#include "commands/tenant_state.h"
+
+int pw_tenant_issuer_index(const struct pw_tenant *tenant, struct pw_str name,
+                           const struct pw_hash *public_key)
+{
+    for (uint32_t i = 0; i < tenant->issuer_count; i++) {
+        const struct pw_issuer *issuer = &tenant->issuers[i];
+        struct pw_str trusted = {issuer->name, issuer->name_bytes};
+        if (pw_str_equal(trusted, name) && pw_hash_equal(&issuer->public_key, public_key)) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+enum pw_code pw_tenant_create_decide(const struct pw_tenant *tenant,
+                                     const struct pw_tenant_create *command,
+                                     const struct pw_context *context, struct pw_decision *out,
+                                     struct pw_err *err)
+{
+    (void)context;
+    if (tenant != NULL) {
+        return pw_fail(err, PW_ERR_TENANT_EXISTS, "it is at version %u", tenant->version);
+    }
+    struct pw_event *event = pw_decision_add(out, PW_EVENT_TENANT_CREATED, &command->tenant_id);
+    event->tenant_created = (struct pw_tenant_created){
+        .name = command->name, .time_zone = command->time_zone, .language = command->language};
+    return PW_OK;
+}
+
+enum pw_code pw_tenant_trust_issuer_decide(const struct pw_tenant *tenant,
+                                           const struct pw_tenant_trust_issuer *command,
+                                           const struct pw_context *context,
+                                           struct pw_decision *out, struct pw_err *err)
+{
+    (void)context;
+    if (!pw_id_equal(&tenant->id, &command->tenant_id)) {
+        return pw_fail(err, PW_ERR_NO_SUCH_TENANT, "tenant_id");
+    }
+    if (pw_tenant_issuer_index(tenant, command->issuer, &command->public_key) >= 0) {
+        return PW_OK;
+    }
+    if (tenant->issuer_count == PW_ISSUERS_MAX) {
+        return pw_fail(err, PW_ERR_TOO_MANY_ISSUERS, "%u of %u", tenant->issuer_count,
+                       PW_ISSUERS_MAX);
+    }
+    struct pw_event *event =
+        pw_decision_add(out, PW_EVENT_TENANT_ISSUER_TRUSTED, &command->tenant_id);
+    event->tenant_issuer_trusted = (struct pw_tenant_issuer_trusted){
+        .issuer = command->issuer, .public_key = command->public_key};
+    return PW_OK;
+}
+
+enum pw_code pw_tenant_created_evolve(struct pw_tenant *tenant, const struct pw_event *event,
+                                      struct pw_undo *undo, struct pw_err *err)
+{
+    if (tenant->version != 0) {
+        return pw_misfit(err, event, "the tenant exists already");
+    }
+    pw_undo_save(undo, &tenant->version, sizeof tenant->version);
+    tenant->version = event->stream_version;
+    return PW_OK;
+}
+
+enum pw_code pw_tenant_issuer_trusted_evolve(struct pw_tenant *tenant, const struct pw_event *event,
+                                             struct pw_undo *undo, struct pw_err *err)
+{
+    const struct pw_tenant_issuer_trusted *trusted = &event->tenant_issuer_trusted;
+    if (tenant->issuer_count == PW_ISSUERS_MAX) {
+        return pw_misfit(err, event, "there are as many issuers as there may be");
+    }
+    if (trusted->issuer.len > PW_TEXT_BYTES_MAX) {
+        return pw_misfit(err, event, "the issuer's name is too long");
+    }
+    if (pw_tenant_issuer_index(tenant, trusted->issuer, &trusted->public_key) >= 0) {
+        return pw_misfit(err, event, "the issuer is trusted already");
+    }
+    pw_undo_save(undo, &tenant->version, sizeof tenant->version);
+    pw_undo_save(undo, &tenant->issuer_count, sizeof tenant->issuer_count);
+    struct pw_issuer *issuer = &tenant->issuers[tenant->issuer_count++];
+    memcpy(issuer->name, trusted->issuer.ptr, trusted->issuer.len);
+    issuer->name_bytes = (uint32_t)trusted->issuer.len;
+    issuer->public_key = trusted->public_key;
+    tenant->version = event->stream_version;
+    return PW_OK;
+}

@@ -1,0 +1,47 @@
+/* commands/tenant_state.h: a tenant's state as the aggregates of this room see it. Private to
+ * commands/.
+ *
+ * Contract  Whatever changes is saved first: entries by pw_map_put and pw_map_remove, members of
+ *           the struct by pw_undo_save. Each event of the tables has one function here, which
+ *           applies it or finds that it does not fit (LEDGER_DAMAGED); the stream version was
+ *           checked before.
+ */
+#ifndef PW_COMMANDS_TENANT_STATE_H
+#define PW_COMMANDS_TENANT_STATE_H
+
+#include "commands/state.h"
+
+/* The live reservations of a student: a chain through pw_reservation.next_id, newest first. */
+struct pw_student {
+    struct pw_id first_id;
+};
+
+struct pw_tenant {
+    struct pw_id id;
+    uint32_t version;
+    uint32_t issuer_count;
+    struct pw_issuer issuers[PW_ISSUERS_MAX]; /* Those past issuer_count mean nothing. */
+    struct pw_map *exams;                     /* id -> struct pw_exam */
+    struct pw_map *slots;                     /* id -> struct pw_slot */
+    struct pw_map *reservations;              /* id -> struct pw_reservation */
+    struct pw_map *students; /* id -> struct pw_student; only those with a live reservation. */
+};
+
+#define PW_EVENT(aggregate, lower, ...)                                                            \
+    enum pw_code pw_##aggregate##_##lower##_evolve(struct pw_tenant *tenant,                       \
+                                                   const struct pw_event *event,                   \
+                                                   struct pw_undo *undo, struct pw_err *err);
+#include "schemas/all.def"
+
+/* LEDGER_DAMAGED: the event's name and what does not fit. */
+enum pw_code pw_misfit(struct pw_err *err, const struct pw_event *event, const char *why);
+
+/* The issuer's place among those trusted, or -1. */
+int pw_tenant_issuer_index(const struct pw_tenant *tenant, struct pw_str name,
+                           const struct pw_hash *public_key);
+
+/* SHA-256 of an exam's content, as schemas/exam.def defines it. */
+struct pw_hash pw_exam_content_hash(struct pw_str title, uint32_t duration_minutes,
+                                    uint32_t lead_time_minutes, uint32_t buffer_minutes);
+
+#endif

@@ -1,0 +1,101 @@
+/* commands/tests/reservation.c: seats. Exams 30 and 31 take 90 minutes, keep 15 free afterwards,
+ * and may be given back until 60 before the start. */
+#include "commands/tests/world.h"
+
+#define RESERVE(reservation, slot)                                                                 \
+    {                                                                                              \
+        .type = PW_COMMAND_RESERVATION_RESERVE, .reservation_reserve = {                           \
+            ID(slot),                                                                              \
+            ID(reservation)                                                                        \
+        }                                                                                          \
+    }
+#define CANCEL(reservation)                                                                        \
+    {                                                                                              \
+        .type = PW_COMMAND_RESERVATION_CANCEL, .reservation_cancel = { ID(reservation) }           \
+    }
+#define BY_ANN AT(ANN, STUDENT, NINE)
+#define BY_BOB AT(BOB, STUDENT, NINE)
+
+#define EXAMS CREATED, DRAFTED(30), PUBLISHED(30, 0, 1), DRAFTED(31), PUBLISHED(31, 0, 1)
+#define SLOT  EXAMS, OPENED(40, 30, NOON, 1)
+
+#define ANNS RESERVED(50, ANN, 40, 30, NOON)
+#define BOBS RESERVED(51, BOB, 40, 30, NOON)
+
+/* Ann sits exam 30 at noon; exam 31 has a slot at that start. */
+#define ANN_SITS_AND(starts) SLOT, ANNS, OPENED(41, 31, starts, 1)
+
+static const struct row reservation_reserve_rows[] = {
+    {"a free seat is given", GIVEN(SLOT), RESERVE(50, 40), BY_ANN, PW_OK, THEN(ANNS)},
+    {"there is no such slot", GIVEN(EXAMS), RESERVE(50, 40), BY_ANN, PW_ERR_NO_SUCH_SLOT, NOTHING},
+    {"until the very start", GIVEN(SLOT), RESERVE(50, 40), AT(ANN, STUDENT, NOON - 1), PW_OK,
+     THEN(ANNS)},
+    {"not at the start", GIVEN(SLOT), RESERVE(50, 40), AT(ANN, STUDENT, NOON), PW_ERR_SLOT_STARTED,
+     NOTHING},
+    {"who has a seat asks again", GIVEN(SLOT, ANNS), RESERVE(52, 40), BY_ANN, PW_ERR_ALREADY_BOOKED,
+     NOTHING, "70000000-0000-0000-0000-000000000032"},
+    {"one seat an exam", GIVEN(SLOT, ANNS, OPENED(41, 30, NOON + MINUTES(600), 1)), RESERVE(52, 41),
+     BY_ANN, PW_ERR_EXAM_ALREADY_BOOKED, NOTHING, "70000000-0000-0000-0000-000000000032"},
+    {"a full slot says so", GIVEN(SLOT, ANNS), RESERVE(51, 40), BY_BOB, PW_ERR_SLOT_FULL, NOTHING,
+     "1 of 1 taken"},
+    {"a seat that was given back is free", GIVEN(SLOT, ANNS, CANCELLED(50, ANN, 40, 30)),
+     RESERVE(51, 40), BY_BOB, PW_OK, THEN(BOBS)},
+    {"who gave it back may have another",
+     GIVEN(SLOT, RESERVED(52, ANN, 40, 30, NOON), CANCELLED(52, ANN, 40, 30)), RESERVE(50, 40),
+     BY_ANN, PW_OK, THEN(ANNS)},
+    {"a seat that was added is free", GIVEN(SLOT, ANNS, CAPACITY(40, 0, 2)), RESERVE(51, 40),
+     BY_BOB, PW_OK, THEN(BOBS)},
+    {"two exams at one time", GIVEN(ANN_SITS_AND(NOON)), RESERVE(52, 41), BY_ANN,
+     PW_ERR_CALENDAR_CONFLICT, NOTHING},
+    {"inside the other's buffer", GIVEN(ANN_SITS_AND(NOON + MINUTES(105) - 1)), RESERVE(52, 41),
+     BY_ANN, PW_ERR_CALENDAR_CONFLICT, NOTHING},
+    {"when the other's buffer ends", GIVEN(ANN_SITS_AND(NOON + MINUTES(105))), RESERVE(52, 41),
+     BY_ANN, PW_OK, THEN(RESERVED(52, ANN, 41, 31, NOON + MINUTES(105)))},
+    {"its own buffer reaches into the other", GIVEN(ANN_SITS_AND(NOON - MINUTES(105) + 1)),
+     RESERVE(52, 41), BY_ANN, PW_ERR_CALENDAR_CONFLICT, NOTHING},
+    {"its own buffer ends as the other starts", GIVEN(ANN_SITS_AND(NOON - MINUTES(105))),
+     RESERVE(52, 41), BY_ANN, PW_OK, THEN(RESERVED(52, ANN, 41, 31, NOON - MINUTES(105)))},
+    {"what was given back is in nobody's way",
+     GIVEN(ANN_SITS_AND(NOON), CANCELLED(50, ANN, 40, 30)), RESERVE(52, 41), BY_ANN, PW_OK,
+     THEN(RESERVED(52, ANN, 41, 31, NOON))},
+    {"another's calendar is not mine", GIVEN(ANN_SITS_AND(NOON)), RESERVE(52, 41), BY_BOB, PW_OK,
+     THEN(RESERVED(52, BOB, 41, 31, NOON))},
+    {"begun goes before booked", GIVEN(SLOT, ANNS), RESERVE(52, 40), AT(ANN, STUDENT, NOON),
+     PW_ERR_SLOT_STARTED, NOTHING},
+    {"booked goes before full", GIVEN(SLOT, ANNS), RESERVE(52, 40), BY_ANN, PW_ERR_ALREADY_BOOKED,
+     NOTHING},
+    {"the exam goes before full and conflict",
+     GIVEN(SLOT, ANNS, OPENED(41, 30, NOON, 1), RESERVED(51, BOB, 41, 30, NOON)), RESERVE(52, 41),
+     BY_ANN, PW_ERR_EXAM_ALREADY_BOOKED, NOTHING},
+    {"full goes before conflict", GIVEN(ANN_SITS_AND(NOON), RESERVED(51, BOB, 41, 31, NOON)),
+     RESERVE(52, 41), BY_ANN, PW_ERR_SLOT_FULL, NOTHING},
+    {"If-Match speaks of the slot", GIVEN(SLOT, CAPACITY(40, 0, 2)), RESERVE(50, 40), BY_ANN, PW_OK,
+     THEN(ANNS), IF_MATCH(2)},
+    {"the slot has changed", GIVEN(SLOT, CAPACITY(40, 0, 2)), RESERVE(50, 40), BY_ANN,
+     PW_ERR_VERSION_MISMATCH, NOTHING, "version 2", IF_MATCH(1)},
+    {"changed goes before full", GIVEN(SLOT, ANNS), RESERVE(51, 40), BY_BOB,
+     PW_ERR_VERSION_MISMATCH, NOTHING, IF_MATCH(2)},
+};
+ROWS_OF(reservation_reserve);
+
+static const struct row reservation_cancel_rows[] = {
+    {"a seat is given back", GIVEN(SLOT, ANNS), CANCEL(50), BY_ANN, PW_OK,
+     THEN(CANCELLED(50, ANN, 40, 30))},
+    {"there is no such reservation", GIVEN(SLOT), CANCEL(50), BY_ANN, PW_ERR_NO_SUCH_RESERVATION,
+     NOTHING},
+    {"another student's does not exist", GIVEN(SLOT, ANNS), CANCEL(50), BY_BOB,
+     PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+    {"only once", GIVEN(SLOT, ANNS, CANCELLED(50, ANN, 40, 30)), CANCEL(50), BY_ANN,
+     PW_ERR_RESERVATION_NOT_LIVE, NOTHING},
+    {"until the lead time, inclusive", GIVEN(SLOT, ANNS), CANCEL(50),
+     AT(ANN, STUDENT, NOON - MINUTES(60)), PW_OK, THEN(CANCELLED(50, ANN, 40, 30))},
+    {"not a moment later", GIVEN(SLOT, ANNS), CANCEL(50), AT(ANN, STUDENT, NOON - MINUTES(60) + 1),
+     PW_ERR_CANCEL_TOO_LATE, NOTHING, "60 minutes"},
+    {"gone goes before late", GIVEN(SLOT, ANNS, CANCELLED(50, ANN, 40, 30)), CANCEL(50),
+     AT(ANN, STUDENT, NOON), PW_ERR_RESERVATION_NOT_LIVE, NOTHING},
+    {"as it was read", GIVEN(SLOT, ANNS), CANCEL(50), BY_ANN, PW_OK,
+     THEN(CANCELLED(50, ANN, 40, 30)), IF_MATCH(1)},
+    {"changed since it was read", GIVEN(SLOT, ANNS, CANCELLED(50, ANN, 40, 30)), CANCEL(50), BY_ANN,
+     PW_ERR_VERSION_MISMATCH, NOTHING, "version 2", IF_MATCH(1)},
+};
+ROWS_OF(reservation_cancel);

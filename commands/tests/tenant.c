@@ -1,0 +1,74 @@
+/* commands/tests/tenant.c: when a tenant may be made, and whom it may trust. */
+#include "commands/tests/world.h"
+
+#define KEY(n)                                                                                     \
+    {                                                                                              \
+        {                                                                                          \
+            [0] = (n), [31] = 7                                                                    \
+        }                                                                                          \
+    }
+#define TRUSTED(version, name, key)                                                                \
+    {                                                                                              \
+        .type = PW_EVENT_TENANT_ISSUER_TRUSTED, .stream_id = OUR_TENANT,                           \
+        .stream_version = version, .tenant_issuer_trusted = {                                      \
+            TEXT(name),                                                                            \
+            KEY(key)                                                                               \
+        }                                                                                          \
+    }
+#define FOUR_KEYS(name)                                                                            \
+    TRUSTED(0, name, 1), TRUSTED(0, name, 2), TRUSTED(0, name, 3), TRUSTED(0, name, 4)
+
+#define CREATE                                                                                     \
+    {                                                                                              \
+        .type = PW_COMMAND_TENANT_CREATE, .tenant_create = {                                       \
+            OUR_TENANT,                                                                            \
+            TEXT("Graz"),                                                                          \
+            TEXT("Europe/Vienna"),                                                                 \
+            TEXT("de")                                                                             \
+        }                                                                                          \
+    }
+#define TRUST(name, key)                                                                           \
+    {                                                                                              \
+        .type = PW_COMMAND_TENANT_TRUST_ISSUER, .tenant_trust_issuer = {                           \
+            OUR_TENANT,                                                                            \
+            TEXT(name),                                                                            \
+            KEY(key)                                                                               \
+        }                                                                                          \
+    }
+#define BY_OPS AT(OPS, OPERATOR, NINE)
+
+static const struct row tenant_create_rows[] = {
+    {"a tenant is made", NEW, CREATE, BY_OPS, PW_OK, THEN(CREATED)},
+    {"only once", GIVEN(CREATED), CREATE, BY_OPS, PW_ERR_TENANT_EXISTS, NOTHING},
+    {"nothing has a version before it is there", NEW, CREATE, BY_OPS, PW_ERR_VERSION_MISMATCH,
+     NOTHING, "version 0", IF_MATCH(1)},
+};
+ROWS_OF(tenant_create);
+
+static const struct row tenant_trust_issuer_rows[] = {
+    {"an issuer's key is trusted", GIVEN(CREATED), TRUST("sso", 1), BY_OPS, PW_OK,
+     THEN(TRUSTED(2, "sso", 1))},
+    {"a second key beside it", GIVEN(CREATED, TRUSTED(0, "sso", 1)), TRUST("sso", 2), BY_OPS, PW_OK,
+     THEN(TRUSTED(3, "sso", 2))},
+    {"one key of two issuers", GIVEN(CREATED, TRUSTED(0, "sso", 1)), TRUST("ss", 1), BY_OPS, PW_OK,
+     THEN(TRUSTED(3, "ss", 1))},
+    {"the same again changes nothing", GIVEN(CREATED, TRUSTED(0, "sso", 1)), TRUST("sso", 1),
+     BY_OPS, PW_OK, NOTHING},
+    {"a tenant that does not exist trusts nobody", NEW, TRUST("sso", 1), BY_OPS,
+     PW_ERR_NO_SUCH_TENANT, NOTHING},
+    {"the sixteenth key",
+     GIVEN(CREATED, FOUR_KEYS("a"), FOUR_KEYS("b"), FOUR_KEYS("c"), TRUSTED(0, "d", 1),
+           TRUSTED(0, "d", 2), TRUSTED(0, "d", 3)),
+     TRUST("e", 1), BY_OPS, PW_OK, THEN(TRUSTED(17, "e", 1))},
+    {"no seventeenth",
+     GIVEN(CREATED, FOUR_KEYS("a"), FOUR_KEYS("b"), FOUR_KEYS("c"), FOUR_KEYS("d")), TRUST("e", 1),
+     BY_OPS, PW_ERR_TOO_MANY_ISSUERS, NOTHING, "16 of 16"},
+    {"one of the sixteen again is fine",
+     GIVEN(CREATED, FOUR_KEYS("a"), FOUR_KEYS("b"), FOUR_KEYS("c"), FOUR_KEYS("d")), TRUST("d", 4),
+     BY_OPS, PW_OK, NOTHING},
+    {"the version that was read", GIVEN(CREATED), TRUST("sso", 1), BY_OPS, PW_OK,
+     THEN(TRUSTED(2, "sso", 1)), IF_MATCH(1)},
+    {"an older one than it has", GIVEN(CREATED, TRUSTED(0, "sso", 1)), TRUST("sso", 2), BY_OPS,
+     PW_ERR_VERSION_MISMATCH, NOTHING, "version 2", IF_MATCH(1)},
+};
+ROWS_OF(tenant_trust_issuer);

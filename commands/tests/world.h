@@ -1,0 +1,182 @@
+/* commands/tests/world.h: a small world for tests of deciders: given events, when a command, then
+ * events or a refusal.
+ *
+ * Each command of the tables has a list of rows, rows_of_<aggregate>_<lower>, declared here from
+ * the tables and read by tests/decide.c: a command without rows does not link. Stream versions of
+ * given events are counted by the harness; those of `then` events are written out where they are
+ * not 1.
+ */
+#ifndef PW_COMMANDS_TESTS_WORLD_H
+#define PW_COMMANDS_TESTS_WORLD_H
+
+#include "commands/decide.h"
+
+#define ID(n)                                                                                      \
+    {                                                                                              \
+        {                                                                                          \
+            [0] = 0x70, [15] = (n)                                                                 \
+        }                                                                                          \
+    }
+
+/* Who and what there is. Ids of different kinds differ in their last byte. */
+#define OUR_TENANT   ID(1)
+#define OTHER_TENANT ID(2)
+#define ANN          ID(10) /* Students. */
+#define BOB          ID(11)
+#define TEA          ID(12) /* The teacher whose exams these are, and another one. */
+#define TOM          ID(13)
+#define ADA          ID(14) /* An admin. */
+#define OPS          ID(15) /* An operator. */
+
+#define MINUTES(n) ((n)*PW_US_PER_MINUTE)
+#define NINE       INT64_C(1800000000000000) /* When most commands are decided, on a clock of the test. */
+#define NOON       (NINE + MINUTES(180))
+
+struct row {
+    const char *name;
+    const struct pw_event *given;
+    uint32_t given_count;
+    struct pw_command when;
+    struct pw_context by;
+    enum pw_code code;
+    const struct pw_event *then;
+    uint32_t then_count;
+    const char *detail; /* What a refusal's detail must contain, or NULL. */
+    int64_t if_match;   /* Plus one; 0: none. */
+};
+
+struct rows {
+    const struct row *rows;
+    uint32_t count;
+};
+
+#define PW_COMMAND(aggregate, lower, ...) extern const struct rows rows_of_##aggregate##_##lower;
+#include "schemas/all.def"
+
+#define ROWS_OF(name) const struct rows rows_of_##name = {name##_rows, PW_COUNT(name##_rows)}
+
+#define GIVEN(...)                                                                                 \
+    (const struct pw_event[]){__VA_ARGS__}, PW_COUNT(((const struct pw_event[]){__VA_ARGS__}))
+#define THEN(...)                                                                                  \
+    .then = (const struct pw_event[]){__VA_ARGS__},                                                \
+    .then_count = PW_COUNT(((const struct pw_event[]){__VA_ARGS__}))
+#define NOTHING .then = NULL, .then_count = 0
+#define NEW     NULL, 0 /* Nothing is given: the tenant does not exist. */
+
+/* If-Match; a row without it has none. */
+#define IF_MATCH(version) .if_match = (version) + 1
+
+#define AT(actor, role_, at_us)                                                                    \
+    {                                                                                              \
+        .actor_id = actor, .role = PW_ROLE_##role_, .decided_at_us = (at_us)                       \
+    }
+
+#define TEXT(literal)                                                                              \
+    {                                                                                              \
+        (literal), sizeof(literal) - 1                                                             \
+    }
+
+/* Events, as rows write them down. */
+#define CREATED                                                                                    \
+    {                                                                                              \
+        .type = PW_EVENT_TENANT_CREATED, .stream_id = OUR_TENANT, .stream_version = 1,             \
+        .tenant_created = {                                                                        \
+            TEXT("Graz"),                                                                          \
+            TEXT("Europe/Vienna"),                                                                 \
+            TEXT("de")                                                                             \
+        }                                                                                          \
+    }
+#define DRAFTED_BY(teacher, exam, title_, minutes_, lead, buffer)                                  \
+    {                                                                                              \
+        .type = PW_EVENT_EXAM_DRAFTED, .stream_id = ID(exam), .stream_version = 1,                 \
+        .exam_drafted = {                                                                          \
+            TEXT(title_),                                                                          \
+            minutes_,                                                                              \
+            lead,                                                                                  \
+            buffer,                                                                                \
+            teacher                                                                                \
+        }                                                                                          \
+    }
+#define DRAFTED(exam) DRAFTED_BY(TEA, exam, "Algebra", 90, 60, 15)
+#define REVISED(exam, version, title_, minutes_)                                                   \
+    {                                                                                              \
+        .type = PW_EVENT_EXAM_DRAFT_REVISED, .stream_id = ID(exam), .stream_version = version,     \
+        .exam_draft_revised = {                                                                    \
+            TEXT(title_),                                                                          \
+            minutes_,                                                                              \
+            60,                                                                                    \
+            15                                                                                     \
+        }                                                                                          \
+    }
+/* The harness fills the hash of given ones; hash_of_algebra is that of DRAFTED. */
+#define PUBLISHED(exam, version, number)                                                           \
+    {                                                                                              \
+        .type = PW_EVENT_EXAM_VERSION_PUBLISHED, .stream_id = ID(exam), .stream_version = version, \
+        .exam_version_published = {                                                                \
+            number,                                                                                \
+            HASH_OF_ALGEBRA                                                                        \
+        }                                                                                          \
+    }
+#define OPENED(slot, exam, starts, seats)                                                          \
+    {                                                                                              \
+        .type = PW_EVENT_SLOT_OPENED, .stream_id = ID(slot), .stream_version = 1, .slot_opened = { \
+            ID(exam),                                                                              \
+            1,                                                                                     \
+            starts,                                                                                \
+            (starts) + MINUTES(90),                                                                \
+            60,                                                                                    \
+            15,                                                                                    \
+            seats                                                                                  \
+        }                                                                                          \
+    }
+#define CAPACITY(slot, version, seats)                                                             \
+    {                                                                                              \
+        .type = PW_EVENT_SLOT_CAPACITY_CHANGED, .stream_id = ID(slot), .stream_version = version,  \
+        .slot_capacity_changed = {                                                                 \
+            seats                                                                                  \
+        }                                                                                          \
+    }
+#define RESERVED(reservation, student, slot, exam, starts)                                         \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_RESERVED, .stream_id = ID(reservation), .stream_version = 1,  \
+        .reservation_reserved = {                                                                  \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student,                                                                               \
+            starts,                                                                                \
+            (starts) + MINUTES(90),                                                                \
+            (starts) + MINUTES(105)                                                                \
+        }                                                                                          \
+    }
+#define CANCELLED(reservation, student, slot, exam)                                                \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_CANCELLED, .stream_id = ID(reservation), .stream_version = 2, \
+        .reservation_cancelled = {                                                                 \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student                                                                                \
+        }                                                                                          \
+    }
+
+/* SHA-256 of 95 01 a7 "Algebra" 5a 3c 0f, computed apart from this code. */
+#define HASH_OF_ALGEBRA                                                                            \
+    {                                                                                              \
+        {                                                                                          \
+            0x00, 0x78, 0xe6, 0x57, 0xf0, 0x4c, 0x24, 0x5c, 0x46, 0x67, 0x1e, 0x82, 0x71, 0xe2,    \
+                0x65, 0x4a, 0xf7, 0x06, 0xbd, 0x5b, 0xb1, 0x0f, 0xc6, 0x76, 0x82, 0xc6, 0xe6,      \
+                0x78, 0x73, 0x10, 0xfd, 0x98                                                       \
+        }                                                                                          \
+    }
+
+/* Folds events (stream versions counted here) onto a state; fails the test if one does not fit. */
+void world_fold(struct pw_state *state, const struct pw_event *events, uint32_t event_count);
+
+/* True when both are the same event, texts compared by content. */
+bool world_same(const struct pw_event *a, const struct pw_event *b);
+
+/* Whether a code is PW_OK, or one that the command's table entry lists. */
+bool world_may_answer(enum pw_command_type type, enum pw_code code);
+
+extern const struct pw_id world_tenant_id;
+
+#endif
