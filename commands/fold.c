@@ -18,9 +18,8 @@ static enum pw_code take_event(struct pw_fold *fold, const struct pw_record *rec
 {
     const struct pw_raw_event *raw = &record->events[index];
     const struct pw_id *boundary_id = &record->commit.boundary_id;
-    struct pw_event event = {.stream_id = raw->stream_id, .stream_version = raw->stream_version};
-    enum pw_code code =
-        pw_event_read(raw->event_type, raw->event_version, raw->payload, &event, err);
+    struct pw_event event;
+    enum pw_code code = pw_raw_event_read(raw, &event, err);
     if (code != PW_OK) {
         return code;
     }
@@ -44,8 +43,8 @@ enum pw_verdict pw_fold_take(struct pw_fold *fold, int64_t offset, const void *v
         struct pw_err err = {0};
         enum pw_code code = take_event(fold, ret_record, i, observer, &err);
         if (code != PW_OK) {
-            pw_fail(&fold->chain.stopped, code, "partition %u, offset %lld: %s",
-                    fold->chain.partition, (long long)offset, err.detail);
+            pw_fail(&fold->chain.stopped, code, "%s, at partition %u, offset %lld", err.detail,
+                    fold->chain.partition, (long long)offset);
             return PW_CHAIN_STOPPED;
         }
     }

@@ -16,7 +16,7 @@ struct pw_chain {
     uint32_t partition;
     uint32_t partition_count; /* As the reader expects it, or 0: taken from the genesis. */
     struct pw_id ledger_id;   /* As the reader expects it, or nil: taken from the genesis. */
-    int64_t horizon_us;       /* From the genesis. */
+    int64_t horizon_us;       /* As another partition has it, or 0: taken from the genesis. */
     int64_t next_offset;      /* The next unread one. */
     int64_t head_offset;      /* Of the last accepted record, -1 before the first. */
     struct pw_hash head;      /* 32 zero bytes before the first. */
@@ -35,6 +35,15 @@ void pw_chain_close(struct pw_chain *chain);
  * PW_CHAIN_ACCEPTED *ret_record is filled and the chain stands on it. */
 enum pw_verdict pw_chain_take(struct pw_chain *chain, int64_t offset, const void *value,
                               size_t value_bytes, struct pw_record *ret_record);
+
+/* The log ends here. PW_CHAIN_STOPPED (`no-genesis`) where it held no record at all. */
+enum pw_verdict pw_chain_end(struct pw_chain *chain);
+
+/* Goes on from a record that was accepted before: `value` is what the log holds now at the kept
+ * offset, NULL where there is nothing. LEDGER_DIVERGED, and nothing changed, unless it still hashes
+ * to the kept head. A fresh chain only; partition_count and ledger_id are set. */
+enum pw_code pw_chain_resume(struct pw_chain *chain, int64_t offset, const struct pw_hash *head,
+                             const void *value, size_t value_bytes, struct pw_err *err);
 
 /* Where the next record goes: prev = head, height + 1, decided_at_us as last. */
 struct pw_chain_point pw_chain_next(const struct pw_chain *chain);

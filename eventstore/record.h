@@ -17,6 +17,7 @@
 #define PW_RECORD_BYTES_MAX   (512 * 1024)
 #define PW_RECORD_EVENTS_MAX  1000
 #define PW_RECORD_ANSWERS_MAX 8192 /* Far above what 512 KiB hold. */
+#define PW_RECORD_ARENA_BYTES (2 * 1024 * 1024) /* Enough for the arrays of any one record. */
 #define PW_DETAIL_BYTES_MAX   512
 #define PW_FINGERPRINT_BYTES  16
 #define PW_PARTITIONS_MAX     1024
@@ -70,7 +71,7 @@ struct pw_commit {
     struct pw_id command_id;
     struct pw_fingerprint fingerprint;
     struct pw_id actor_id;
-    enum pw_role role;
+    enum pw_role role; /* PW_ROLE_COUNT: read, but of a name that this version does not know. */
     struct pw_id correlation_id;
     struct pw_id causation_id; /* Nil (all zero, written as nil) where a client caused it. */
 };
@@ -98,13 +99,21 @@ struct pw_hash pw_record_hash(const void *value, size_t value_bytes);
 /* True when the value has a head and `PWL`; *ret_prev is what it was decided on. */
 bool pw_record_prev(const void *value, size_t value_bytes, struct pw_hash *ret_prev);
 
-/* Reads a whole value of at least 36 bytes. The arena holds the arrays. */
+/* Reads a whole value of at least 36 bytes. The arena holds the arrays; its ceiling is at least
+ * PW_RECORD_ARENA_BYTES, and it was reset. */
 enum pw_code pw_record_parse(const void *value, size_t value_bytes, struct pw_arena *arena,
                              struct pw_record *ret_record, struct pw_err *err);
 
+/* A raw event with its payload read, stream id and version included. LEDGER_DAMAGED
+ * (`unknown-event`) for one that this version cannot fold: by its name, version or payload, or
+ * because it is no event of its stream's type. */
+enum pw_code pw_raw_event_read(const struct pw_raw_event *raw, struct pw_event *ret_event,
+                               struct pw_err *err);
+
 /* Writing: each empties the buffer and leaves one whole value in it, unless buffer->full.
  * pw_record_write_commit takes typed events (with stream versions set); answers may be none.
- * COMMAND_TOO_LARGE when the value would pass PW_RECORD_BYTES_MAX or PW_RECORD_EVENTS_MAX. */
+ * COMMAND_TOO_LARGE when the value would pass PW_RECORD_BYTES_MAX, PW_RECORD_EVENTS_MAX or the
+ * buffer's own ceiling. */
 struct pw_chain_point {
     struct pw_hash prev;
     uint64_t height;
@@ -121,7 +130,7 @@ enum pw_code pw_record_write_commit(struct pw_buffer *buffer, const struct pw_ch
                                     uint32_t event_count, const struct pw_answer *answers,
                                     uint32_t answer_count);
 
-/* The bytes that one answer adds to a record, at most. */
+/* The bytes that one more answer adds to a record, at most. */
 size_t pw_answer_bytes_max(const struct pw_answer *answer);
 
 /* murmur2 as Kafka's Java client has it (org.apache.kafka.common.utils.Utils.murmur2, seed
