@@ -51,6 +51,60 @@ bool pw_hex_parse(struct pw_str text, void *ret_data, size_t bytes)
     return true;
 }
 
+static const char base64url_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+void pw_base64url_format(const void *data, size_t bytes, char *ret_text)
+{
+    const uint8_t *from = data;
+    uint32_t bits = 0;
+    int bit_count = 0;
+
+    for (size_t i = 0; i < bytes; i++) {
+        bits = bits << 8 | from[i];
+        for (bit_count += 8; bit_count >= 6; bit_count -= 6) {
+            *ret_text++ = base64url_digits[bits >> (bit_count - 6) & 63];
+        }
+    }
+    if (bit_count > 0) {
+        *ret_text++ = base64url_digits[bits << (6 - bit_count) & 63];
+    }
+    *ret_text = '\0';
+}
+
+static int base64url_value(char c)
+{
+    const char *at = c != '\0' ? strchr(base64url_digits, c) : NULL;
+    return at != NULL ? (int)(at - base64url_digits) : -1;
+}
+
+bool pw_base64url_parse(struct pw_str text, void *ret_data, size_t bytes)
+{
+    uint8_t *to = ret_data;
+    uint32_t bits = 0;
+    int bit_count = 0;
+    size_t rest_bits = text.len * 6 - bytes * 8;
+
+    if (text.len != PW_BASE64URL_BYTES(bytes)) {
+        return false;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        int value = base64url_value(text.ptr[i]);
+        if (value < 0 || (i + 1 == text.len && value % (1 << rest_bits) != 0)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        bits = bits << 6 | (uint32_t)base64url_value(text.ptr[i]);
+        bit_count += 6;
+        if (bit_count >= 8) {
+            bit_count -= 8;
+            *to++ = (uint8_t)(bits >> bit_count);
+        }
+    }
+    return true;
+}
+
 /* The groups of a UUID's text, in digits: 8-4-4-4-12. */
 static bool hyphen_at(size_t i)
 {

@@ -1,8 +1,9 @@
 /* schemas/types.h: the small value types that every room speaks in.
  *
  * Contract  Plain values, compared and copied freely. A pw_str is a view: it owns nothing and has
- * no NUL at its end. Units     *_at_us: microseconds since the Unix epoch. *_minutes: whole
- * minutes. *_bytes: a size. Threads   Everything here is pure. */
+ *           no NUL at its end. What cannot be parsed gives false and leaves the result untouched.
+ * Units     *_at_us: microseconds since the Unix epoch. *_minutes: whole minutes. *_bytes: a size.
+ * Threads   Everything here is pure. */
 #ifndef PW_SCHEMAS_TYPES_H
 #define PW_SCHEMAS_TYPES_H
 
@@ -70,12 +71,12 @@ static inline bool pw_str_equal(struct pw_str a, struct pw_str b)
 /* Writes the lower-case text of an id: 36 bytes and a NUL. */
 void pw_id_format(const struct pw_id *id, char ret_text[PW_ID_TEXT_BYTES + 1]);
 
-/* Reads the 36 bytes of a UUID's text, of either case and any version. False, and *ret_id untouched,
- * for anything else, the nil UUID included: everywhere in the house it means that there is none. */
+/* Reads the 36 bytes of a UUID's text, of either case and any version; but not the nil UUID, which
+ * means everywhere in the house that there is none. */
 bool pw_id_parse(struct pw_str text, struct pw_id *ret_id);
 
-/* A new UUIDv7 (RFC 9562, 5.7) of that moment; `random` gives its 74 random bits out of 16 bytes.
- */
+/* A new UUIDv7 (RFC 9562, 5.7) of that moment, in whole milliseconds; its 74 random bits are the
+ * last ten bytes of `random`. */
 struct pw_id pw_id_v7(int64_t now_us, const uint8_t random[16]);
 
 /* True for a UUIDv7; *ret_at_us is the moment (whole milliseconds) that it carries. */
@@ -84,8 +85,10 @@ bool pw_id_v7_time(const struct pw_id *id, int64_t *ret_at_us);
 /* The UUIDv5 (RFC 9562, 5.5) of a name in a namespace. */
 struct pw_id pw_id_v5(const struct pw_id *name_space, const void *name, size_t name_bytes);
 
-/* RFC 3339. Parse takes any offset, up to six digits of a second, years 0001 to 9999; moments
- * before 1970 are refused. Format writes UTC with `Z`, with a fraction only where there is one. */
+/* RFC 3339. Parse takes any offset and up to six digits of a second; leap seconds (:60) and moments
+ * outside 0 to PW_AT_US_MAX are refused. Format writes UTC with `Z`, six digits of a second where it
+ * is not whole, and a NUL; it gives the bytes before that. A moment outside those bounds (an end
+ * computed from a late start) is written as the nearest bound. */
 #define PW_AT_TEXT_BYTES_MAX 28
 bool pw_at_parse(struct pw_str text, int64_t *ret_at_us);
 size_t pw_at_format(int64_t at_us, char ret_text[PW_AT_TEXT_BYTES_MAX]);
@@ -94,6 +97,12 @@ size_t pw_at_format(int64_t at_us, char ret_text[PW_AT_TEXT_BYTES_MAX]);
  * either case. */
 void pw_hex_format(const void *data, size_t bytes, char *ret_text);
 bool pw_hex_parse(struct pw_str text, void *ret_data, size_t bytes);
+
+/* Base64url without padding (RFC 4648, 5); `ret_text` has room for PW_BASE64URL_BYTES(bytes) + 1.
+ * Parse takes exactly the text that format writes: unused bits must be zero. */
+#define PW_BASE64URL_BYTES(bytes) (((bytes) * 8 + 5) / 6)
+void pw_base64url_format(const void *data, size_t bytes, char *ret_text);
+bool pw_base64url_parse(struct pw_str text, void *ret_data, size_t bytes);
 
 /* True for well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong) without a NUL. */
 bool pw_utf8_valid(struct pw_str text);

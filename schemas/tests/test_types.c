@@ -201,6 +201,34 @@ Test(hex, goes_there_and_back)
     cr_expect_arr_eq(again, bytes, 4);
 }
 
+Test(base64url, has_the_vectors_of_rfc_4648_without_padding)
+{
+    static const char *const rows[] = {"", "Zg", "Zm8", "Zm9v", "Zm9vYg", "Zm9vYmE", "Zm9vYmFy"};
+    for (size_t bytes = 0; bytes < PW_COUNT(rows); bytes++) {
+        char text[16], again[8] = "";
+        pw_base64url_format("foobar", bytes, text);
+        TEXT_EQUAL(text, rows[bytes]);
+        cr_expect(pw_base64url_parse(pw_str_of(text), again, bytes));
+        cr_expect_arr_eq(again, "foobar", bytes);
+    }
+}
+
+Test(base64url, has_one_spelling_only)
+{
+    static const char *const bad[] = {"-_8=", "+/8", "-_", "-_88", "-_9", "-_ ", "-\xc3\xa4"};
+    uint8_t got[2] = {7, 7};
+    for (size_t i = 0; i < PW_COUNT(bad); i++) {
+        cr_expect_not(pw_base64url_parse(pw_str_of(bad[i]), got, 2), "%s", bad[i]);
+        cr_expect_eq(got[0], 7, "A refusal writes nothing.");
+    }
+    cr_expect_not(pw_base64url_parse((struct pw_str){"-\0"
+                                                     "8",
+                                                     3},
+                                     got, 2));
+    cr_expect(pw_base64url_parse(PW_STR("-_8"), got, 2));
+    cr_expect(got[0] == 0xfb && got[1] == 0xff);
+}
+
 static const struct utf8_row {
     const char *name;
     struct pw_str text;

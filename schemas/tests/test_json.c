@@ -1,0 +1,361 @@
+/* schemas/tests/test_json.c: bodies that clients send, and all that is said about each. */
+#include "schemas/json.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ISSUER "\"issuer\": \"https://sso.example\""
+#define KEY    "\"public_key\": \"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\""
+#define EXAM   "\"exam_id\": \"01890a5d-ac96-774b-bcce-b302099a8057\""
+#define STARTS "\"starts_at\": \"2027-02-01T09:00:00+01:00\""
+#define TENANT "{\"name\": \"Graz\", \"time_zone\": \"Europe/Vienna\", \"language\": \"de\"}"
+#define X50    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define NAMED(text)                                                                                \
+    "{\"name\": \"" text "\", \"time_zone\": \"Europe/Vienna\", \"language\": \"de\"}"
+#define ZONED(text) "{\"name\": \"Graz\", \"time_zone\": \"" text "\", \"language\": \"de\"}"
+#define SPOKEN(text)                                                                               \
+    "{\"name\": \"Graz\", \"time_zone\": \"Europe/Vienna\", \"language\": \"" text "\"}"
+#define STARTING(text) "{" EXAM ", \"starts_at\": \"" text "\", \"capacity\": 30}"
+#define SEATS(number)  "{\"capacity\": " number "}"
+
+/* One body, and what is wrong with it: `pointer detail` lines, in their order. */
+static const struct json_row {
+    const char *name;
+    enum pw_command_type type;
+    struct pw_str body;
+    const char *violations;
+} rows[] = {
+    {"as documented", PW_COMMAND_TENANT_CREATE, PW_STR(TENANT), ""},
+    {"white space and another order", PW_COMMAND_TENANT_TRUST_ISSUER,
+     PW_STR(" {\n" KEY ",\t" ISSUER "\r\n} "), ""},
+    {"nothing to say", PW_COMMAND_RESERVATION_RESERVE, PW_STR("{}"), ""},
+    {"no body at all", PW_COMMAND_RESERVATION_CANCEL, PW_STR(""), ""},
+    {"nor here", PW_COMMAND_EXAM_PUBLISH, PW_STR(""), ""},
+    {"no body where one is needed", PW_COMMAND_SLOT_OPEN, PW_STR(""),
+     "/exam_id is missing\n/starts_at is missing\n/capacity is missing\n"},
+    {"what may be left out", PW_COMMAND_EXAM_DRAFT,
+     PW_STR("{\"title\": \"A\", \"duration_minutes\": 1}"), ""},
+    {"likewise when revised", PW_COMMAND_EXAM_REVISE_DRAFT,
+     PW_STR("{\"title\": \"A\", \"duration_minutes\": 1440, \"buffer_minutes\": 1440}"), ""},
+    {"null is not left out", PW_COMMAND_EXAM_DRAFT,
+     PW_STR("{\"title\": \"A\", \"duration_minutes\": 1, \"buffer_minutes\": null}"),
+     "/buffer_minutes must be a number\n"},
+    {"everything at once", PW_COMMAND_EXAM_DRAFT,
+     PW_STR("{\"title\": \"\", \"duration_minutes\": 0, \"lead_time_minutes\": 86401, "
+            "\"buffer_minutes\": 1.5, \"exam_id\": \"x\", \"a/b~c\": 1, \"\": {}}"),
+     "/title must not be empty\n"
+     "/duration_minutes must be at least 1\n"
+     "/lead_time_minutes must be at most 86400\n"
+     "/buffer_minutes must be a whole number, without fraction and exponent\n"
+     "/exam_id is not a field of this command\n"
+     "/a~1b~0c is not a field of this command\n"
+     "/ is not a field of this command\n"},
+    {"every wrong type", PW_COMMAND_SLOT_OPEN,
+     PW_STR("{\"exam_id\": 7, \"starts_at\": {}, \"capacity\": \"30\"}"),
+     "/exam_id must be a string\n/starts_at must be a string\n/capacity must be a number\n"},
+    {"and others", PW_COMMAND_SLOT_OPEN,
+     PW_STR("{\"exam_id\": [], \"starts_at\": true, \"capacity\": [30]}"),
+     "/exam_id must be a string\n/starts_at must be a string\n/capacity must be a number\n"},
+    {"a student cannot be named", PW_COMMAND_RESERVATION_RESERVE,
+     PW_STR("{\"student_id\": \"01890a5d-ac96-774b-bcce-b302099a8057\"}"),
+     "/student_id is not a field of this command\n"},
+    {"nor the slot of the path", PW_COMMAND_RESERVATION_RESERVE,
+     PW_STR("{\"slot_id\": \"01890a5d-ac96-774b-bcce-b302099a8057\"}"),
+     "/slot_id is not a field of this command\n"},
+    {"names are case-sensitive", PW_COMMAND_SLOT_CHANGE_CAPACITY, PW_STR("{\"Capacity\": 30}"),
+     "/capacity is missing\n/Capacity is not a field of this command\n"},
+    {"an escaped name is the same name", PW_COMMAND_SLOT_CHANGE_CAPACITY,
+     PW_STR("{\"\\u0063apacity\": 30}"), ""},
+    {"a long name is cut", PW_COMMAND_RESERVATION_RESERVE, PW_STR("{\"" X50 X50 "\": 1}"),
+     "/" X50 "xxxxxxxxxxxxxx... is not a field of this command\n"},
+    {"between two characters", PW_COMMAND_RESERVATION_RESERVE,
+     PW_STR("{\"" X50 "xxxxxxxxxxxxx\xc3\xa4\xc3\xa4\": 1}"),
+     "/" X50 "xxxxxxxxxxxxx... is not a field of this command\n"},
+
+    {"least seats", PW_COMMAND_SLOT_CHANGE_CAPACITY, PW_STR(SEATS("1")), ""},
+    {"most seats", PW_COMMAND_SLOT_CHANGE_CAPACITY, PW_STR(SEATS("65535")), ""},
+    {"no seat", PW_COMMAND_SLOT_CHANGE_CAPACITY, PW_STR(SEATS("0")),
+     "/capacity must be at least 1\n"},
+    {"minus nothing", PW_COMMAND_SLOT_CHANGE_CAPACITY, PW_STR(SEATS("-0")),
+     "/capacity must be at least 1\n"},
+    {"fewer", PW_COMMAND_SLOT_CHANGE_CAPACITY, PW_STR(SEATS("-1")),
+     "/capacity must be at least 1\n"},
+    {"one more", PW_COMMAND_SLOT_CHANGE_CAPACITY, PW_STR(SEATS("65536")),
+     "/capacity must be at most 65535\n"},
+    {"33 bits", PW_COMMAND_SLOT_CHANGE_CAPACITY, PW_STR(SEATS("4294967326")),
+     "/capacity must be at most 65535\n"},
+    {"64 bits", PW_COMMAND_SLOT_CHANGE_CAPACITY, PW_STR(SEATS("9223372036854775807")),
+     "/capacity must be at most 65535\n"},
+    {"more bits", PW_COMMAND_SLOT_CHANGE_CAPACITY, PW_STR(SEATS("9223372036854775808")),
+     "/capacity must be at most 65535\n"},
+    {"many more bits", PW_COMMAND_SLOT_CHANGE_CAPACITY,
+     PW_STR(SEATS("100000000000000000000000000000000000000000000000000000000000000000000000000")),
+     "/capacity must be at most 65535\n"},
+    {"as many below", PW_COMMAND_SLOT_CHANGE_CAPACITY, PW_STR(SEATS("-99999999999999999999")),
+     "/capacity must be at least 1\n"},
+    {"a huge number beside a fraction", PW_COMMAND_EXAM_DRAFT,
+     PW_STR("{\"title\": \"A\", \"duration_minutes\": 99999999999999999999, "
+            "\"lead_time_minutes\": 7, \"buffer_minutes\": 1.5}"),
+     "/duration_minutes must be at most 1440\n"
+     "/buffer_minutes must be a whole number, without fraction and exponent\n"},
+    {"a huge number where none belongs", PW_COMMAND_RESERVATION_RESERVE,
+     PW_STR("{\"a\": [[99999999999999999999]]}"), "/a is not a field of this command\n"},
+    {"whole, but a fraction", PW_COMMAND_SLOT_CHANGE_CAPACITY, PW_STR(SEATS("30.0")),
+     "/capacity must be a whole number, without fraction and exponent\n"},
+    {"whole, but an exponent", PW_COMMAND_SLOT_CHANGE_CAPACITY, PW_STR(SEATS("3e1")),
+     "/capacity must be a whole number, without fraction and exponent\n"},
+
+    {"longest name", PW_COMMAND_TENANT_CREATE, PW_STR(NAMED(X50 X50 X50 X50)), ""},
+    {"a byte more", PW_COMMAND_TENANT_CREATE, PW_STR(NAMED(X50 X50 X50 X50 "x")),
+     "/name must have at most 200 bytes of UTF-8\n"},
+    {"bytes count, not characters", PW_COMMAND_TENANT_CREATE,
+     PW_STR(NAMED(X50 X50 X50 X50 "xxxxxxxxx\xc3\xa4")),
+     "/name must have at most 200 bytes of UTF-8\n"},
+    {"escapes count as what they mean", PW_COMMAND_TENANT_CREATE,
+     PW_STR(NAMED(X50 X50 X50 "\\u00e4\\ud83c\\udf93")), ""},
+    {"NUL", PW_COMMAND_TENANT_CREATE, PW_STR(NAMED("a\\u0000b")),
+     "/name must not contain control characters\n"},
+    {"a line feed", PW_COMMAND_TENANT_CREATE, PW_STR(NAMED("a\\nb")),
+     "/name must not contain control characters\n"},
+    {"DEL", PW_COMMAND_TENANT_CREATE,
+     PW_STR(NAMED("a\x7f"
+                  "b")),
+     "/name must not contain control characters\n"},
+    {"C1", PW_COMMAND_TENANT_CREATE, PW_STR(NAMED("a\\u0085b")),
+     "/name must not contain control characters\n"},
+    {"just after C1", PW_COMMAND_TENANT_CREATE, PW_STR(NAMED("a\\u00a0b")), ""},
+    {"too long, and with a bell", PW_COMMAND_TENANT_CREATE,
+     PW_STR(NAMED(X50 X50 X50 X50 "\\u0007")),
+     "/name must have at most 200 bytes of UTF-8\n/name must not contain control characters\n"},
+
+    {"a zone with digits", PW_COMMAND_TENANT_CREATE, PW_STR(ZONED("Etc/GMT+12")), ""},
+    {"a zone in three parts", PW_COMMAND_TENANT_CREATE,
+     PW_STR(ZONED("America/Argentina/Buenos_Aires")), ""},
+    {"a zone in one part", PW_COMMAND_TENANT_CREATE, PW_STR(ZONED("UTC")), ""},
+    {"a zone that climbs", PW_COMMAND_TENANT_CREATE, PW_STR(ZONED("Europe/../passwd")),
+     "/time_zone must be the name of an IANA time zone, such as Europe/Vienna\n"},
+    {"a zone from the root", PW_COMMAND_TENANT_CREATE, PW_STR(ZONED("/Vienna")),
+     "/time_zone must be the name of an IANA time zone, such as Europe/Vienna\n"},
+    {"half a zone", PW_COMMAND_TENANT_CREATE, PW_STR(ZONED("Europe/")),
+     "/time_zone must be the name of an IANA time zone, such as Europe/Vienna\n"},
+    {"an offset is no zone", PW_COMMAND_TENANT_CREATE, PW_STR(ZONED("+01:00")),
+     "/time_zone must be the name of an IANA time zone, such as Europe/Vienna\n"},
+    {"a zone with a blank", PW_COMMAND_TENANT_CREATE, PW_STR(ZONED("Europe/Vi enna")),
+     "/time_zone must be the name of an IANA time zone, such as Europe/Vienna\n"},
+    {"no zone", PW_COMMAND_TENANT_CREATE, PW_STR(ZONED("")), "/time_zone must not be empty\n"},
+    {"languages", PW_COMMAND_TENANT_CREATE, PW_STR(SPOKEN("zh-Hant-TW")), ""},
+    {"a registered language", PW_COMMAND_TENANT_CREATE, PW_STR(SPOKEN("sl-rozaj-biske-1994")), ""},
+    {"one letter", PW_COMMAND_TENANT_CREATE, PW_STR(SPOKEN("d")),
+     "/language must have at least 2 bytes of UTF-8\n"
+     "/language must be a BCP 47 language tag, such as de or pt-BR\n"},
+    {"an underscore", PW_COMMAND_TENANT_CREATE, PW_STR(SPOKEN("de_AT")),
+     "/language must be a BCP 47 language tag, such as de or pt-BR\n"},
+    {"a hyphen at the end", PW_COMMAND_TENANT_CREATE, PW_STR(SPOKEN("de-")),
+     "/language must be a BCP 47 language tag, such as de or pt-BR\n"},
+    {"two hyphens", PW_COMMAND_TENANT_CREATE, PW_STR(SPOKEN("de--AT")),
+     "/language must be a BCP 47 language tag, such as de or pt-BR\n"},
+    {"nine letters", PW_COMMAND_TENANT_CREATE, PW_STR(SPOKEN("abcdefghi")),
+     "/language must be a BCP 47 language tag, such as de or pt-BR\n"},
+    {"digits first", PW_COMMAND_TENANT_CREATE, PW_STR(SPOKEN("12-de")),
+     "/language must be a BCP 47 language tag, such as de or pt-BR\n"},
+
+    {"an id in capitals", PW_COMMAND_SLOT_OPEN,
+     PW_STR("{\"exam_id\": \"01890A5D-AC96-774B-BCCE-B302099A8057\", " STARTS ", \"capacity\": 1}"),
+     ""},
+    {"an id in braces", PW_COMMAND_SLOT_OPEN,
+     PW_STR("{\"exam_id\": \"{01890a5d-ac96-774b-bcce-b302099a805}\", " STARTS
+            ", \"capacity\": 1}"),
+     "/exam_id must be a UUID, and not the nil UUID\n"},
+    {"the nil id", PW_COMMAND_SLOT_OPEN,
+     PW_STR("{\"exam_id\": \"00000000-0000-0000-0000-000000000000\", " STARTS ", \"capacity\": 1}"),
+     "/exam_id must be a UUID, and not the nil UUID\n"},
+    {"a day that is not", PW_COMMAND_SLOT_OPEN, PW_STR(STARTING("2027-02-29T09:00:00Z")),
+     "/starts_at must be an RFC 3339 time from 1970 on with an offset, such as "
+     "2027-02-01T09:00:00+01:00\n"},
+    {"a local time", PW_COMMAND_SLOT_OPEN, PW_STR(STARTING("2027-02-01T09:00:00")),
+     "/starts_at must be an RFC 3339 time from 1970 on with an offset, such as "
+     "2027-02-01T09:00:00+01:00\n"},
+    {"the end of time", PW_COMMAND_SLOT_OPEN, PW_STR(STARTING("9999-12-31T23:59:59.999999Z")),
+     "/starts_at must not be after 9999-01-01T00:00:00Z\n"},
+    {"the last start", PW_COMMAND_SLOT_OPEN, PW_STR(STARTING("9999-01-01T00:00:00Z")), ""},
+
+    {"a key with padding", PW_COMMAND_TENANT_TRUST_ISSUER,
+     PW_STR("{" ISSUER ", \"public_key\": \"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"}"),
+     "/public_key must be 32 bytes as 43 characters of base64url, unpadded\n"},
+    {"a key in base64", PW_COMMAND_TENANT_TRUST_ISSUER,
+     PW_STR("{" ISSUER ", \"public_key\": \"11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}"),
+     "/public_key must be 32 bytes as 43 characters of base64url, unpadded\n"},
+    {"a key with stray bits", PW_COMMAND_TENANT_TRUST_ISSUER,
+     PW_STR("{" ISSUER ", \"public_key\": \"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURp\"}"),
+     "/public_key must be 32 bytes as 43 characters of base64url, unpadded\n"},
+    {"a key with a NUL", PW_COMMAND_TENANT_TRUST_ISSUER,
+     PW_STR("{" ISSUER ", \"public_key\": \"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHUR\\u0000\"}"),
+     "/public_key must be 32 bytes as 43 characters of base64url, unpadded\n"},
+};
+
+static char *lines_of(const struct pw_violations *violations)
+{
+    char *lines = calloc(1, 1 << 16), *to = lines;
+    for (uint32_t i = 0; i < violations->count; i++) {
+        to += sprintf(to, "%s %s\n", violations->items[i].pointer, violations->items[i].detail);
+    }
+    return lines;
+}
+
+Test(json, names_all_that_is_wrong_and_nothing_else)
+{
+    bool tried[PW_COMMAND_COUNT] = {false};
+    for (size_t i = 0; i < PW_COUNT(rows); i++) {
+        const struct json_row *row = &rows[i];
+        struct pw_command command = {.type = row->type};
+        struct pw_violations violations;
+        struct pw_arena arena;
+        struct pw_err err = {PW_OK, ""};
+        pw_arena_init(&arena, 1 << 16);
+        enum pw_code code = pw_command_read_json(row->body, &arena, &command, &violations, &err);
+        char *lines = lines_of(&violations);
+        cr_expect_eq(code, *row->violations == '\0' ? PW_OK : PW_ERR_INVALID, "%s: %s", row->name,
+                     err.detail);
+        cr_expect_str_eq(lines, row->violations, "%s", row->name);
+        cr_expect_eq(violations.more, 0);
+        tried[row->type] = true;
+        free(lines);
+        pw_arena_close(&arena);
+    }
+    for (int type = 0; type < PW_COMMAND_COUNT; type++) {
+        cr_expect(tried[type], "%s has no row", pw_command_info((enum pw_command_type)type)->name);
+    }
+}
+
+static const struct malformed_row {
+    const char *name;
+    struct pw_str body;
+    const char *detail;
+} malformed_rows[] = {
+    {"blanks only", PW_STR("  "), "line 1 column 2: the body ends too early"},
+    {"cut off", PW_STR("{\"capacity\": 3"), "line 1 column 14: the body ends too early"},
+    {"an array", PW_STR("[]"), "line 1 column 1: this is not a JSON object"},
+    {"a number", PW_STR("7"), "line 1 column 1: this is not JSON"},
+    {"two objects", PW_STR("{} {}"), "line 1 column 4: more follows after the object"},
+    {"a NUL after the object", PW_STR("{}\0"), "line 1 column 3: more follows after the object"},
+    {"a byte order mark", PW_STR("\xef\xbb\xbf{}"), "line 1 column 1: this is not JSON"},
+    {"single quotes", PW_STR("{'capacity': 30}"), "line 1 column 2: this is not JSON"},
+    {"a comma too many", PW_STR("{\"capacity\": 30,}"), "line 1 column 17: this is not JSON"},
+    {"a comment", PW_STR("{/* seats */ \"capacity\": 30}"), "line 1 column 2: this is not JSON"},
+    {"a leading zero", PW_STR("{\"capacity\": 030}"), "line 1 column 14: this is not JSON"},
+    {"not a number", PW_STR("{\"capacity\": NaN}"), "line 1 column 16: this is not JSON"},
+    {"twice, on line 2", PW_STR("{\"capacity\": 30,\n\"capacity\": 31}"),
+     "line 2 column 10: a name occurs twice"},
+    {"twice, escaped", PW_STR("{\"capacity\": 30, \"\\u0063apacity\": 31}"),
+     "line 1 column 32: a name occurs twice"},
+    {"twice, further in", PW_STR("{\"a\": {\"b\": 1, \"b\": 2}}"),
+     "line 1 column 18: a name occurs twice"},
+    {"a NUL in a name", PW_STR("{\"a\\u0000b\": 30}"), "line 1 column 11: a name contains U+0000"},
+    {"a real beyond all reals", PW_STR("{\"capacity\": 1e400}"),
+     "line 1 column 18: a number is too large"},
+    {"Latin-1", PW_STR("{\"title\": \"Universit\xe4t\"}"), "line 1 column 20: this is not UTF-8"},
+    {"overlong", PW_STR("{\"title\": \"\xc0\x80\"}"), "line 1 column 11: this is not UTF-8"},
+    {"a raw surrogate", PW_STR("{\"title\": \"\xed\xa0\x80\"}"),
+     "line 1 column 11: this is not UTF-8"},
+    {"half a pair", PW_STR("{\"title\": \"\\ud83c\"}"), "line 1 column 18: this is not JSON"},
+    {"a raw line feed", PW_STR("{\"title\": \"a\nb\"}"), "line 1 column 12: this is not JSON"},
+    {"17 deep", PW_STR("{\"a\":[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]}"),
+     "line 1 column 21: nested deeper than 16"},
+    {"17 deep, unclosed", PW_STR("{\"\xc3\xa4\\\"]\":\n[[[[[[[[[[[[[[[["),
+     "line 2 column 16: nested deeper than 16"},
+};
+
+Test(json, says_where_a_body_is_malformed)
+{
+    for (size_t i = 0; i < PW_COUNT(malformed_rows); i++) {
+        const struct malformed_row *row = &malformed_rows[i];
+        struct pw_command command = {.type = PW_COMMAND_SLOT_CHANGE_CAPACITY};
+        struct pw_violations violations;
+        struct pw_arena arena;
+        struct pw_err err = {PW_OK, ""};
+        pw_arena_init(&arena, 1 << 16);
+        cr_expect_eq(pw_command_read_json(row->body, &arena, &command, &violations, &err),
+                     PW_ERR_MALFORMED, "%s", row->name);
+        cr_expect_str_eq(err.detail, row->detail, "%s: %s", row->name, err.detail);
+        pw_arena_close(&arena);
+    }
+}
+
+static enum pw_code read_into(struct pw_command *command, struct pw_arena *arena,
+                              struct pw_str body, struct pw_violations *violations)
+{
+    return pw_command_read_json(body, arena, command, violations, NULL);
+}
+
+Test(json, fills_the_struct_and_leaves_alone_what_is_not_the_clients)
+{
+    struct pw_command command = {.type = PW_COMMAND_SLOT_OPEN};
+    struct pw_violations violations;
+    struct pw_arena arena;
+    char body[] = "{" EXAM ", " STARTS ", \"capacity\": 30}";
+    command.slot_open.slot_id.bytes[3] = 7;
+    pw_arena_init(&arena, 1 << 16);
+    cr_assert_eq(read_into(&command, &arena, pw_str_of(body), &violations), PW_OK);
+    cr_expect_eq(command.slot_open.slot_id.bytes[3], 7);
+    cr_expect_eq(command.slot_open.exam_id.bytes[1], 0x89);
+    cr_expect_eq(command.slot_open.starts_at, INT64_C(1801468800000000));
+    cr_expect_eq(command.slot_open.capacity, 30);
+
+    command = (struct pw_command){.type = PW_COMMAND_EXAM_DRAFT};
+    char draft[] = "{\"title\": \"\\u00c4 \\ud83c\\udf93\", \"duration_minutes\": 90}";
+    cr_assert_eq(read_into(&command, &arena, pw_str_of(draft), &violations), PW_OK);
+    memset(draft, 'x', sizeof draft);
+    cr_expect(pw_str_equal(command.exam_draft.title, PW_STR("\xc3\x84 \xf0\x9f\x8e\x93")));
+    cr_expect_eq(command.exam_draft.duration_minutes, 90);
+    cr_expect_eq(command.exam_draft.lead_time_minutes, 1440, "The fallback.");
+    cr_expect_eq(command.exam_draft.buffer_minutes, 0);
+    pw_arena_close(&arena);
+}
+
+Test(json, counts_what_it_does_not_list)
+{
+    struct pw_command command = {.type = PW_COMMAND_RESERVATION_RESERVE};
+    struct pw_violations violations;
+    struct pw_arena arena;
+    char body[2000] = "{\"f0\": 0";
+    for (int i = 1; i < 100; i++) {
+        sprintf(body + strlen(body), ", \"f%d\": 0", i);
+    }
+    strcat(body, "}");
+    pw_arena_init(&arena, 1 << 16);
+    cr_expect_eq(read_into(&command, &arena, pw_str_of(body), &violations), PW_ERR_INVALID);
+    cr_expect_eq(violations.count, PW_VIOLATIONS_MAX);
+    cr_expect_eq(violations.more, 100 - PW_VIOLATIONS_MAX);
+    pw_arena_close(&arena);
+}
+
+Test(json, a_body_may_have_64_kib)
+{
+    char *body = malloc(PW_JSON_BYTES_MAX + 1);
+    struct pw_command command = {.type = PW_COMMAND_RESERVATION_RESERVE};
+    struct pw_violations violations;
+    struct pw_arena arena;
+    memset(body, ' ', PW_JSON_BYTES_MAX + 1);
+    memcpy(body, "{}", 2);
+    pw_arena_init(&arena, 1 << 16);
+    struct pw_str most = {body, PW_JSON_BYTES_MAX}, more = {body, PW_JSON_BYTES_MAX + 1};
+    cr_expect_eq(read_into(&command, &arena, most, &violations), PW_OK);
+    cr_expect_eq(read_into(&command, &arena, more, &violations), PW_ERR_TOO_LARGE);
+    pw_arena_close(&arena);
+    free(body);
+}
+
+Test(json, an_arena_that_is_too_small_is_an_error_and_no_crash)
+{
+    for (size_t bytes_max = 0; bytes_max <= 64; bytes_max += 16) {
+        struct pw_command command = {.type = PW_COMMAND_TENANT_CREATE};
+        struct pw_violations violations;
+        struct pw_arena arena;
+        pw_arena_init(&arena, bytes_max);
+        cr_expect_eq(read_into(&command, &arena, PW_STR(TENANT), &violations),
+                     bytes_max < 48 ? PW_ERR_TOO_LARGE : PW_OK, "%zu", bytes_max);
+        cr_expect_eq(read_into(&command, &arena, PW_STR("{}"), &violations), PW_ERR_TOO_LARGE);
+        pw_arena_close(&arena);
+    }
+}
