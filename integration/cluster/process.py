@@ -1,0 +1,152 @@
+"""Processes that outlive whoever started them, and the proof that one of them is ours.
+
+A pid file holds "PID START", START being the kernel's start time of that process. A process is ours when a living process
+has that pid, that start time, and a command line that names our own directory. Only such a process is ever signalled, and
+always through a pidfd, so that the pid cannot pass to a stranger between the proof and the signal.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+# The child writes its own pid file before it becomes the server: killing the starter at any moment loses no process.
+_LAUNCH = 'echo "$$ $(cut -d" " -f22 /proc/$$/stat)" >"$0.new" && mv "$0.new" "$0" && exec "$@"'
+
+
+class ProcessError(Exception):
+    """A server did not do what was asked; the text says what, why and which log tells more."""
+
+
+def wait_until(what, condition, seconds, every=0.05):
+    """Asks `condition` until it is true. Raises ProcessError("... not WHAT within ...") when it never is."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise ProcessError(f"not {what} within {seconds} s")
+        time.sleep(every)
+
+
+class Process:
+    """One server process, known by its pid file.
+
+    mark      A path of ours that stands in the command line of the process.
+    log_file  Where its output is appended.
+    """
+
+    _started_here = {}  # pid -> Popen: our own children, to be reaped when they have ended.
+
+    def __init__(self, pid_file, mark, log_file):
+        self.pid_file = Path(pid_file)
+        self.log_file = Path(log_file)
+        self._mark = re.compile(re.escape(str(mark)) + r"(?![\w.-])")  # /x/node1 is not /x/node10.
+
+    def spawn(self, argv, cwd="/", env=None):
+        """Starts `argv` in a session of its own. Returns once the process is proven ours, or has ended already."""
+        self.pid_file.unlink(missing_ok=True)
+        with open(self.log_file, "ab") as log:
+            child = subprocess.Popen(
+                ["/bin/sh", "-c", _LAUNCH, str(self.pid_file), *map(str, argv)], cwd=cwd, env=env, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._started_here[child.pid] = child
+        wait_until("started", lambda: self.pid() is not None or child.poll() is not None, 20, every=0.01)
+
+    def pid(self):
+        """The pid of the living process that is proven ours, or None."""
+        fd = self._open()
+        if fd is None:
+            return None
+        os.close(fd)
+        return self._recorded()[0]
+
+    def paused(self):
+        """Whether the process is ours and stopped by a signal."""
+        pid = self.pid()
+        return pid is not None and (_stat(pid) or ["?"])[0] in "Tt"
+
+    def signal(self, number):
+        """Sends a signal to the process if it is ours. Returns whether there was one."""
+        fd = self._open()
+        if fd is None:
+            return False
+        try:
+            signal.pidfd_send_signal(fd, number)
+        except ProcessLookupError:
+            return False
+        finally:
+            os.close(fd)
+        return True
+
+    def end(self, patience_seconds=30):
+        """Ends the process: asks first, insists after `patience_seconds` (0 insists at once)."""
+        if patience_seconds > 0 and self.signal(signal.SIGTERM):
+            self.signal(signal.SIGCONT)  # One that is paused would never see the request.
+            try:
+                wait_until("ended", lambda: self.pid() is None, patience_seconds)
+            except ProcessError:
+                pass
+        self.signal(signal.SIGKILL)
+        wait_until("ended", lambda: self.pid() is None, 20, every=0.01)
+        self._end_helpers()
+        self.pid_file.unlink(missing_ok=True)
+
+    def log_tail(self, lines=25):
+        """The last lines of the log, and where the rest is."""
+        try:
+            text = self.log_file.read_text(errors="replace").splitlines()[-lines:]
+        except OSError:
+            text = []
+        return "\n".join([f"--- the last lines of {self.log_file}:", *text])
+
+    def _end_helpers(self):
+        """Kills what the server started and left behind, as Galera's rsync after kill -9: same session, same mark."""
+        recorded = self._recorded()
+        for entry in os.listdir("/proc") if recorded else []:
+            stat = _stat(entry) if entry.isdigit() else None
+            if stat and int(stat[3]) == recorded[0] and int(entry) != recorded[0] and self._marked(entry):
+                try:
+                    os.kill(int(entry), signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+
+    def _open(self):
+        """A pidfd of the process when it is proven ours, else None."""
+        recorded = self._recorded()
+        if recorded is None:
+            return None
+        pid, start = recorded
+        if pid in self._started_here and self._started_here[pid].poll() is not None:
+            del self._started_here[pid]
+        try:
+            fd = os.pidfd_open(pid)
+        except OSError:
+            return None
+        stat = _stat(pid)
+        if stat and stat[0] != "Z" and stat[19] == start and self._marked(pid):
+            return fd
+        os.close(fd)
+        return None
+
+    def _recorded(self):
+        try:
+            pid, start = self.pid_file.read_text().split()
+            return int(pid), start
+        except (OSError, ValueError):
+            return None
+
+    def _marked(self, pid):
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            return False
+        return not command.startswith("/bin/sh -c echo") and self._mark.search(command) is not None
+
+
+def _stat(pid):
+    """The fields of /proc/PID/stat from the third on (state, ppid, pgrp, session, ...), or None."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
