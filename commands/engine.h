@@ -77,6 +77,7 @@ struct pw_job {
     int64_t decided_at_us;
     int64_t give_up_boot_us; /* Undecided until then: answered 503. */
     bool was_in_flight;
+    struct pw_id memory_key;
 };
 
 struct pw_engine;

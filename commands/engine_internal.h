@@ -1,0 +1,220 @@
+/* commands/engine_internal.h: what the engine's pages share. Nobody else includes it.
+ *
+ *   engine.c          the turn of the loop, jobs in, status out
+ *   engine_queue.c    jobs wait in lanes, one a boundary, served in turn
+ *   engine_decide.c   decide, encode, evolve, append
+ *   engine_confirm.c  reports in, in order; confirm, resolve, step down
+ *   engine_read.c     follow, read on, look up one record
+ *   engine_lead.c     who leads, bids, clocks
+ *
+ * A partition in its phases (enum pw_phase):
+ *
+ *   FOLLOWING --caught up, nobody else alive--> BIDDING --own leader record accepted--> LEADING
+ *       ^                                          |                                    |   ^
+ *       |                              report does not fit                report does not fit |
+ *       |                                          v                                    v   | own
+ * records found
+ *       +----- own record void, foreign accepted, not found, failed, clock ------- RESOLVING
+ *   any --damaged, diverged, setting wrong--> STOPPED
+ *
+ * In FOLLOWING nothing is in flight and the state is the confirmed one. In the others the state is
+ * confirmed plus in flight, and the undo log leads back. The reader reads in FOLLOWING and
+ * RESOLVING, or looks one record up in LEADING. */
+#ifndef PW_COMMANDS_ENGINE_INTERNAL_H
+#define PW_COMMANDS_ENGINE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "commands/engine.h"
+#include "commands/fold.h"
+#include "commands/remembered.h"
+
+#define PATIENCE_US       (2 * PW_US_PER_SECOND) /* A job waits so long for somebody to lead. */
+#define TURN_JOBS_MAX     64                     /* Of one boundary, before the next one's turn. */
+#define STEP_JOBS_MAX     4096 /* Of one step, before reports are looked at again. */
+#define STEP_EVENTS_MAX   8192
+#define CLOCK_OFF_MAX_US  PW_US_PER_SECOND       /* From the broker's, to decide. */
+#define CLOCK_BACK_MAX_US (2 * PW_US_PER_SECOND) /* Behind the last decision, to lead. */
+#define CHECK_EVERY_US                                                                             \
+    (10 * PW_US_PER_SECOND)                  /* Settings, when several partitions bid at once. \
+                                                   */
+#define VERIFY_EVERY_US PW_US_PER_SECOND     /* The own head, while writing. */
+#define RETRY_MIN_US    (100 * PW_US_PER_MS) /* After a failure of the log. */
+#define RETRY_MAX_US    (5 * PW_US_PER_SECOND)
+#define DEPOSED_MIN_US  PW_US_PER_SECOND /* After another node's bid. */
+#define DEPOSED_MAX_US  (30 * PW_US_PER_SECOND)
+#define STEADY_US       (10 * PW_US_PER_SECOND) /* Having led so long ends the back-off. */
+#define NEVER           INT64_MAX
+
+struct job_list {
+    struct pw_job *first;
+    struct pw_job *last;
+};
+
+/* The jobs of one boundary, in the order they came. */
+struct lane {
+    struct pw_id boundary_id;
+    struct job_list jobs;
+    struct lane *next;
+};
+
+/* A record of ours that is not confirmed yet. */
+struct flight {
+    struct pw_hash hash;
+    uint64_t height;
+    int64_t decided_at_us;
+    uint64_t undo_mark; /* Everything newer is this record's or later. */
+    int64_t sent_boot_us;
+    int64_t reported_offset;
+    bool reported;
+    bool is_leader;
+    struct job_list jobs;
+    uint8_t *kept_value; /* Where the observer wants its events; else NULL. */
+    size_t kept_bytes;
+};
+
+enum read_mode { READ_NOTHING, READ_FOLLOW, READ_RESOLVE, READ_LOOKUP, READ_VERIFY };
+
+struct partition {
+    struct pw_engine *engine;
+    uint32_t number;
+    enum pw_phase phase;
+    struct pw_fold fold;
+    struct pw_undo *undo;
+    struct pw_remembered *remembered;
+    struct pw_map *pending; /* Memory key -> struct pw_job * that is decided but not confirmed. */
+
+    struct flight *flights; /* A ring; sequence numbers are the tags of appends. */
+    uint64_t first_seq;
+    uint64_t next_seq;
+    struct pw_chain_point tip; /* Where the next record goes: after everything in flight. */
+    int64_t last_decided_at_us;
+
+    enum read_mode read_mode;
+    bool check_head;         /* The first record read must be the expected one. */
+    int64_t expected_offset; /* The head as it was when the read began. */
+    struct pw_hash expected_head;
+    int64_t void_checked_at; /* The head that was checked because a void record came after it. */
+    bool at_end;
+    bool caught_up;
+    int64_t resolve_target;  /* Read up to this offset, or to the high watermark (-1). */
+    uint64_t resolve_seq;    /* The flight whose report did not fit. */
+    struct job_list lookups; /* Repeats: position.offset is where their answer lies. */
+    int64_t next_verify_boot_us;
+    uint64_t verified_count;
+
+    struct pw_map *lanes;    /* Boundary -> struct lane *. */
+    struct lane *first_lane; /* Those with jobs, in turn. */
+    struct lane *last_lane;
+    struct job_list answers; /* Decided in this turn, not yet on a record. */
+    uint32_t answer_count;
+    size_t answer_bytes;
+
+    char leader_node_id[65];
+    struct pw_id leader_incarnation;
+    bool leader_known;
+    bool leader_alive; /* Somebody else's, when last asked. */
+    int64_t next_bid_boot_us;
+    int64_t deposed_us; /* The next back-off of each kind. */
+    int64_t retry_us;
+    int64_t led_since_boot_us;
+    struct pw_err problem;
+
+    bool dirty;                          /* The status is to be published. */
+    struct pw_partition_status counters; /* Counts only; the rest is filled by publish. */
+};
+
+struct pw_engine {
+    struct pw_engine_config config;
+    struct pw_ledger ledger;
+    char node_id[65];
+    struct partition *partitions;
+    uint32_t partition_count;
+    int32_t index_of[PW_PARTITIONS_MAX];
+    int64_t wall_us; /* As of this step. */
+    int64_t boot_us;
+    bool down;         /* The log told that it is out of reach. */
+    bool renew_wanted; /* An append failed: the producer is to be made anew. */
+    bool bids_no_more; /* It is stopping. */
+    int64_t checked_boot_us;
+
+    /* The broker's clock by the last delivery report. */
+    bool broker_known;
+    int64_t broker_at_us;
+    int64_t broker_sent_boot_us;
+    int64_t broker_reported_boot_us;
+
+    struct pw_buffer value;
+    struct pw_arena arena;
+    struct lane *free_lanes;
+    struct pw_answer *answers_scratch;
+    struct pw_decision decision;
+
+    pthread_mutex_t lock; /* Guards what follows. */
+    struct job_list submitted;
+    uint32_t queued_count; /* Submitted or in lanes. */
+    bool stopping;
+    bool idle;
+    struct pw_partition_status *statuses;
+};
+
+/* engine.c */
+void engine_log(struct partition *partition, const char *level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* engine_queue.c */
+void list_push(struct job_list *list, struct pw_job *job);
+void list_push_front(struct job_list *list, struct pw_job *job);
+struct pw_job *list_pop(struct job_list *list);
+void queue_push(struct partition *partition, struct pw_job *job);
+void queue_push_front(struct partition *partition, struct pw_job *job);
+struct lane *
+queue_next_lane(struct partition *partition); /* Takes it out of the turn; give it back. */
+void queue_give_back(struct partition *partition, struct lane *lane);
+void queue_expire(struct partition *partition, bool all);
+void job_finish(struct partition *partition,
+                struct pw_job *job); /* done, for it and its waiters. */
+void job_turn_away(struct partition *partition, struct pw_job *job, enum pw_code code,
+                   const char *detail);
+
+/* engine_decide.c */
+void decide_turns(struct partition *partition);
+struct flight *flight_push(struct partition *partition, struct pw_str key_text, uint64_t undo_mark,
+                           int64_t decided_at_us);
+
+/* engine_confirm.c */
+void confirm_reports(struct partition *partition);
+void confirm_delivered(struct partition *partition, const struct pw_ledger_event *event);
+void resolve_record(struct partition *partition, const struct pw_ledger_event *event);
+void resolve_end(struct partition *partition);
+enum step_down_why { DOWN_DEPOSED, DOWN_FAILED, DOWN_CLOCK };
+void step_down(struct partition *partition, enum step_down_why why, const char *text);
+
+/* engine_read.c */
+void read_start(struct partition *partition, enum read_mode mode);
+void read_stop(struct partition *partition);
+void read_record(struct partition *partition, const struct pw_ledger_event *event);
+void read_end(struct partition *partition, const struct pw_ledger_event *event);
+void read_lost(struct partition *partition, const struct pw_ledger_event *event);
+void read_follow_record(struct partition *partition, const struct pw_ledger_event *event);
+void lookup_next(struct partition *partition);
+void partition_stop(struct partition *partition, enum pw_code code, const char *detail);
+void observe_value(struct partition *partition, const uint8_t *value, size_t bytes);
+
+/* engine_lead.c */
+void lead_timers(struct partition *partition);
+void lead_confirmed(struct partition *partition);
+bool lead_clock_good(struct pw_engine *engine);
+int64_t lead_due_boot_us(const struct partition *partition);
+
+static inline struct flight *flight_at(struct partition *partition, uint64_t seq)
+{
+    return &partition->flights[seq % PW_IN_FLIGHT_MAX];
+}
+
+static inline uint64_t flight_count(const struct partition *partition)
+{
+    return partition->next_seq - partition->first_seq;
+}
+
+#endif

@@ -1,0 +1,98 @@
+/* commands/remembered.c: 16 bytes of key, then offset and minute of expiry in 8. */
+#include "commands/remembered.h"
+
+#include <stdlib.h>
+
+#include "commands/map.h"
+#include "commands/memory.h"
+
+#define MINUTE_BITS    26 /* Minutes since 1970: until the year 2097. */
+#define MINUTE_MASK    ((UINT64_C(1) << MINUTE_BITS) - 1)
+#define OFFSET_MAX     (INT64_C(1) << (64 - MINUTE_BITS))
+#define SWEEP_EVERY_US (60 * PW_US_PER_MINUTE)
+
+struct pw_remembered {
+    struct pw_map *map;
+    int64_t swept_at_us;
+};
+
+struct pw_remembered *pw_remembered_new(void)
+{
+    struct pw_remembered *memory = pw_memory_new(1, sizeof *memory);
+    memory->map = pw_map_new(sizeof(struct pw_id), sizeof(uint64_t));
+    return memory;
+}
+
+void pw_remembered_free(struct pw_remembered *memory)
+{
+    if (memory != NULL) {
+        pw_map_free(memory->map);
+        free(memory);
+    }
+}
+
+struct pw_id pw_remembered_key(const struct pw_id *boundary_id, const struct pw_id *actor_id,
+                               const struct pw_id *command_id)
+{
+    struct pw_id parts[3] = {*boundary_id, *actor_id, *command_id};
+    struct pw_hash hash = pw_sha256(parts, sizeof parts, NULL, 0);
+    struct pw_id key;
+    memcpy(key.bytes, hash.bytes, sizeof key.bytes);
+    return key;
+}
+
+int64_t pw_remembered_expires_at(const struct pw_id *command_id, int64_t decided_at_us,
+                                 int64_t horizon_us)
+{
+    int64_t made_at_us;
+    return (pw_id_v7_time(command_id, &made_at_us) ? made_at_us : decided_at_us) + horizon_us;
+}
+
+void pw_remembered_add(struct pw_remembered *memory, const struct pw_id *key, int64_t offset,
+                       int64_t expires_at_us)
+{
+    assert(offset >= 0 && offset < OFFSET_MAX);
+    uint64_t minute =
+        (uint64_t)(expires_at_us / PW_US_PER_MINUTE) + 1; /* Rounded up: never too early. */
+    uint64_t entry =
+        (uint64_t)offset << MINUTE_BITS | (minute < MINUTE_MASK ? minute : MINUTE_MASK);
+    memcpy(pw_map_put(memory->map, key, NULL), &entry, sizeof entry);
+}
+
+static bool lives(uint64_t entry, int64_t now_us)
+{
+    return (int64_t)(entry & MINUTE_MASK) * PW_US_PER_MINUTE > now_us;
+}
+
+int64_t pw_remembered_find(const struct pw_remembered *memory, const struct pw_id *key,
+                           int64_t now_us)
+{
+    uint64_t entry;
+    const void *value = pw_map_get(memory->map, key);
+    if (value == NULL) {
+        return -1;
+    }
+    memcpy(&entry, value, sizeof entry);
+    return lives(entry, now_us) ? (int64_t)(entry >> MINUTE_BITS) : -1;
+}
+
+static bool keep_living(void *self, const void *key, const void *value)
+{
+    uint64_t entry;
+    (void)key;
+    memcpy(&entry, value, sizeof entry);
+    return lives(entry, *(const int64_t *)self);
+}
+
+void pw_remembered_expire(struct pw_remembered *memory, int64_t now_us)
+{
+    if (now_us - memory->swept_at_us >= SWEEP_EVERY_US) {
+        memory->swept_at_us = now_us;
+        pw_map_sweep(memory->map, keep_living, &now_us);
+    }
+}
+
+uint64_t pw_remembered_count(const struct pw_remembered *memory)
+{
+    return pw_map_count(memory->map);
+}

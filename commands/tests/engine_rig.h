@@ -1,0 +1,76 @@
+/* commands/tests/engine_rig.h: engines on one simulated log, one thread, a clock turned by hand. */
+#ifndef PW_COMMANDS_TESTS_ENGINE_RIG_H
+#define PW_COMMANDS_TESTS_ENGINE_RIG_H
+
+#include "commands/engine.h"
+#include "commands/fold.h"
+#include "commands/tests/check.h"
+#include "eventstore/sim.h"
+
+#define RIG_NODES_MAX  3
+#define RIG_START_US   INT64_C(1800000000000000)
+#define RIG_HORIZON_US (24 * 60 * PW_US_PER_MINUTE)
+
+struct rig;
+
+struct rig_node {
+    struct rig *rig;
+    struct pw_engine *engine; /* NULL: not running. */
+    char name[8];
+    struct pw_id incarnation;
+    int64_t skew_us; /* Of its wall clock from the log's time. */
+    uint64_t observed_count;
+};
+
+struct rig {
+    struct pw_sim_log *log;
+    uint64_t random;
+    int64_t started_us;
+    struct rig_node nodes[RIG_NODES_MAX];
+    enum pw_liveness peer; /* What every node is told of any other. */
+    bool quiet;
+};
+
+/* One command as a client sends it: kept by the client, copied into a job at each try. */
+struct ask {
+    struct pw_job job;
+    struct rig *rig;
+    bool answered; /* done was called since the last send. */
+    uint32_t tries;
+};
+
+void rig_open(struct rig *rig, uint64_t seed, uint32_t partition_count);
+void rig_close(struct rig *rig);
+uint64_t rig_random(struct rig *rig, uint64_t below);
+struct pw_id rig_id(struct rig *rig); /* A UUIDv7 of now. */
+
+void rig_start(struct rig *rig, uint32_t node);
+void rig_crash(struct rig *rig,
+               uint32_t node); /* Answers to jobs still come: a test ignores them as lost. */
+
+/* Steps all engines and moves time by a millisecond, so often. */
+void rig_run(struct rig *rig, uint32_t milliseconds);
+
+/* Runs until the ask is answered; fails after 60 simulated seconds. */
+enum pw_code rig_ask(struct rig *rig, uint32_t node, struct ask *ask);
+void rig_send(struct rig *rig, uint32_t node, struct ask *ask);
+
+/* Asks, all with fresh ids. */
+struct ask ask_tenant(struct rig *rig, struct pw_id *ret_tenant);
+struct ask ask_draft(struct rig *rig, struct pw_id tenant, struct pw_id teacher,
+                     struct pw_id *ret_exam);
+struct ask ask_publish(struct rig *rig, struct pw_id tenant, struct pw_id teacher,
+                       struct pw_id exam);
+struct ask ask_open(struct rig *rig, struct pw_id tenant, struct pw_id teacher, struct pw_id exam,
+                    int64_t starts_at_us, uint32_t capacity, struct pw_id *ret_slot);
+struct ask ask_reserve(struct rig *rig, struct pw_id tenant, struct pw_id student,
+                       struct pw_id slot);
+struct ask ask_cancel(struct rig *rig, struct pw_id tenant, struct pw_id student,
+                      struct pw_id reservation);
+struct ask ask_capacity(struct rig *rig, struct pw_id tenant, struct pw_id teacher,
+                        struct pw_id slot, uint32_t capacity);
+
+/* Folds a partition from the log alone. */
+void rig_fold(struct rig *rig, uint32_t partition, struct pw_fold *ret_fold);
+
+#endif

@@ -1,0 +1,339 @@
+/* commands/tests/engine_walk.c: an engine on an honest simulated log: one story a test. */
+#include "commands/tests/engine_rig.h"
+
+#define HOUR_US (60 * PW_US_PER_MINUTE)
+
+struct world {
+    struct rig rig;
+    struct pw_id tenant;
+    struct pw_id teacher;
+    struct pw_id exam;
+    struct pw_id slot;
+};
+
+/* A tenant with a published exam and a slot, decided by node 0. */
+static void world_open(struct world *world, uint32_t capacity)
+{
+    struct rig *rig = &world->rig;
+    rig_open(rig, 7, 4);
+    rig_start(rig, 0);
+    world->teacher = rig_id(rig);
+    struct ask tenant = ask_tenant(rig, &world->tenant);
+    CHECK(rig_ask(rig, 0, &tenant) == PW_OK, "tenant: %s", tenant.job.err.detail);
+    struct ask draft = ask_draft(rig, world->tenant, world->teacher, &world->exam);
+    CHECK(rig_ask(rig, 0, &draft) == PW_OK, "draft: %s", draft.job.err.detail);
+    struct ask publish = ask_publish(rig, world->tenant, world->teacher, world->exam);
+    CHECK(rig_ask(rig, 0, &publish) == PW_OK, "publish: %s", publish.job.err.detail);
+    struct ask open = ask_open(rig, world->tenant, world->teacher, world->exam,
+                               pw_sim_now_us(rig->log) + 48 * HOUR_US, capacity, &world->slot);
+    CHECK(rig_ask(rig, 0, &open) == PW_OK, "open: %s", open.job.err.detail);
+}
+
+static uint32_t partition_of(const struct world *world)
+{
+    return pw_partition_of(&world->tenant, 4);
+}
+
+static void status_of(struct world *world, uint32_t node, struct pw_partition_status *ret_status)
+{
+    pw_engine_status(world->rig.nodes[node].engine, partition_of(world), ret_status);
+}
+
+static void one_seat(void)
+{
+    struct world world;
+    world_open(&world, 1);
+    struct rig *rig = &world.rig;
+    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask bob = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    CHECK(rig_ask(rig, 0, &ann) == PW_OK, "%s", ann.job.err.detail);
+    CHECK(ann.job.stream_version == 1 && ann.job.position.offset > 0 && !ann.job.replayed,
+          "answer");
+    CHECK(pw_id_equal(&ann.job.stream_id, &ann.job.command.reservation_reserve.reservation_id),
+          "stream");
+    CHECK(rig_ask(rig, 0, &bob) == PW_ERR_SLOT_FULL, "%d", bob.job.err.code);
+    CHECK(bob.job.position.offset > ann.job.position.offset, "a refusal is on record");
+    CHECK(rig->nodes[0].observed_count == 1, "the tenant was observed");
+    rig_close(rig);
+}
+
+static void repeats(void)
+{
+    struct world world;
+    world_open(&world, 1);
+    struct rig *rig = &world.rig;
+    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask again = ann;
+    struct ask other = ann;
+    other.job.fingerprint.bytes[0] ^= 1;
+    CHECK(rig_ask(rig, 0, &ann) == PW_OK, "first");
+    again.job.command.reservation_reserve.reservation_id =
+        rig_id(rig); /* The shell made a new one. */
+    CHECK(rig_ask(rig, 0, &again) == PW_OK && again.job.replayed, "repeat");
+    CHECK(pw_id_equal(&again.job.stream_id, &ann.job.stream_id), "the first answer's stream");
+    CHECK(memcmp(&again.job.position, &ann.job.position, sizeof ann.job.position) == 0, "position");
+    CHECK(rig_ask(rig, 0, &other) == PW_ERR_KEY_REUSED, "other content");
+
+    struct ask bob = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask bob_again = bob;
+    CHECK(rig_ask(rig, 0, &bob) == PW_ERR_SLOT_FULL, "full");
+    struct ask cancel = ask_cancel(rig, world.tenant, ann.job.actor_id, ann.job.stream_id);
+    CHECK(rig_ask(rig, 0, &cancel) == PW_OK, "%s", cancel.job.err.detail);
+    CHECK(rig_ask(rig, 0, &bob_again) == PW_ERR_SLOT_FULL && bob_again.job.replayed,
+          "a refused id stays refused, though a seat is free now");
+    CHECK(strcmp(bob_again.job.err.detail, bob.job.err.detail) == 0, "same detail");
+
+    /* Sent side by side, while none is confirmed. */
+    struct pw_sim_faults slow = {.delay_us_max = 20000};
+    pw_sim_set_faults(rig->log, &slow);
+    struct ask cid = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask cid_again = cid;
+    struct ask cid_other = cid;
+    cid_other.job.fingerprint.bytes[3] ^= 1;
+    rig_send(rig, 0, &cid);
+    rig_send(rig, 0, &cid_again);
+    rig_send(rig, 0, &cid_other);
+    rig_run(rig, 100);
+    CHECK(cid.answered && cid.job.err.code == PW_OK, "first");
+    CHECK(cid_again.answered && cid_again.job.err.code == PW_OK && cid_again.job.replayed,
+          "waited for");
+    CHECK(cid_other.answered && cid_other.job.err.code == PW_ERR_KEY_REUSED, "other content");
+    rig_close(rig);
+}
+
+static void windows(void)
+{
+    struct world world;
+    world_open(&world, 1);
+    struct rig *rig = &world.rig;
+    uint8_t random[16] = {9};
+    struct ask old = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask future = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    old.job.command_id =
+        pw_id_v7(pw_sim_now_us(rig->log) - RIG_HORIZON_US - PW_US_PER_SECOND, random);
+    future.job.command_id =
+        pw_id_v7(pw_sim_now_us(rig->log) + PW_KEY_AHEAD_MAX_US + 10 * PW_US_PER_SECOND, random);
+    CHECK(rig_ask(rig, 0, &old) == PW_ERR_COMMAND_ID_TOO_OLD && old.job.position.offset == -1,
+          "old");
+    CHECK(rig_ask(rig, 0, &future) == PW_ERR_COMMAND_ID_FROM_FUTURE, "future");
+    rig_close(rig);
+}
+
+static void restarts(void)
+{
+    struct world world;
+    world_open(&world, 1);
+    struct rig *rig = &world.rig;
+    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask bob = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    CHECK(rig_ask(rig, 0, &ann) == PW_OK, "booked");
+    CHECK(rig_ask(rig, 0, &bob) == PW_ERR_SLOT_FULL, "full");
+    struct pw_position first = ann.job.position;
+    rig_crash(rig, 0);
+    rig_start(rig, 0);
+    CHECK(rig_ask(rig, 0, &ann) == PW_OK && ann.job.replayed, "remembered over a restart");
+    CHECK(memcmp(&ann.job.position, &first, sizeof first) == 0, "at the same place");
+    CHECK(rig_ask(rig, 0, &bob) == PW_ERR_SLOT_FULL && bob.job.replayed, "refusals too");
+
+    struct pw_buffer live;
+    struct pw_buffer replayed;
+    struct pw_fold fold;
+    pw_buffer_init(&live, 1 << 20);
+    pw_buffer_init(&replayed, 1 << 20);
+    CHECK(pw_engine_serialise(rig->nodes[0].engine, partition_of(&world), &live),
+          "nothing in flight");
+    rig_fold(rig, partition_of(&world), &fold);
+    pw_state_serialise(fold.state, &replayed);
+    CHECK(live.bytes == replayed.bytes && memcmp(live.data, replayed.data, live.bytes) == 0,
+          "replay equals live");
+    pw_fold_close(&fold);
+    pw_buffer_close(&live);
+    pw_buffer_close(&replayed);
+    rig_close(rig);
+}
+
+static void second_node_waits(void)
+{
+    struct world world;
+    world_open(&world, 1);
+    struct rig *rig = &world.rig;
+    struct pw_partition_status status;
+    rig->peer = PW_PEER_ALIVE;
+    rig_start(rig, 1);
+    rig_run(rig, 100);
+    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    CHECK(rig_ask(rig, 1, &ann) == PW_ERR_NO_LEADER, "%d", ann.job.err.code);
+    status_of(&world, 1, &status);
+    CHECK(status.phase == PW_PHASE_FOLLOWING && strcmp(status.leader_node_id, "node-0") == 0,
+          "follows");
+    CHECK(rig_ask(rig, 0, &ann) == PW_OK, "the leader decides");
+    rig_crash(rig, 0);
+    rig->peer = PW_PEER_DEAD;
+    rig_run(rig, 40000);
+    CHECK(rig_ask(rig, 1, &ann) == PW_OK && ann.job.replayed, "takes over once the leader is gone");
+    rig_close(rig);
+}
+
+/* Whatever a stranger writes, and whatever offset a report claims, the log itself is asked. */
+static void foreign_junk(void)
+{
+    struct world world;
+    world_open(&world, 1000);
+    struct rig *rig = &world.rig;
+    struct pw_partition_status status;
+    struct pw_sim_faults faults = {
+        .offset_unknown = 100, .offset_falsified = 200, .delay_us_max = 3000};
+    pw_sim_set_faults(rig->log, &faults);
+    for (int i = 0; i < 300; i++) {
+        struct ask ask = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+        if (i % 10 == 0) {
+            pw_sim_put(rig->log, partition_of(&world), "junk", 4);
+        }
+        if (i % 35 == 0) {
+            pw_sim_skip_offset(rig->log, partition_of(&world));
+        }
+        enum pw_code code = rig_ask(rig, 0, &ask);
+        CHECK(code == PW_OK, "%d: %s %s", i, pw_error_info(code)->name, ask.job.err.detail);
+    }
+    status_of(&world, 0, &status);
+    CHECK(status.void_count >= 30, "%llu void", (unsigned long long)status.void_count);
+    CHECK(status.step_down_count == 0, "%llu step-downs",
+          (unsigned long long)status.step_down_count);
+    rig_close(rig);
+}
+
+static void clock_off(void)
+{
+    struct world world;
+    world_open(&world, 1);
+    struct rig *rig = &world.rig;
+    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    rig->nodes[0].skew_us = 3 * PW_US_PER_SECOND;
+    CHECK(rig_ask(rig, 0, &ann) == PW_ERR_CLOCK_OFF, "%d", ann.job.err.code);
+    rig->nodes[0].skew_us = -3 * PW_US_PER_SECOND;
+    CHECK(rig_ask(rig, 0, &ann) == PW_ERR_CLOCK_OFF, "%d", ann.job.err.code);
+    rig->nodes[0].skew_us = 0;
+    rig_run(rig, 10000);
+    CHECK(rig_ask(rig, 0, &ann) == PW_OK, "%s", ann.job.err.detail);
+    rig_close(rig);
+}
+
+static void log_down(void)
+{
+    struct world world;
+    world_open(&world, 1);
+    struct rig *rig = &world.rig;
+    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    pw_sim_set_down(rig->log, true);
+    rig_run(rig, 10);
+    enum pw_code code = rig_ask(rig, 0, &ann);
+    CHECK(pw_error_info(code)->kind == PW_KIND_UNAVAILABLE, "%s", pw_error_info(code)->name);
+    pw_sim_set_down(rig->log, false);
+    rig_run(rig, 10000);
+    CHECK(rig_ask(rig, 0, &ann) == PW_OK, "%s", ann.job.err.detail);
+    rig_close(rig);
+}
+
+static void log_replaced(void)
+{
+    struct world world;
+    struct pw_partition_status status;
+    world_open(&world, 5);
+    struct rig *rig = &world.rig;
+    pw_sim_truncate(rig->log, partition_of(&world), 2);
+    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    enum pw_code code = rig_ask(rig, 0, &ann);
+    CHECK(code == PW_ERR_LEDGER_DIVERGED, "%s", pw_error_info(code)->name);
+    status_of(&world, 0, &status);
+    CHECK(status.phase == PW_PHASE_STOPPED, "only a person starts it again");
+    CHECK(strncmp(status.problem.detail, "diverged at partition ", 22) == 0, "%s",
+          status.problem.detail);
+    rig_close(rig);
+}
+
+static void no_genesis(void)
+{
+    struct rig rig = {.random = 5, .peer = PW_PEER_DEAD, .quiet = true};
+    struct pw_partition_status status;
+    rig.log = pw_sim_log_new(1, 1, RIG_START_US);
+    rig_start(&rig, 0);
+    rig_run(&rig, 50);
+    pw_engine_status(rig.nodes[0].engine, 0, &status);
+    CHECK(status.phase == PW_PHASE_STOPPED && status.problem.code == PW_ERR_LEDGER_DAMAGED, "%s",
+          status.problem.detail);
+    rig_close(&rig);
+}
+
+static void stop_drains(void)
+{
+    struct world world;
+    world_open(&world, 1000);
+    struct rig *rig = &world.rig;
+    static struct ask asks[200];
+    struct pw_sim_faults slow = {.delay_us_max = 30000};
+    pw_sim_set_faults(rig->log, &slow);
+    for (size_t i = 0; i < PW_COUNT(asks); i++) {
+        asks[i] = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+        rig_send(rig, 0, &asks[i]);
+    }
+    rig_run(rig, 2);
+    pw_engine_stop(rig->nodes[0].engine);
+    struct ask late = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    CHECK(rig_ask(rig, 0, &late) == PW_ERR_STOPPING, "takes no more");
+    for (int ms = 0; !pw_engine_idle(rig->nodes[0].engine); ms++) {
+        CHECK(ms < 20000, "drains");
+        rig_run(rig, 1);
+    }
+    for (size_t i = 0; i < PW_COUNT(asks); i++) {
+        CHECK(asks[i].answered && asks[i].job.err.code == PW_OK, "%zu: %s", i,
+              asks[i].job.err.detail);
+    }
+    rig_close(rig);
+}
+
+static void if_match(void)
+{
+    struct world world;
+    world_open(&world, 5);
+    struct rig *rig = &world.rig;
+    struct ask wrong = ask_capacity(rig, world.tenant, world.teacher, world.slot, 9);
+    wrong.job.if_match = 7;
+    CHECK(rig_ask(rig, 0, &wrong) == PW_ERR_VERSION_MISMATCH, "%d", wrong.job.err.code);
+    CHECK(wrong.job.position.offset >= 0, "on record");
+    struct ask right = ask_capacity(rig, world.tenant, world.teacher, world.slot, 9);
+    right.job.if_match = 1;
+    CHECK(rig_ask(rig, 0, &right) == PW_OK && right.job.stream_version == 2, "%d",
+          right.job.err.code);
+    struct ask same = ask_capacity(rig, world.tenant, world.teacher, world.slot, 9);
+    CHECK(rig_ask(rig, 0, &same) == PW_OK && same.job.stream_version == 2,
+          "a yes that changes nothing");
+    CHECK(same.job.position.offset > right.job.position.offset, "is on record");
+    rig_close(rig);
+}
+
+int main(void)
+{
+    static const struct {
+        const char *name;
+        void (*run)(void);
+    } tests[] = {
+        {"one seat is sold once", one_seat},
+        {"a repeated id gets its first answer", repeats},
+        {"an id outside its window is turned away", windows},
+        {"a new process remembers every decision", restarts},
+        {"a second node waits while the leader lives", second_node_waits},
+        {"junk and wrong reports change nothing", foreign_junk},
+        {"nobody decides on a clock that is off", clock_off},
+        {"a log that is down heals", log_down},
+        {"a log that was replaced is seen", log_replaced},
+        {"a log without genesis is refused", no_genesis},
+        {"a stop drains", stop_drains},
+        {"If-Match and empty decisions are on record", if_match},
+    };
+    for (size_t i = 0; i < PW_COUNT(tests); i++) {
+        fprintf(stderr, "%s\n", tests[i].name);
+        tests[i].run();
+    }
+    printf("%zu passed, 0 failed\n", PW_COUNT(tests));
+    return 0;
+}
