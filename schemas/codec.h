@@ -1,9 +1,11 @@
 /* schemas/codec.h: the structs of the tables to and from msgpack payloads.
  *
  * Contract  A payload is the array of a message's fields in tag order. Reading checks kinds,
- * lengths and UTF-8, but not the tables' `min` and `max`: limits may be tightened for new commands
- * without making old events unreadable. Owner     Text fields of what is read are views into the
- * payload. */
+ *           lengths and UTF-8, but not the tables' `min` and `max`: limits may be tightened for new
+ *           commands without making old events unreadable.
+ * Owner     Text fields of what is read are views into the payload.
+ * Errors    pw_event_read: LEDGER_DAMAGED, with a detail that begins with docs/ledger.md's
+ *           reason. */
 #ifndef PW_SCHEMAS_CODEC_H
 #define PW_SCHEMAS_CODEC_H
 
@@ -12,12 +14,13 @@
 
 void pw_payload_write(struct pw_buffer *buffer, const struct pw_message *message, const void *body);
 
-/* False when the bytes are not one payload of this message, all of them. */
+/* False when the bytes are not one payload of this message, all of them; the body is then
+ * spoilt. */
 bool pw_payload_read(struct pw_str payload, const struct pw_message *message, void *ret_body);
 
-/* The event of a name and version; upcasts older versions. LEDGER_DAMAGED for an unknown name or
- * version, or a payload that does not decode: `err` says which. Fills type and body of *ret_event;
- * stream id and version are the caller's. */
+/* The event of a name and version; upcasts older versions. Fails for an unknown name or version, or
+ * a payload that does not decode. Fills type and body of *ret_event; stream id and version are the
+ * caller's. */
 enum pw_code pw_event_read(struct pw_str name, uint32_t version, struct pw_str payload,
                            struct pw_event *ret_event, struct pw_err *err);
 

@@ -1,9 +1,10 @@
 /* schemas/errors.h: an error is a code, a lasting phrase, and one detail.
  *
  * Contract  A function that can fail returns enum pw_code; PW_OK is 0. Where it takes a struct
- * pw_err, that says more: filled on failure, untouched on success, NULL where the caller does not
- * care. Owner     The detail is copied into the caller's struct, cut at its size. It names no
- * person. */
+ *           pw_err, that says more: filled on failure, untouched on success, NULL where the caller
+ *           does not care.
+ * Owner     The detail is copied into the caller's struct, cut at its size but inside no character.
+ *           It names no person. */
 #ifndef PW_SCHEMAS_ERRORS_H
 #define PW_SCHEMAS_ERRORS_H
 

@@ -6,8 +6,8 @@
  *           caller's and left as they are. Numbers must be whole: 30.0 and 3e1 are refused.
  * Owner     Texts of the command are copied into the arena, and so are the violations' texts.
  * Threads   Any; an arena has one owner.
- * Errors    TOO_LARGE: longer than PW_JSON_BYTES_MAX, or the arena is used up. MALFORMED: not JSON as
- *           above; the detail names line and column. INVALID: JSON, but not this command; every
+ * Errors    TOO_LARGE: longer than PW_JSON_BYTES_MAX, or the arena is used up. MALFORMED: not JSON
+ *           as above; the detail names line and column. INVALID: JSON, but not this command; every
  *           violation is listed by JSON pointer (RFC 6901), up to PW_VIOLATIONS_MAX, and `more`
  *           counts the others. No text repeats a value of the client's. After an error the command
  *           is not to be used. */
@@ -17,7 +17,7 @@
 #include "schemas/arena.h"
 #include "schemas/schema.h"
 
-#define PW_JSON_BYTES_MAX         (64 * 1024) /* All fields, each byte escaped, need less than half. */
+#define PW_JSON_BYTES_MAX         (64 * 1024) /* All fields, every byte escaped, need half. */
 #define PW_JSON_DEPTH_MAX         16
 #define PW_VIOLATIONS_MAX         32
 #define PW_POINTER_NAME_BYTES_MAX 64 /* An unknown field's longer name is cut, and ends in `...`. */
@@ -35,8 +35,8 @@ struct pw_violations {
     uint32_t more;
 };
 
-/* command->type says which command is expected. *ret_violations is filled whenever the body could be
- * parsed: empty on success. */
+/* command->type says which command is expected. *ret_violations is filled whenever the body could
+ * be parsed: empty on success. */
 enum pw_code pw_command_read_json(struct pw_str body, struct pw_arena *arena,
                                   struct pw_command *command, struct pw_violations *ret_violations,
                                   struct pw_err *err);

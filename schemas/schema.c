@@ -14,6 +14,7 @@
 #define PW_FIELD_OR(tag, kind, name, min, max, fallback, doc)                                      \
     PW_DESCRIBE(tag, kind, name, PW_FROM_BODY_OR, min, max, fallback, doc)
 
+/* A command whose list is empty does not compile: there is no PW_ERR_ alone. */
 #define PW_REFUSES_1(a)                                      PW_ERR_##a,
 #define PW_REFUSES_2(a, ...)                                 PW_ERR_##a, PW_REFUSES_1(__VA_ARGS__)
 #define PW_REFUSES_3(a, ...)                                 PW_ERR_##a, PW_REFUSES_2(__VA_ARGS__)
@@ -49,6 +50,9 @@
             .door = PW_DOOR_##door_,                                                               \
         };                                                                                         \
         static_assert(PW_COUNT(fields) <= PW_FIELDS_MAX, "too many fields");                       \
+        static_assert(PW_COUNT(refusals) <= PW_REFUSALS_MAX, "too many refusals");                 \
+        static_assert(sizeof(doc_) > 1, "a command says what it does");                            \
+        static_assert(sizeof(example_) > 2, "a command has an example body, if only {}");          \
         return &info;                                                                              \
     }
 #define PW_EVENT(aggregate_, lower, UPPER, version_, doc_, fields_)                                \
@@ -64,6 +68,7 @@
             .aggregate = PW_AGGREGATE_##aggregate_,                                                \
         };                                                                                         \
         static_assert(PW_COUNT(fields) <= PW_FIELDS_MAX, "too many fields");                       \
+        static_assert(sizeof(doc_) > 1, "an event says what happened");                            \
         return &info;                                                                              \
     }
 #include "schemas/all.def"

@@ -4,17 +4,32 @@
  * routes, dispatch, docs/EVENTS.md: all walk the descriptors or include the tables again; no word
  * of a table is written twice.
  *
+ *   PW_COMMAND(aggregate, lower, UPPER, door, roles, "path", target, "doc", "example body",
+ *              PW_REFUSES(codes of errors.def ...), fields)
+ *   PW_EVENT(aggregate, lower, UPPER, version, "doc", fields)
+ *
+ *   PW_PATH(tag, kind, name, "doc")               a command's field out of {name} in its path
+ *   PW_MADE(tag, kind, name, "doc")               a fresh id that the shell makes
+ *   PW_DERIVED(tag, kind, name, "doc")            the id of the boundary that the command creates
+ *   PW_FIELD(tag, kind, name, min, max, "doc")    a member of the body, or of an event
+ *   PW_FIELD_OR(tag, kind, name, min, max, fallback, "doc")    one that the body may leave out
+ *
+ *   kind      in C            in msgpack  in JSON
+ *   id        struct pw_id    bin 16      UUID text, not nil
+ *   text      struct pw_str   str         string, min to max bytes of UTF-8, no control character
+ *   zone      struct pw_str   str         string, the shape of an IANA time zone name
+ *   language  struct pw_str   str         string, the shape of a BCP 47 tag
+ *   count     uint32_t        integer     whole number, min to max
+ *   minutes   uint32_t        integer     whole number, min to max; the name ends in _minutes
+ *   at        int64_t         integer     RFC 3339 text, min to max in microseconds
+ *   hash      struct pw_hash  bin 32      64 hex digits
+ *   key       struct pw_hash  bin 32      base64url without padding
+ *
  * Contract  Field tags and names are for ever: append, retire, never reuse. A payload is the
- * msgpack array of the fields in tag order. What a field's kind means in C, in msgpack and in JSON:
- *             id        struct pw_id     bin 16     UUID text
- *             text      struct pw_str    str        string, `min` to `max` bytes of UTF-8, no NUL
- * or control character zone      struct pw_str    str        string, the shape of an IANA time zone
- * name language  struct pw_str    str        string, the shape of a BCP 47 tag count     uint32_t
- * integer    whole number, `min` to `max` minutes   uint32_t         integer    whole number, `min`
- * to `max` at        int64_t (us)     integer    RFC 3339 text, `min` to `max` in microseconds hash
- * struct pw_hash   bin 32     64 hex digits key       struct pw_hash   bin 32     base64url without
- * padding Owner     Text fields are views: into the request's arena, or into the record that they
- * were read from. */
+ *           msgpack array of the fields in tag order.
+ * Owner     Text fields are views: into the request's arena, or into the record that they were read
+ *           from.
+ * Threads   Everything here is constant. */
 #ifndef PW_SCHEMAS_SCHEMA_H
 #define PW_SCHEMAS_SCHEMA_H
 

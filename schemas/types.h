@@ -86,8 +86,8 @@ bool pw_id_v7_time(const struct pw_id *id, int64_t *ret_at_us);
 struct pw_id pw_id_v5(const struct pw_id *name_space, const void *name, size_t name_bytes);
 
 /* RFC 3339. Parse takes any offset and up to six digits of a second; leap seconds (:60) and moments
- * outside 0 to PW_AT_US_MAX are refused. Format writes UTC with `Z`, six digits of a second where it
- * is not whole, and a NUL; it gives the bytes before that. A moment outside those bounds (an end
+ * outside 0 to PW_AT_US_MAX are refused. Format writes UTC with `Z`, six digits of a second where
+ * it is not whole, and a NUL; it gives the bytes before that. A moment outside those bounds (an end
  * computed from a late start) is written as the nearest bound. */
 #define PW_AT_TEXT_BYTES_MAX 28
 bool pw_at_parse(struct pw_str text, int64_t *ret_at_us);
@@ -100,7 +100,7 @@ bool pw_hex_parse(struct pw_str text, void *ret_data, size_t bytes);
 
 /* Base64url without padding (RFC 4648, 5); `ret_text` has room for PW_BASE64URL_BYTES(bytes) + 1.
  * Parse takes exactly the text that format writes: unused bits must be zero. */
-#define PW_BASE64URL_BYTES(bytes) (((bytes) * 8 + 5) / 6)
+#define PW_BASE64URL_BYTES(bytes) (((bytes)*8 + 5) / 6)
 void pw_base64url_format(const void *data, size_t bytes, char *ret_text);
 bool pw_base64url_parse(struct pw_str text, void *ret_data, size_t bytes);
 

@@ -38,7 +38,7 @@ static inline void pw_buffer_clear(struct pw_buffer *buffer)
 
 void pw_write_nil(struct pw_buffer *buffer);
 void pw_write_array(struct pw_buffer *buffer, uint32_t count);
-void pw_write_uint(struct pw_buffer *buffer, uint64_t value);       /* At most INT64_MAX. */
+void pw_write_uint(struct pw_buffer *buffer, uint64_t value);     /* At most INT64_MAX. */
 void pw_write_text(struct pw_buffer *buffer, struct pw_str text); /* Valid UTF-8 without a NUL. */
 void pw_write_bin(struct pw_buffer *buffer, const void *data, size_t bytes);
 void pw_write_id(struct pw_buffer *buffer, const struct pw_id *id);
