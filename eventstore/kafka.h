@@ -22,8 +22,11 @@ struct pw_kafka_config {
     bool reads_only; /* No producer: append and renew give LEDGER_DOWN. */
 };
 
-/* Opens a handle; connects in the background, except that the partition count is asked for, for up
- * to timeout_ms (it may be waited for again by check). */
+/* Opens a handle. The partition count is asked for, for up to timeout_ms, so a broker must answer:
+ * LEDGER_DOWN otherwise, and the caller tries again later. SETTING_WRONG where there is no such
+ * topic. wake.wake may be NULL. From then on the handle finds its way back to the brokers by
+ * itself. check() knows a broker before 4.0 by `inter.broker.protocol.version`, which 4.0 took away;
+ * it must be allowed DescribeConfigs on the topic and on the cluster. */
 enum pw_code pw_kafka_open(const struct pw_kafka_config *config, struct pw_ledger_wake wake,
                            int timeout_ms, struct pw_ledger *ret_ledger, struct pw_err *err);
 

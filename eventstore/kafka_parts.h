@@ -1,0 +1,128 @@
+/* eventstore/kafka_parts.h: what the files of the Kafka adapter share with one another, and with
+ * nobody else.
+ *
+ * A handle has two clients of librdkafka: one reads and asks, one (unless reads_only) appends. Each
+ * has one queue that all its events come through, a `source`; librdkafka's threads ring the
+ * handle's bell when a queue that was empty holds something. So no thread of ours polls, and nobody
+ * polls an empty queue. */
+#ifndef PW_EVENTSTORE_KAFKA_PARTS_H
+#define PW_EVENTSTORE_KAFKA_PARTS_H
+
+#include "eventstore/kafka.h"
+
+#include <librdkafka/rdkafka.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define KAFKA_ERROR_BYTES 160
+
+struct pw_kafka;
+
+struct kafka_source {
+    rd_kafka_queue_t *queue; /* NULL while there is no client. */
+    struct pw_kafka *kafka;
+    atomic_bool ready;       /* The queue may hold something. */
+    rd_kafka_event_t *event; /* Whose messages and texts next() lends out, or NULL. */
+};
+
+/* What is being read of one partition. */
+struct kafka_reading {
+    bool on;
+    bool doubted; /* An offset was out of range once, and nothing has come since. */
+    int64_t next_offset;
+};
+
+struct pw_kafka {
+    char *topic;
+    struct pw_kafka_setting *settings; /* Copies, for the producers that renew makes. */
+    size_t setting_count;
+    bool reads_only;
+    uint32_t partition_count;
+    struct pw_ledger_wake wake;
+    int bell_fd; /* An eventfd, for next() with a time-out. */
+
+    rd_kafka_t *consumer;
+    rd_kafka_topic_t *read_topic;
+    struct kafka_source reader;
+    struct kafka_reading *readings; /* partition_count of them. */
+
+    rd_kafka_t *producer; /* NULL when reads_only, or when renew could not make one. */
+    rd_kafka_topic_t *write_topic;
+    struct kafka_source writer;
+    pthread_t reaper; /* Destroys the producer before this one. */
+    bool reaping;
+
+    bool writer_first;    /* Whose turn it is in next(). */
+    bool down_told;       /* DOWN was given, and no sign of life has come since. */
+    bool reader_was_idle; /* Since DOWN: what comes now was not fetched before it. */
+    char last_error[KAFKA_ERROR_BYTES];
+    char detail[2 * KAFKA_ERROR_BYTES]; /* Of the event that was given last. */
+};
+
+/* kafka_conf.c: a client with our settings and the caller's. SETTING_WRONG for a setting that is ours
+ * or nobody's. */
+enum pw_code kafka_client_new(const struct pw_kafka_config *config, rd_kafka_type_t type,
+                              rd_kafka_t **ret_client, struct pw_err *err);
+
+/* kafka.c */
+void kafka_source_open(struct kafka_source *source, struct pw_kafka *kafka,
+                       rd_kafka_queue_t *queue);
+void kafka_source_close(struct kafka_source *source);
+
+/* The next event of librdkafka, kept in source->event; false when there is none. */
+bool kafka_source_poll(struct kafka_source *source);
+
+/* A client's error (not a partition's), in source->event. True when it is an event for the caller
+ * of next(). */
+bool kafka_client_error(struct pw_kafka *kafka, const struct kafka_source *source,
+                        struct pw_ledger_event *ret_event);
+
+/* Tells DOWN, unless it was told already. */
+bool kafka_tell_down(struct pw_kafka *kafka, const char *detail, struct pw_ledger_event *ret_event);
+
+/* kafka_writer.c */
+enum pw_code kafka_writer_open(struct pw_kafka *kafka, struct pw_err *err);
+void kafka_writer_close(struct pw_kafka *kafka);
+bool kafka_writer_take(struct pw_kafka *kafka, struct pw_ledger_event *ret_event);
+enum pw_code kafka_append(void *self, uint32_t partition, struct pw_str key_text, const void *value,
+                          size_t value_bytes, uint64_t tag, struct pw_err *err);
+enum pw_code kafka_renew(void *self, struct pw_err *err);
+
+/* kafka_reader.c */
+enum pw_code kafka_reader_open(struct pw_kafka *kafka, struct pw_err *err);
+void kafka_reader_close(struct pw_kafka *kafka);
+bool kafka_reader_take(struct pw_kafka *kafka, struct pw_ledger_event *ret_event);
+enum pw_code kafka_read_from(void *self, uint32_t partition, int64_t offset, struct pw_err *err);
+void kafka_read_stop(void *self, uint32_t partition);
+
+/* kafka_check.c */
+enum pw_code kafka_check(void *self, struct pw_err *err);
+enum pw_code kafka_topic_check(rd_kafka_t *client, const char *topic, uint32_t replica_count,
+                               struct pw_err *err);
+enum pw_code kafka_brokers_check(rd_kafka_t *client, const char *topic, struct pw_err *err);
+enum pw_code kafka_no_topic(const char *topic, struct pw_err *err); /* SETTING_WRONG. */
+
+/* The partitions and replicas (the fewest of any partition) of a topic; a topic that does not exist
+ * has 0 partitions and is PW_OK. */
+struct kafka_shape {
+    uint32_t partition_count;
+    uint32_t replica_count;
+    bool is_led; /* Every partition has a leader. */
+};
+enum pw_code kafka_shape_of(rd_kafka_t *client, const char *topic, int timeout_ms,
+                            struct kafka_shape *ret_shape, struct pw_err *err);
+
+/* What a topic of a ledger must be set to. */
+struct kafka_rule {
+    const char *name;
+    const char *wanted;
+    bool at_least; /* A number, or any greater one. */
+};
+#define KAFKA_RULE_COUNT 6
+extern const struct kafka_rule kafka_rules[KAFKA_RULE_COUNT];
+#define KAFKA_IN_SYNC_SETTING "min.insync.replicas"
+
+/* min.insync.replicas for so many replicas. */
+uint32_t kafka_in_sync_wanted(uint32_t replica_count);
+
+#endif

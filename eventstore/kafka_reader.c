@@ -1,0 +1,191 @@
+/* The reading half. librdkafka's per-partition interface is used, not its groups: a start or stop
+ * raises the partition's version, and what was fetched under an older one is dropped on its way out
+ * of the queue. Its one gap is the report of an offset out of range, which has no version; so such
+ * a report is never taken at its word: the read starts again where it stood, and only a second
+ * report without anything in between is LOST. */
+#include "eventstore/kafka_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum pw_code kafka_reader_open(struct pw_kafka *kafka, struct pw_err *err)
+{
+    kafka->read_topic = rd_kafka_topic_new(kafka->consumer, kafka->topic, NULL);
+    if (kafka->read_topic == NULL) {
+        return pw_fail(err, PW_ERR_SETTING_WRONG, "topic %s: %s", kafka->topic,
+                       rd_kafka_err2str(rd_kafka_last_error()));
+    }
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka->consumer);
+    rd_kafka_queue_t *main_queue = rd_kafka_queue_get_main(kafka->consumer);
+    rd_kafka_queue_forward(main_queue, queue); /* So that errors come the same way as records. */
+    rd_kafka_queue_destroy(main_queue);
+    kafka_source_open(&kafka->reader, kafka, queue);
+    return PW_OK;
+}
+
+static void fetch_stop(struct pw_kafka *kafka, uint32_t partition)
+{
+    if (kafka->readings[partition].on) {
+        rd_kafka_consume_stop(kafka->read_topic, (int32_t)partition);
+        kafka->readings[partition].on = false;
+    }
+}
+
+static rd_kafka_resp_err_t fetch_start(struct pw_kafka *kafka, uint32_t partition)
+{
+    struct kafka_reading *reading = &kafka->readings[partition];
+    if (rd_kafka_consume_start_queue(kafka->read_topic, (int32_t)partition, reading->next_offset,
+                                     kafka->reader.queue) != 0) {
+        return rd_kafka_last_error();
+    }
+    reading->on = true;
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+void kafka_reader_close(struct pw_kafka *kafka)
+{
+    if (kafka->read_topic == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; kafka->readings != NULL && i < kafka->partition_count; i++) {
+        fetch_stop(kafka, i);
+    }
+    kafka_source_close(&kafka->reader);
+    rd_kafka_topic_destroy(kafka->read_topic);
+    kafka->read_topic = NULL;
+}
+
+enum pw_code kafka_read_from(void *self, uint32_t partition, int64_t offset, struct pw_err *err)
+{
+    struct pw_kafka *kafka = self;
+    assert(partition < kafka->partition_count && offset >= 0);
+    fetch_stop(kafka, partition);
+    kafka->readings[partition] = (struct kafka_reading){.next_offset = offset};
+    rd_kafka_resp_err_t error = fetch_start(kafka, partition);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return pw_fail(err, PW_ERR_LEDGER_DOWN, "partition %u: %s", partition,
+                       rd_kafka_err2str(error));
+    }
+    return PW_OK;
+}
+
+void kafka_read_stop(void *self, uint32_t partition)
+{
+    struct pw_kafka *kafka = self;
+    assert(partition < kafka->partition_count);
+    fetch_stop(kafka, partition);
+}
+
+static void sign_of_life(struct pw_kafka *kafka)
+{
+    if (kafka->reader_was_idle) {
+        kafka->down_told = false;
+    }
+}
+
+static bool record_give(struct pw_kafka *kafka, const rd_kafka_message_t *message,
+                        struct pw_ledger_event *ret_event)
+{
+    struct kafka_reading *reading = &kafka->readings[message->partition];
+    if (!reading->on || message->offset < reading->next_offset) {
+        return false;
+    }
+    sign_of_life(kafka);
+    reading->doubted = false;
+    reading->next_offset = message->offset + 1;
+    rd_kafka_timestamp_type_t type;
+    int64_t at_ms = rd_kafka_message_timestamp(message, &type);
+    *ret_event = (struct pw_ledger_event){
+        .kind = PW_LEDGER_RECORD,
+        .partition = (uint32_t)message->partition,
+        .offset = message->offset,
+        .broker_at_us = type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME ? at_ms * PW_US_PER_MS : -1,
+        .value = message->payload,
+        .value_bytes = message->len,
+    };
+    return true;
+}
+
+static bool end_give(struct pw_kafka *kafka, uint32_t partition, int64_t offset,
+                     struct pw_ledger_event *ret_event)
+{
+    struct kafka_reading *reading = &kafka->readings[partition];
+    if (offset < reading->next_offset) {
+        return false;
+    }
+    sign_of_life(kafka);
+    reading->doubted = false;
+    reading->next_offset = offset; /* Past the markers of transactions, which nobody is shown. */
+    *ret_event = (struct pw_ledger_event){
+        .kind = PW_LEDGER_END,
+        .partition = partition,
+        .offset = offset,
+        .broker_at_us = -1,
+    };
+    return true;
+}
+
+static bool out_of_range(struct pw_kafka *kafka, uint32_t partition, const char *text,
+                         struct pw_ledger_event *ret_event)
+{
+    struct kafka_reading *reading = &kafka->readings[partition];
+    if (!reading->doubted) {
+        reading->doubted = true;
+        fetch_stop(kafka, partition);
+        if (fetch_start(kafka, partition) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            return false;
+        }
+    }
+    fetch_stop(kafka, partition);
+    *ret_event = (struct pw_ledger_event){
+        .kind = PW_LEDGER_LOST,
+        .partition = partition,
+        .offset = reading->next_offset,
+        .broker_at_us = -1,
+        .code = PW_ERR_LEDGER_DIVERGED,
+        .detail = text,
+    };
+    return true;
+}
+
+/* An error of one partition: its end is one, for librdkafka. */
+static bool partition_error(struct pw_kafka *kafka, const rd_kafka_topic_partition_t *at,
+                            struct pw_ledger_event *ret_event)
+{
+    rd_kafka_event_t *event = kafka->reader.event;
+    uint32_t partition = (uint32_t)at->partition;
+    if (partition >= kafka->partition_count || !kafka->readings[partition].on) {
+        return false;
+    }
+    switch ((int)rd_kafka_event_error(event)) {
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF: return end_give(kafka, partition, at->offset, ret_event);
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+        return out_of_range(kafka, partition, rd_kafka_event_error_string(event), ret_event);
+    default: /* librdkafka tries again by itself: a topic that is away, a batch that was torn. */
+        return kafka_tell_down(kafka, rd_kafka_event_error_string(event), ret_event);
+    }
+}
+
+bool kafka_reader_take(struct pw_kafka *kafka, struct pw_ledger_event *ret_event)
+{
+    while (kafka_source_poll(&kafka->reader)) {
+        rd_kafka_event_t *event = kafka->reader.event;
+        bool given = false;
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_FETCH) {
+            const rd_kafka_message_t *message = rd_kafka_event_message_next(event);
+            given = message != NULL && record_give(kafka, message, ret_event);
+        } else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR) {
+            rd_kafka_topic_partition_t *at = rd_kafka_event_topic_partition(event);
+            given = at != NULL ? partition_error(kafka, at, ret_event)
+                               : kafka_client_error(kafka, &kafka->reader, ret_event);
+            if (at != NULL) {
+                rd_kafka_topic_partition_destroy(at);
+            }
+        }
+        if (given) {
+            return true;
+        }
+    }
+    kafka->reader_was_idle = kafka->down_told;
+    return false;
+}

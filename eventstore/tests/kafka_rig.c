@@ -1,0 +1,207 @@
+#include "eventstore/tests/kafka_rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RIG_TIMEOUT_MS 30000
+
+static const struct {
+    const char *name;
+    const char *value;
+} good_settings[] = {
+    {"cleanup.policy", "delete"},     {"retention.ms", "-1"},
+    {"retention.bytes", "-1"},        {"message.timestamp.type", "LogAppendTime"},
+    {"max.message.bytes", "2097152"}, {"unclean.leader.election.enable", "false"},
+    {"min.insync.replicas", "1"},
+};
+
+static void must(bool good, const char *what, const char *detail)
+{
+    if (!good) {
+        fprintf(stderr, "kafka_rig: %s: %s\n", what, detail);
+        abort();
+    }
+}
+
+const char *kafka_rig_servers(void)
+{
+    const char *servers = getenv("PW_TEST_KAFKA");
+    must(servers != NULL && servers[0] != '\0', "PW_TEST_KAFKA",
+         "is not set; it names the broker to test with as host:port");
+    return servers;
+}
+
+void kafka_rig_open(struct kafka_rig *rig)
+{
+    static unsigned rig_count;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    *rig = (struct kafka_rig){0};
+    snprintf(rig->topic, sizeof rig->topic, "pw-test-%lld-%ld-%d-%u", (long long)now.tv_sec,
+             now.tv_nsec, (int)getpid(), rig_count++);
+    rig->settings[0] = (struct pw_kafka_setting){"bootstrap.servers", kafka_rig_servers()};
+    rig->config = (struct pw_kafka_config){
+        .topic = rig->topic,
+        .settings = rig->settings,
+        .setting_count = 1,
+    };
+    char text[200] = "";
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", kafka_rig_servers(), text, sizeof text);
+    rd_kafka_conf_set(conf, "allow.auto.create.topics", "false", text, sizeof text);
+    rd_kafka_conf_set(conf, "linger.ms", "0", text, sizeof text);
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR);
+    rig->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    must(rig->client != NULL, "rd_kafka_new", text);
+}
+
+/* Waits for an admin request's answer, and gives the error of its one topic or resource. */
+static void answer_await(struct kafka_rig *rig, rd_kafka_queue_t *queue, const char *what)
+{
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, RIG_TIMEOUT_MS);
+    must(event != NULL, what, "no answer");
+    must(rd_kafka_event_error(event) == 0, what, rd_kafka_event_error_string(event));
+    size_t count = 0;
+    rd_kafka_resp_err_t error = 0;
+    if (rd_kafka_event_CreateTopics_result(event) != NULL) {
+        error = rd_kafka_topic_result_error(rd_kafka_CreateTopics_result_topics(
+            rd_kafka_event_CreateTopics_result(event), &count)[0]);
+    } else if (rd_kafka_event_DeleteTopics_result(event) != NULL) {
+        error = rd_kafka_topic_result_error(rd_kafka_DeleteTopics_result_topics(
+            rd_kafka_event_DeleteTopics_result(event), &count)[0]);
+    } else if (rd_kafka_event_AlterConfigs_result(event) != NULL) {
+        error = rd_kafka_ConfigResource_error(rd_kafka_AlterConfigs_result_resources(
+            rd_kafka_event_AlterConfigs_result(event), &count)[0]);
+    } else if (rd_kafka_event_DeleteRecords_result(event) != NULL) {
+        error = rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event))
+                    ->elems[0]
+                    .err;
+    }
+    must(error == 0, what, rd_kafka_err2str(error));
+    (void)rig;
+    rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+}
+
+static const char *setting_value(size_t i, const char *name, const char *value)
+{
+    return name != NULL && strcmp(name, good_settings[i].name) == 0 ? value
+                                                                    : good_settings[i].value;
+}
+
+/* Every broker knows a topic, or that it is gone, only a moment later. */
+static void topic_await(struct kafka_rig *rig, bool present)
+{
+    for (int tries = 0; tries < RIG_TIMEOUT_MS / 20; tries++) {
+        rd_kafka_topic_t *topic = rd_kafka_topic_new(rig->client, rig->topic, NULL);
+        const struct rd_kafka_metadata *metadata;
+        rd_kafka_resp_err_t error =
+            rd_kafka_metadata(rig->client, 0, topic, &metadata, RIG_TIMEOUT_MS);
+        rd_kafka_topic_destroy(topic);
+        must(error == 0, "metadata", rd_kafka_err2str(error));
+        bool there = metadata->topics[0].err == 0 && metadata->topics[0].partition_cnt > 0;
+        for (int i = 0; i < metadata->topics[0].partition_cnt; i++) {
+            there = there && metadata->topics[0].partitions[i].leader >= 0;
+        }
+        rd_kafka_metadata_destroy(metadata);
+        if (there == present) {
+            return;
+        }
+        const struct timespec step = {.tv_nsec = 20 * 1000 * 1000};
+        nanosleep(&step, NULL);
+    }
+    must(false, "topic", present ? "does not come" : "does not go");
+}
+
+void kafka_rig_make_topic(struct kafka_rig *rig, uint32_t partition_count, const char *name,
+                          const char *value)
+{
+    char text[200] = "";
+    rd_kafka_NewTopic_t *topic =
+        rd_kafka_NewTopic_new(rig->topic, (int)partition_count, 1, text, sizeof text);
+    must(topic != NULL, "new topic", text);
+    for (size_t i = 0; i < PW_COUNT(good_settings); i++) {
+        rd_kafka_NewTopic_set_config(topic, good_settings[i].name, setting_value(i, name, value));
+    }
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(rig->client);
+    rd_kafka_CreateTopics(rig->client, &topic, 1, NULL, queue);
+    answer_await(rig, queue, "create topic");
+    rd_kafka_NewTopic_destroy(topic);
+    topic_await(rig, true);
+}
+
+void kafka_rig_alter_topic(struct kafka_rig *rig, const char *name, const char *value)
+{
+    rd_kafka_ConfigResource_t *resource =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, rig->topic);
+    for (size_t i = 0; i < PW_COUNT(good_settings); i++) {
+        rd_kafka_ConfigResource_set_config(resource, good_settings[i].name,
+                                           setting_value(i, name, value));
+    }
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(rig->client);
+    rd_kafka_AlterConfigs(rig->client, &resource, 1, NULL, queue);
+    answer_await(rig, queue, "alter topic");
+    rd_kafka_ConfigResource_destroy(resource);
+}
+
+void kafka_rig_delete_topic(struct kafka_rig *rig)
+{
+    rd_kafka_DeleteTopic_t *topic = rd_kafka_DeleteTopic_new(rig->topic);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(rig->client);
+    rd_kafka_DeleteTopics(rig->client, &topic, 1, NULL, queue);
+    answer_await(rig, queue, "delete topic");
+    rd_kafka_DeleteTopic_destroy(topic);
+    topic_await(rig, false);
+}
+
+void kafka_rig_delete_records(struct kafka_rig *rig, uint32_t partition, int64_t offset)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, rig->topic, (int32_t)partition)->offset = offset;
+    rd_kafka_DeleteRecords_t *request = rd_kafka_DeleteRecords_new(list);
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(rig->client);
+    rd_kafka_DeleteRecords(rig->client, &request, 1, NULL, queue);
+    answer_await(rig, queue, "delete records");
+    rd_kafka_DeleteRecords_destroy(request);
+}
+
+int64_t kafka_rig_put(struct kafka_rig *rig, uint32_t partition, const void *value,
+                      size_t value_bytes)
+{
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(rig->client, rig->topic, NULL);
+    int failed = rd_kafka_produce(topic, (int32_t)partition, RD_KAFKA_MSG_F_COPY,
+                                  (void *)(uintptr_t)value, value_bytes, NULL, 0, NULL);
+    must(failed == 0, "put", rd_kafka_err2str(rd_kafka_last_error()));
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_main(rig->client);
+    rd_kafka_event_t *event;
+    do {
+        event = rd_kafka_queue_poll(queue, RIG_TIMEOUT_MS);
+        must(event != NULL, "put", "no report");
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR) {
+            break;
+        }
+        rd_kafka_event_destroy(event);
+    } while (true);
+    const rd_kafka_message_t *message = rd_kafka_event_message_next(event);
+    must(message->err == 0, "put", rd_kafka_err2str(message->err));
+    int64_t offset = message->offset;
+    rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_topic_destroy(topic);
+    return offset;
+}
+
+void kafka_rig_close(struct kafka_rig *rig)
+{
+    rd_kafka_DeleteTopic_t *topic = rd_kafka_DeleteTopic_new(rig->topic);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(rig->client);
+    rd_kafka_DeleteTopics(rig->client, &topic, 1, NULL, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, RIG_TIMEOUT_MS);
+    rd_kafka_event_destroy(event); /* It may be gone already: that is as good. */
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_DeleteTopic_destroy(topic);
+    rd_kafka_destroy(rig->client);
+}
