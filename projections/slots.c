@@ -1,0 +1,59 @@
+/* projections/slots.c: a slot with its seats. Reservations change the seats taken, so they make rows
+ * here too. */
+#include "projections/projection.h"
+
+static const struct pw_column columns[] = {
+    {"slot_id", PW_COLUMN_ID},
+    {"exam_id", PW_COLUMN_ID},
+    {"exam_version", PW_COLUMN_INTEGER},
+    {"starts_at_us", PW_COLUMN_INTEGER},
+    {"ends_at_us", PW_COLUMN_INTEGER},
+    {"lead_time_minutes", PW_COLUMN_INTEGER},
+    {"buffer_minutes", PW_COLUMN_INTEGER},
+    {"capacity", PW_COLUMN_INTEGER},
+    {"taken_count", PW_COLUMN_INTEGER},
+    {"version", PW_COLUMN_INTEGER},
+};
+static const struct pw_table table = {"slots", columns, PW_COUNT(columns), 1};
+static const struct pw_table *const tables[] = {&table};
+
+static enum pw_code slot_row(const struct pw_tenant *after, const struct pw_id *id,
+                             struct pw_rows *out, struct pw_err *err)
+{
+    const struct pw_slot *slot = pw_tenant_slot(after, id);
+    if (slot == NULL) {
+        return pw_fail(err, PW_ERR_LEDGER_DAMAGED, "there is no such slot");
+    }
+    struct pw_cell *cells = pw_rows_add(out, &table);
+    cells[0] = pw_cell_id(*id);
+    cells[1] = pw_cell_id(slot->exam_id);
+    cells[2] = pw_cell_integer(slot->exam_version);
+    cells[3] = pw_cell_integer(slot->starts_at_us);
+    cells[4] = pw_cell_integer(slot->ends_at_us);
+    cells[5] = pw_cell_integer(slot->lead_time_minutes);
+    cells[6] = pw_cell_integer(slot->buffer_minutes);
+    cells[7] = pw_cell_integer(slot->capacity);
+    cells[8] = pw_cell_integer(slot->taken_count);
+    cells[9] = pw_cell_integer(slot->version);
+    return PW_OK;
+}
+
+static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *after,
+                         struct pw_rows *out, struct pw_err *err)
+{
+    switch (pw_event_info(event->type)->aggregate) {
+    case PW_AGGREGATE_slot: return slot_row(after, &event->stream_id, out, err);
+    case PW_AGGREGATE_reservation: {
+        const struct pw_reservation *reservation = pw_tenant_reservation(after, &event->stream_id);
+        return reservation == NULL
+                   ? pw_fail(err, PW_ERR_LEDGER_DAMAGED, "there is no such reservation")
+                   : slot_row(after, &reservation->slot_id, out, err);
+    }
+    case PW_AGGREGATE_tenant:
+    case PW_AGGREGATE_exam: /* A slot stands by the version that it was opened with. */
+    case PW_AGGREGATE_COUNT: break;
+    }
+    return PW_OK;
+}
+
+const struct pw_projection pw_slots_projection = {"slots", tables, PW_COUNT(tables), rows};

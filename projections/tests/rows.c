@@ -1,0 +1,226 @@
+/* projections/tests/rows.c: given events, the rows that the last of them changes; and how a batch
+ * keeps rows. A row is written as text: ids by their last byte, NULL as a dash. */
+#include "commands/tests/world.h"
+#include "projections/batch.h"
+#include "projections/galera.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+struct rows_row {
+    const char *name;
+    const struct pw_projection *projection;
+    const struct pw_event *given;
+    uint32_t given_count;
+    const char *then;
+};
+
+#define TEN (NINE + MINUTES(60))
+#define ALGEBRA                                                                                    \
+    "exam_id=#30 owner_id=#12 draft_title=Algebra draft_duration_minutes=90 "                      \
+    "draft_lead_time_minutes=60 draft_buffer_minutes=15 "
+#define SLOT_AT_TEN                                                                                \
+    "slots: slot_id=#40 exam_id=#30 exam_version=1 starts_at_us=1800003600000000 "                 \
+    "ends_at_us=1800009000000000 lead_time_minutes=60 buffer_minutes=15 "
+#define OPEN CREATED, DRAFTED(30), PUBLISHED(30, 0, 1), OPENED(40, 30, TEN, 2)
+
+static const struct rows_row rows[] = {
+    {"a draft has no published part", &pw_exams_projection, GIVEN(CREATED, DRAFTED(30)),
+     "exams: " ALGEBRA "published_number=0 published_title=- published_duration_minutes=- "
+     "published_lead_time_minutes=- published_buffer_minutes=- published_hash=- version=1\n"},
+    {"a published exam shows what was published", &pw_exams_projection,
+     GIVEN(CREATED, DRAFTED(30), PUBLISHED(30, 0, 1)),
+     "exams: " ALGEBRA "published_number=1 published_title=Algebra published_duration_minutes=90 "
+     "published_lead_time_minutes=60 published_buffer_minutes=15 published_hash=0078 version=2\n"},
+    {"a later draft changes the draft alone", &pw_exams_projection,
+     GIVEN(CREATED, DRAFTED(30), PUBLISHED(30, 0, 1), REVISED(30, 0, "Algebra II", 120)),
+     "exams: exam_id=#30 owner_id=#12 draft_title=Algebra II draft_duration_minutes=120 "
+     "draft_lead_time_minutes=60 draft_buffer_minutes=15 "
+     "published_number=1 published_title=Algebra published_duration_minutes=90 "
+     "published_lead_time_minutes=60 published_buffer_minutes=15 published_hash=0078 version=3\n"},
+    {"a tenant is no exam", &pw_exams_projection, GIVEN(CREATED), ""},
+    {"a new slot is free", &pw_slots_projection, GIVEN(OPEN),
+     SLOT_AT_TEN "capacity=2 taken_count=0 version=1\n"},
+    {"a booking takes a seat of its slot", &pw_slots_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN)),
+     SLOT_AT_TEN "capacity=2 taken_count=1 version=1\n"},
+    {"a cancelled one gives it back", &pw_slots_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), CANCELLED(50, ANN, 40, 30)),
+     SLOT_AT_TEN "capacity=2 taken_count=0 version=1\n"},
+    {"a slot's size", &pw_slots_projection, GIVEN(OPEN, CAPACITY(40, 0, 9)),
+     SLOT_AT_TEN "capacity=9 taken_count=0 version=2\n"},
+    {"an exam is no slot", &pw_slots_projection, GIVEN(CREATED, DRAFTED(30)), ""},
+    {"a reservation is confirmed", &pw_reservations_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN)),
+     "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=1 "
+     "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
+     "free_again_at_us=1800009900000000 version=1\n"},
+    {"a cancelled one stays", &pw_reservations_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), CANCELLED(50, ANN, 40, 30)),
+     "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=2 "
+     "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
+     "free_again_at_us=1800009900000000 version=2\n"},
+    {"a slot is no reservation", &pw_reservations_projection, GIVEN(OPEN), ""},
+    {"a booking blocks the calendar", &pw_calendar_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN)),
+     "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "
+     "exam_id=#30 ends_at_us=1800009000000000 free_again_at_us=1800009900000000 live=1\n"},
+    {"a cancelled one blocks it no more", &pw_calendar_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), CANCELLED(50, ANN, 40, 30)),
+     "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "
+     "exam_id=#30 ends_at_us=1800009000000000 free_again_at_us=1800009900000000 live=0\n"},
+};
+
+static int cell_print(char *text, size_t room, const struct pw_cell *cell)
+{
+    if (cell->is_null) {
+        return snprintf(text, room, "-");
+    }
+    switch (cell->kind) {
+    case PW_COLUMN_ID: return snprintf(text, room, "#%u", cell->id.bytes[15]);
+    case PW_COLUMN_HASH:
+        return snprintf(text, room, "%02x%02x", cell->hash.bytes[0], cell->hash.bytes[1]);
+    case PW_COLUMN_INTEGER: return snprintf(text, room, "%lld", (long long)cell->integer);
+    case PW_COLUMN_TEXT: return snprintf(text, room, "%.*s", (int)cell->text.len, cell->text.ptr);
+    }
+    return 0;
+}
+
+static void rows_print(const struct pw_rows *got, char *text, size_t room)
+{
+    size_t at = 0;
+    text[0] = '\0';
+    for (uint32_t i = 0; i < got->count; i++) {
+        const struct pw_table *table = got->rows[i].table;
+        at += (size_t)snprintf(text + at, room - at, "%s:", table->name);
+        for (uint32_t j = 0; j < table->column_count; j++) {
+            cr_assert_eq(got->rows[i].cells[j].kind, table->columns[j].kind, "%s.%s", table->name,
+                         table->columns[j].name);
+            at += (size_t)snprintf(text + at, room - at, " %s=", table->columns[j].name);
+            at += (size_t)cell_print(text + at, room - at, &got->rows[i].cells[j]);
+        }
+        at += (size_t)snprintf(text + at, room - at, "\n");
+    }
+}
+
+Test(rows, of_every_read_model)
+{
+    for (size_t i = 0; i < PW_COUNT(rows); i++) {
+        struct pw_state *state = pw_state_new();
+        world_fold(state, rows[i].given, rows[i].given_count);
+        struct pw_rows got = {0};
+        struct pw_err err = {0};
+        enum pw_code code =
+            rows[i].projection->rows(&rows[i].given[rows[i].given_count - 1],
+                                     pw_state_tenant(state, &world_tenant_id), &got, &err);
+        char text[2048];
+        rows_print(&got, text, sizeof text);
+        cr_expect_eq(code, PW_OK, "%s: %s", rows[i].name, err.detail);
+        cr_expect_str_eq(text, rows[i].then, "%s", rows[i].name);
+        pw_state_free(state);
+    }
+}
+
+Test(rows, of_what_does_not_exist_are_an_error)
+{
+    static const struct pw_event strangers[] = {DRAFTED(99), OPENED(99, 30, TEN, 1),
+                                                RESERVED(99, ANN, 40, 30, TEN)};
+    struct pw_state *state = pw_state_new();
+    world_fold(state, GIVEN(OPEN));
+    for (size_t i = 0; i < PW_COUNT(strangers); i++) {
+        uint32_t concerned = 0;
+        for (uint32_t j = 0; j < pw_projection_count; j++) {
+            struct pw_rows got = {0};
+            struct pw_err err = {0};
+            enum pw_code code = pw_projections[j]->rows(
+                &strangers[i], pw_state_tenant(state, &world_tenant_id), &got, &err);
+            cr_expect_eq(got.count, 0);
+            cr_expect(code == PW_OK || code == PW_ERR_LEDGER_DAMAGED);
+            concerned += code != PW_OK;
+        }
+        cr_expect_gt(concerned, 0);
+    }
+    pw_state_free(state);
+}
+
+/* --- Batches --- */
+
+static struct pw_batch_row exam_row(uint8_t id, const char *title, int64_t record_offset)
+{
+    struct pw_batch_row row = {.record_offset = record_offset};
+    row.row.table = pw_exams_projection.tables[0];
+    for (uint32_t i = 0; i < row.row.table->column_count; i++) {
+        row.row.cells[i] = pw_cell_null(row.row.table->columns[i].kind);
+    }
+    row.row.cells[0] = pw_cell_id((struct pw_id)ID(id));
+    row.row.cells[2] = pw_cell_text(pw_str_of(title));
+    return row;
+}
+
+Test(batch, the_last_row_of_a_key_wins)
+{
+    struct pw_batch *batch = pw_batch_new();
+    char title[] = "first";
+    struct pw_batch_row row = exam_row(1, title, 10);
+    pw_batch_put(batch, &row);
+    memset(title, 'x', 5); /* Texts are copied. */
+    row = exam_row(2, "second", 11);
+    pw_batch_put(batch, &row);
+    row = exam_row(1, "third", 12);
+    pw_batch_put(batch, &row);
+    row.tenant_id = (struct pw_id)OTHER_TENANT;
+    pw_batch_put(batch, &row);
+    uint32_t count = 0;
+    const struct pw_batch_row *const *got =
+        pw_batch_rows(batch, pw_exams_projection.tables[0], &count);
+    cr_assert_eq(count, 3);
+    cr_expect(pw_str_equal(got[0]->row.cells[2].text, PW_STR("third")));
+    cr_expect_eq(got[0]->record_offset, 12);
+    cr_expect(pw_str_equal(got[1]->row.cells[2].text, PW_STR("second")));
+    cr_expect_eq(pw_batch_count(batch), 3);
+    (void)pw_batch_rows(batch, pw_slots_projection.tables[0], &count);
+    cr_expect_eq(count, 0);
+    pw_batch_reset(batch);
+    cr_expect_eq(pw_batch_count(batch), 0);
+    cr_expect_eq(pw_batch_bytes(batch), 0);
+    pw_batch_free(batch);
+}
+
+Test(batch, grows_and_still_knows_every_key)
+{
+    struct pw_batch *batch = pw_batch_new();
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < 5000; i++) {
+            struct pw_batch_row row = exam_row(3, "t", (int64_t)i + round * 5000);
+            memcpy(row.row.cells[0].id.bytes, &i, sizeof i);
+            pw_batch_put(batch, &row);
+        }
+    }
+    uint32_t count = 0;
+    const struct pw_batch_row *const *got =
+        pw_batch_rows(batch, pw_exams_projection.tables[0], &count);
+    cr_assert_eq(count, 5000);
+    for (uint32_t i = 0; i < count; i++) {
+        cr_assert_eq(got[i]->record_offset, 5000 + (int64_t)i);
+    }
+    pw_batch_free(batch);
+}
+
+/* --- What errors of the cluster mean --- */
+
+Test(galera_errors, are_told_apart)
+{
+    static const struct {
+        unsigned int number;
+        enum pw_sql sql;
+    } errors[] = {
+        {0, PW_SQL_OK},       {1213, PW_SQL_REDO},  {1205, PW_SQL_REDO},  {1020, PW_SQL_REDO},
+        {1047, PW_SQL_MOVE},  {2002, PW_SQL_MOVE},  {2003, PW_SQL_MOVE},  {2006, PW_SQL_MOVE},
+        {2013, PW_SQL_MOVE},  {2026, PW_SQL_MOVE},  {1053, PW_SQL_MOVE},  {1927, PW_SQL_MOVE},
+        {1040, PW_SQL_MOVE},  {1290, PW_SQL_MOVE},  {1021, PW_SQL_MOVE},  {1146, PW_SQL_FAULT},
+        {1064, PW_SQL_FAULT}, {1406, PW_SQL_FAULT}, {1062, PW_SQL_FAULT}, {2036, PW_SQL_FAULT},
+    };
+    for (size_t i = 0; i < PW_COUNT(errors); i++) {
+        cr_expect_eq(pw_sql_of(errors[i].number), errors[i].sql, "%u", errors[i].number);
+    }
+}
