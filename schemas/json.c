@@ -402,6 +402,8 @@ enum pw_code pw_command_read_json(struct pw_str body, struct pw_arena *arena,
     struct reader reader = {.arena = arena, .violations = ret_violations};
     enum pw_code code = PW_OK;
 
+    ret_violations->count = 0;
+    ret_violations->more = 0;
     if (body.len > PW_JSON_BYTES_MAX) {
         return pw_fail(err, PW_ERR_TOO_LARGE, "the body may have at most %d bytes",
                        PW_JSON_BYTES_MAX);
@@ -413,11 +415,11 @@ enum pw_code pw_command_read_json(struct pw_str body, struct pw_arena *arena,
     if (root == NULL) {
         return code;
     }
-    ret_violations->count = 0;
-    ret_violations->more = 0;
     read_fields(&reader, message, root, pw_command_body(command));
     json_decref(root);
     if (reader.arena_used_up) {
+        ret_violations->count = 0; /* Some of them lack their texts. */
+        ret_violations->more = 0;
         return pw_fail(err, PW_ERR_TOO_LARGE,
                        "the values need more memory than one request may use");
     }

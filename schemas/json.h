@@ -35,8 +35,8 @@ struct pw_violations {
     uint32_t more;
 };
 
-/* command->type says which command is expected. *ret_violations is filled whenever the body could
- * be parsed: empty on success. */
+/* command->type says which command is expected. *ret_violations is empty unless the answer is
+ * INVALID. */
 enum pw_code pw_command_read_json(struct pw_str body, struct pw_arena *arena,
                                   struct pw_command *command, struct pw_violations *ret_violations,
                                   struct pw_err *err);

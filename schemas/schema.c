@@ -121,8 +121,15 @@ const struct pw_event_info *pw_event_info(enum pw_event_type type)
 
 bool pw_event_by_name(struct pw_str name, enum pw_event_type *ret_type)
 {
+    /* With their lengths, since a replay asks once an event. */
+    static const struct pw_str names[] = {
+#define PW_EVENT(aggregate, lower, UPPER, ...)                                                     \
+    [PW_EVENT_##UPPER] = {#aggregate "_" #lower, sizeof(#aggregate "_" #lower) - 1},
+#include "schemas/all.def"
+    };
+
     for (int type = 0; type < PW_EVENT_COUNT; type++) {
-        if (pw_str_equal(name, pw_str_of(events[type]()->name))) {
+        if (pw_str_equal(name, names[type])) {
             *ret_type = (enum pw_event_type)type;
             return true;
         }

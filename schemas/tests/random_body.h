@@ -32,7 +32,7 @@ static inline struct pw_str random_text(uint64_t *seed)
         "mnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz0123"
         "4567"
         "89abcdefghij",
-        "\xc3\xa4\xc3\xb6\xc3\xbc\xe2\x82\xac\xf0\x9f\x8e\x93"}; /* In whole characters: 2 2 2 3 4. */
+        "\xc3\xa4\xc3\xb6\xc3\xbc\xe2\x82\xac\xf0\x9f\x8e\x93"}; /* Characters of 2 2 2 3 4. */
     static const uint8_t cuts[] = {0, 2, 4, 6, 9, 13};
 
     if (random_next(seed) % 4 == 0) {

@@ -278,6 +278,7 @@ Test(json, says_where_a_body_is_malformed)
         cr_expect_eq(pw_command_read_json(row->body, &arena, &command, &violations, &err),
                      PW_ERR_MALFORMED, "%s", row->name);
         cr_expect_str_eq(err.detail, row->detail, "%s: %s", row->name, err.detail);
+        cr_expect_eq(violations.count + violations.more, 0, "%s", row->name);
         pw_arena_close(&arena);
     }
 }
@@ -356,6 +357,7 @@ Test(json, an_arena_that_is_too_small_is_an_error_and_no_crash)
         cr_expect_eq(read_into(&command, &arena, PW_STR(TENANT), &violations),
                      bytes_max < 48 ? PW_ERR_TOO_LARGE : PW_OK, "%zu", bytes_max);
         cr_expect_eq(read_into(&command, &arena, PW_STR("{}"), &violations), PW_ERR_TOO_LARGE);
+        cr_expect_eq(violations.count, 0);
         pw_arena_close(&arena);
     }
 }
