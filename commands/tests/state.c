@@ -1,0 +1,303 @@
+/* commands/tests/state.c: what does not fit is damage, and two equal states have equal bytes. */
+#include "commands/tenant_state.h"
+#include "commands/tests/world.h"
+
+#include <criterion/criterion.h>
+
+#define KEY(n)                                                                                     \
+    {                                                                                              \
+        {                                                                                          \
+            [0] = (n)                                                                              \
+        }                                                                                          \
+    }
+#define TRUSTED(version, name, key)                                                                \
+    {                                                                                              \
+        .type = PW_EVENT_TENANT_ISSUER_TRUSTED, .stream_id = OUR_TENANT,                           \
+        .stream_version = version, .tenant_issuer_trusted = {                                      \
+            TEXT(name),                                                                            \
+            KEY(key)                                                                               \
+        }                                                                                          \
+    }
+#define EIGHT_KEYS(name)                                                                           \
+    TRUSTED(0, name, 1), TRUSTED(0, name, 2), TRUSTED(0, name, 3), TRUSTED(0, name, 4),            \
+        TRUSTED(0, name, 5), TRUSTED(0, name, 6), TRUSTED(0, name, 7), TRUSTED(0, name, 8)
+#define DRAFT_EVENT(id, version, bytes, minutes_, lead, buffer)                                    \
+    {                                                                                              \
+        .type = PW_EVENT_EXAM_DRAFTED, .stream_id = id, .stream_version = version,                 \
+        .exam_drafted = {                                                                          \
+            {two_hundred_and_one, bytes},                                                          \
+            minutes_,                                                                              \
+            lead,                                                                                  \
+            buffer,                                                                                \
+            TEA                                                                                    \
+        }                                                                                          \
+    }
+#define SLOT_EVENT(exam, number, starts, ends, lead, buffer)                                       \
+    {                                                                                              \
+        .type = PW_EVENT_SLOT_OPENED, .stream_id = ID(41), .stream_version = 1, .slot_opened = {   \
+            ID(exam),                                                                              \
+            number,                                                                                \
+            starts,                                                                                \
+            ends,                                                                                  \
+            lead,                                                                                  \
+            buffer,                                                                                \
+            1                                                                                      \
+        }                                                                                          \
+    }
+#define SEAT_EVENT(reservation, slot, exam, starts, ends, free_again)                              \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_RESERVED, .stream_id = ID(reservation), .stream_version = 1,  \
+        .reservation_reserved = {                                                                  \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            ANN,                                                                                   \
+            starts,                                                                                \
+            ends,                                                                                  \
+            free_again                                                                             \
+        }                                                                                          \
+    }
+#define BACK_EVENT(version, slot, exam, student)                                                   \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_CANCELLED, .stream_id = ID(50), .stream_version = version,    \
+        .reservation_cancelled = {                                                                 \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student                                                                                \
+        }                                                                                          \
+    }
+#define ALGEBRA CREATED, DRAFTED(30), PUBLISHED(30, 0, 1)
+#define SLOT    ALGEBRA, OPENED(40, 30, NOON, 2)
+#define ANNS    RESERVED(50, ANN, 40, 30, NOON)
+
+static const char two_hundred_and_one[201] = "A title longer than any state keeps";
+
+struct damage {
+    const char *why; /* What the detail must contain. */
+    const struct pw_event *given;
+    uint32_t given_count;
+    struct pw_event event;
+};
+
+static const struct damage damages[] = {
+    {"there is no such tenant", NEW, DRAFTED(30)},
+    {"another tenant's",
+     NEW,
+     {.type = PW_EVENT_TENANT_CREATED, .stream_id = OTHER_TENANT, .stream_version = 1}},
+    {"next version", NEW, {.type = PW_EVENT_TENANT_CREATED, .stream_id = OUR_TENANT}},
+    {"next version", GIVEN(CREATED), CREATED},
+    {"exists already",
+     GIVEN(CREATED),
+     {.type = PW_EVENT_TENANT_CREATED, .stream_id = OUR_TENANT, .stream_version = 2}},
+    {"next version", GIVEN(CREATED), TRUSTED(3, "sso", 1)},
+    {"trusted already", GIVEN(CREATED, TRUSTED(0, "sso", 1)), TRUSTED(3, "sso", 1)},
+    {"as many issuers", GIVEN(CREATED, EIGHT_KEYS("a"), EIGHT_KEYS("b")), TRUSTED(18, "c", 1)},
+    {"too long",
+     GIVEN(CREATED),
+     {.type = PW_EVENT_TENANT_ISSUER_TRUSTED,
+      .stream_id = OUR_TENANT,
+      .stream_version = 2,
+      .tenant_issuer_trusted = {{two_hundred_and_one, 201}, KEY(1)}}},
+
+    {"nil", GIVEN(CREATED), DRAFT_EVENT({{0}}, 1, 7, 90, 60, 15)},
+    {"title", GIVEN(CREATED), DRAFT_EVENT(ID(30), 1, 0, 90, 60, 15)},
+    {"title", GIVEN(CREATED), DRAFT_EVENT(ID(30), 1, 201, 90, 60, 15)},
+    {"minutes", GIVEN(CREATED), DRAFT_EVENT(ID(30), 1, 7, 0, 60, 15)},
+    {"minutes", GIVEN(CREATED), DRAFT_EVENT(ID(30), 1, 7, PW_MINUTES_MAX + 1, 60, 15)},
+    {"minutes", GIVEN(CREATED), DRAFT_EVENT(ID(30), 1, 7, 90, UINT32_MAX, 15)},
+    {"minutes", GIVEN(CREATED), DRAFT_EVENT(ID(30), 1, 7, 90, 60, UINT32_MAX)},
+    {"exists already", GIVEN(CREATED, DRAFTED(30)), DRAFT_EVENT(ID(30), 2, 7, 90, 60, 15)},
+    {"next version", GIVEN(CREATED, DRAFTED(30)), DRAFTED(30)},
+    {"no such exam", GIVEN(CREATED), REVISED(30, 1, "Algebra", 90)},
+    {"next version", GIVEN(CREATED, DRAFTED(30)), REVISED(30, 3, "Algebra", 90)},
+    {"minutes", GIVEN(CREATED, DRAFTED(30)), REVISED(30, 2, "Algebra", 0)},
+    {"no such exam", GIVEN(CREATED), PUBLISHED(30, 1, 1)},
+    {"exam's next version", GIVEN(CREATED, DRAFTED(30)), PUBLISHED(30, 2, 2)},
+    {"exam's next version", GIVEN(CREATED, DRAFTED(30)), PUBLISHED(30, 2, 0)},
+    {"hash", GIVEN(CREATED, DRAFTED(30), REVISED(30, 0, "Algebra", 91)), PUBLISHED(30, 3, 1)},
+
+    {"no such version of the exam", GIVEN(CREATED), OPENED(41, 30, NOON, 1)},
+    {"no such version of the exam", GIVEN(CREATED, DRAFTED(30)), OPENED(41, 30, NOON, 1)},
+    {"no such version of the exam", GIVEN(ALGEBRA), SLOT_EVENT(30, 0, NOON, NOON + 1, 0, 0)},
+    {"no such version of the exam", GIVEN(ALGEBRA), SLOT_EVENT(30, 2, NOON, NOON + 1, 0, 0)},
+    {"next version", GIVEN(SLOT), OPENED(40, 30, NOON, 1)},
+    {"times", GIVEN(ALGEBRA), SLOT_EVENT(30, 1, NOON, NOON, 0, 0)},
+    {"times", GIVEN(ALGEBRA), SLOT_EVENT(30, 1, -1, NOON, 0, 0)},
+    {"times", GIVEN(ALGEBRA), SLOT_EVENT(30, 1, NOON, PW_AT_US_MAX + 1, 0, 0)},
+    {"times", GIVEN(ALGEBRA), SLOT_EVENT(30, 1, NOON, PW_AT_US_MAX, 0, 1)},
+    {"times", GIVEN(ALGEBRA), SLOT_EVENT(30, 1, NOON, INT64_MAX, 0, PW_MINUTES_MAX)},
+    {"minutes", GIVEN(ALGEBRA), SLOT_EVENT(30, 1, NOON, NOON + 1, UINT32_MAX, 0)},
+    {"minutes", GIVEN(ALGEBRA), SLOT_EVENT(30, 1, NOON, NOON + 1, 0, UINT32_MAX)},
+    {"no such slot", GIVEN(ALGEBRA), CAPACITY(40, 1, 3)},
+    {"next version", GIVEN(SLOT), CAPACITY(40, 1, 3)},
+    {"more seats", GIVEN(SLOT, ANNS), CAPACITY(40, 2, 0)},
+
+    {"no such slot", GIVEN(ALGEBRA), ANNS},
+    {"no such slot", GIVEN(SLOT, DRAFTED(31)), SEAT_EVENT(50, 40, 31, NOON, NOON + 1, NOON + 2)},
+    {"no seat", GIVEN(SLOT, CAPACITY(40, 0, 1), ANNS), RESERVED(51, BOB, 40, 30, NOON)},
+    {"no seat", GIVEN(SLOT, CAPACITY(40, 0, 0)), ANNS},
+    {"next version", GIVEN(SLOT, ANNS), ANNS},
+    {"times", GIVEN(SLOT), SEAT_EVENT(50, 40, 30, -1, NOON, NOON)},
+    {"times", GIVEN(SLOT), SEAT_EVENT(50, 40, 30, NOON, NOON, NOON)},
+    {"times", GIVEN(SLOT), SEAT_EVENT(50, 40, 30, NOON, NOON + 2, NOON + 1)},
+    {"times", GIVEN(SLOT), SEAT_EVENT(50, 40, 30, NOON, NOON + 2, INT64_MAX)},
+    {"no such live", GIVEN(SLOT), BACK_EVENT(1, 40, 30, ANN)},
+    {"no such live", GIVEN(SLOT, ANNS, CANCELLED(50, ANN, 40, 30)), BACK_EVENT(3, 40, 30, ANN)},
+    {"another slot", GIVEN(SLOT, ANNS), BACK_EVENT(2, 41, 30, ANN)},
+    {"another slot", GIVEN(SLOT, ANNS), BACK_EVENT(2, 40, 31, ANN)},
+    {"another slot", GIVEN(SLOT, ANNS), BACK_EVENT(2, 40, 30, BOB)},
+    {"next version", GIVEN(SLOT, ANNS), BACK_EVENT(1, 40, 30, ANN)},
+    {"unknown", GIVEN(SLOT), {.type = PW_EVENT_COUNT, .stream_id = ID(50), .stream_version = 1}},
+};
+
+Test(state, what_does_not_fit_is_damage)
+{
+    for (size_t i = 0; i < PW_COUNT(damages); i++) {
+        const struct damage *damage = &damages[i];
+        struct pw_state *state = pw_state_new();
+        struct pw_err err = {0};
+        world_fold(state, damage->given, damage->given_count);
+        enum pw_code code = pw_state_evolve(state, &world_tenant_id, &damage->event, NULL, &err);
+        cr_expect_eq(code, PW_ERR_LEDGER_DAMAGED, "damage %zu, %s: %s", i, damage->why,
+                     pw_error_info(code)->name);
+        cr_expect(strstr(err.detail, damage->why) != NULL, "damage %zu, %s: %s", i, damage->why,
+                  err.detail);
+        pw_state_free(state);
+    }
+}
+
+static struct pw_hash bytes_of(const struct pw_state *state)
+{
+    struct pw_buffer buffer;
+    pw_buffer_init(&buffer, 1 << 20);
+    pw_state_serialise(state, &buffer);
+    cr_assert(!buffer.full);
+    struct pw_hash hash = pw_sha256(buffer.data, buffer.bytes, NULL, 0);
+    pw_buffer_close(&buffer);
+    return hash;
+}
+
+/* Each event more makes other bytes: nothing of the state is left out of them. */
+Test(state, every_event_shows_in_the_bytes)
+{
+    static const struct pw_event events[] = {
+        SLOT,
+        TRUSTED(0, "sso", 1),
+        REVISED(30, 0, "Algebra", 91),
+        PUBLISHED(30, 0, 2),
+        CAPACITY(40, 0, 3),
+        ANNS,
+        RESERVED(51, BOB, 40, 30, NOON),
+        CANCELLED(50, ANN, 40, 30),
+    };
+    struct pw_hash seen[PW_COUNT(events) + 1];
+    struct pw_state *state = pw_state_new();
+    seen[0] = bytes_of(state);
+    for (uint32_t i = 0; i < PW_COUNT(events); i++) {
+        world_fold(state, &events[i], 1);
+        seen[i + 1] = bytes_of(state);
+        for (uint32_t j = 0; j <= i; j++) {
+            cr_expect(!pw_hash_equal(&seen[j], &seen[i + 1]), "events %u and %u", j, i + 1);
+        }
+    }
+    pw_state_free(state);
+    pw_state_free(NULL);
+}
+
+Test(state, reads_what_was_folded)
+{
+    static const struct pw_event events[] = {
+        SLOT, REVISED(30, 0, "Analysis", 120), TRUSTED(0, "sso", 9),
+        ANNS, RESERVED(51, BOB, 40, 30, NOON), CANCELLED(50, ANN, 40, 30)};
+    struct pw_state *state = pw_state_new();
+    world_fold(state, events, PW_COUNT(events));
+    const struct pw_tenant *tenant = pw_state_tenant(state, &world_tenant_id);
+    cr_assert_not_null(tenant);
+    cr_expect_null(pw_state_tenant(state, &(struct pw_id)OTHER_TENANT));
+    cr_expect_eq(pw_tenant_version(tenant), 2);
+
+    const struct pw_exam *exam = pw_tenant_exam(tenant, &(struct pw_id)ID(30));
+    cr_expect(memcmp(exam->draft_title, "Analysis", exam->draft_title_bytes) == 0 &&
+              memcmp(exam->published_title, "Algebra", exam->published_title_bytes) == 0);
+    cr_expect(exam->draft_duration_minutes == 120 && exam->published_duration_minutes == 90 &&
+              exam->published_number == 1 && exam->version == 3);
+    const struct pw_slot *slot = pw_tenant_slot(tenant, &(struct pw_id)ID(40));
+    cr_expect(slot->taken_count == 1 && slot->capacity == 2 && slot->version == 1 &&
+              slot->ends_at_us == NOON + MINUTES(90));
+    const struct pw_reservation *anns = pw_tenant_reservation(tenant, &(struct pw_id)ID(50));
+    cr_expect(anns->state == PW_RESERVATION_CANCELLED_STATE && anns->version == 2 &&
+              anns->free_again_at_us == NOON + MINUTES(105));
+    cr_expect_null(pw_tenant_reservation(tenant, &(struct pw_id)ID(52)));
+
+    uint32_t count;
+    const struct pw_issuer *issuers = pw_tenant_issuers(tenant, &count);
+    cr_expect(count == 1 && issuers[0].name_bytes == 3 && issuers[0].public_key.bytes[0] == 9);
+    cr_expect_eq(pw_stream_version(tenant, PW_AGGREGATE_reservation, &(struct pw_id)ID(51)), 1);
+    cr_expect_eq(pw_stream_version(tenant, PW_AGGREGATE_tenant, &(struct pw_id)ID(51)), 0);
+    cr_expect_eq(pw_stream_version(NULL, PW_AGGREGATE_slot, &(struct pw_id)ID(40)), 0);
+    cr_expect_gt(pw_state_memory_bytes(state), 1000);
+    pw_state_free(state);
+}
+
+Test(state, a_cancelled_reservation_is_out_of_the_chain)
+{
+    static const struct pw_event events[] = {
+        SLOT,
+        ANNS,
+        DRAFTED(31),
+        PUBLISHED(31, 0, 1),
+        OPENED(41, 31, NOON + MINUTES(600), 1),
+        RESERVED(51, ANN, 41, 31, NOON + MINUTES(600)),
+    };
+    static const struct pw_event newest_back[] = {CANCELLED(51, ANN, 41, 31)};
+    struct pw_state *state = pw_state_new();
+    world_fold(state, events, PW_COUNT(events));
+    const struct pw_tenant *tenant = pw_state_tenant(state, &world_tenant_id);
+    const struct pw_reservation *newest = pw_tenant_reservation(tenant, &(struct pw_id)ID(51));
+    cr_expect(pw_id_equal(&newest->next_id, &(struct pw_id)ID(50)));
+    world_fold(state, newest_back, 1);
+    newest = pw_tenant_reservation(tenant, &(struct pw_id)ID(51));
+    cr_expect(pw_id_is_nil(&newest->next_id));
+    const struct pw_student *ann = pw_map_get(tenant->students, &(struct pw_id)ANN);
+    cr_expect(ann != NULL && pw_id_equal(&ann->first_id, &(struct pw_id)ID(50)));
+    pw_state_free(state);
+}
+
+Test(state, only_students_with_a_seat_have_a_chain)
+{
+    static const struct pw_event events[] = {SLOT, ANNS, CANCELLED(50, ANN, 40, 30)};
+    struct pw_state *state = pw_state_new();
+    world_fold(state, events, PW_COUNT(events));
+    cr_expect_eq(pw_map_count(pw_state_tenant(state, &world_tenant_id)->students), 0);
+    pw_state_free(state);
+}
+
+Test(state, a_tenant_that_was_undone_can_be_made_again)
+{
+    static const struct pw_event events[] = {SLOT, TRUSTED(0, "sso", 1), ANNS};
+    struct pw_state *state = pw_state_new();
+    struct pw_undo *undo = pw_undo_new();
+    struct pw_hash empty = bytes_of(state);
+    struct pw_hash full;
+    uint64_t memory_bytes = 0;
+    for (int round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < PW_COUNT(events); i++) {
+            struct pw_event event = events[i];
+            const struct pw_tenant *tenant = pw_state_tenant(state, &world_tenant_id);
+            event.stream_version =
+                pw_stream_version(tenant, pw_event_info(event.type)->aggregate, &event.stream_id) +
+                1;
+            cr_assert_eq(pw_state_evolve(state, &world_tenant_id, &event, undo, NULL), PW_OK);
+        }
+        struct pw_hash bytes = bytes_of(state);
+        cr_expect(round == 0 || pw_hash_equal(&bytes, &full));
+        cr_expect(round == 0 || pw_state_memory_bytes(state) == memory_bytes, "its memory serves");
+        full = bytes;
+        memory_bytes = pw_state_memory_bytes(state);
+        pw_undo_to(undo, 0);
+        cr_expect_null(pw_state_tenant(state, &world_tenant_id));
+        bytes = bytes_of(state);
+        cr_expect(pw_hash_equal(&bytes, &empty));
+    }
+    pw_undo_free(undo);
+    pw_state_free(state);
+}
