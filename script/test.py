@@ -317,7 +317,8 @@ def main():
         for entry in PARTS:
             print(f"{entry.name:<12} {'quick' if entry.quick else '     '}  {entry.run.__doc__}")
         return 0
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Both end what was started.
+    for number in (signal.SIGINT, signal.SIGTERM):  # Set even where a shell's `&` left the first ignored.
+        signal.signal(number, signal.default_int_handler)
     LOGS.mkdir(parents=True, exist_ok=True)
     with open(RUN / "test.lock", "w", encoding="utf-8") as lock:
         try:
