@@ -20,8 +20,7 @@ static enum pw_code dispatch(const struct pw_tenant *tenant, const struct pw_com
         return pw_##aggregate##_##lower##_decide(tenant, &command->aggregate##_##lower, context,   \
                                                  out, err);
 #include "schemas/all.def"
-    case PW_COMMAND_COUNT:
-        break;
+    case PW_COMMAND_COUNT: break;
     }
     assert(!"a command type of the tables");
     return pw_fail(err, PW_ERR_INTERNAL, "command type %d", (int)command->type);

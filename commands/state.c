@@ -109,8 +109,7 @@ static enum pw_code apply(struct pw_tenant *tenant, const struct pw_event *event
     case PW_EVENT_##UPPER:                                                                         \
         return pw_##aggregate##_##lower##_evolve(tenant, event, undo, err);
 #include "schemas/all.def"
-    case PW_EVENT_COUNT:
-        break;
+    case PW_EVENT_COUNT: break;
     }
     return pw_fail(err, PW_ERR_LEDGER_DAMAGED, "event type %d is unknown", (int)event->type);
 }
@@ -176,8 +175,7 @@ uint32_t pw_stream_version(const struct pw_tenant *tenant, enum pw_aggregate agg
         return 0;
     }
     switch (aggregate) {
-    case PW_AGGREGATE_tenant:
-        return pw_id_equal(&tenant->id, id) ? tenant->version : 0;
+    case PW_AGGREGATE_tenant: return pw_id_equal(&tenant->id, id) ? tenant->version : 0;
     case PW_AGGREGATE_exam: {
         const struct pw_exam *exam = pw_tenant_exam(tenant, id);
         return exam == NULL ? 0 : exam->version;
@@ -190,8 +188,7 @@ uint32_t pw_stream_version(const struct pw_tenant *tenant, enum pw_aggregate agg
         const struct pw_reservation *reservation = pw_tenant_reservation(tenant, id);
         return reservation == NULL ? 0 : reservation->version;
     }
-    case PW_AGGREGATE_COUNT:
-        break;
+    case PW_AGGREGATE_COUNT: break;
     }
     return 0;
 }

@@ -151,28 +151,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case 3:
         case 4:
         case 5:
-        case 6:
-            put(run, number);
-            break;
+        case 6: put(run, number); break;
         case 7:
         case 8:
         case 9:
-        case 10:
-            remove_key(run, number);
-            break;
+        case 10: remove_key(run, number); break;
         case 11:
-        case 12:
-            mark(run);
-            break;
-        case 13:
-            undo_to(run, number);
-            break;
-        case 14:
-            forget(run, number);
-            break;
-        default:
-            number < 16 ? sweep(run, number) : check(run);
-            break;
+        case 12: mark(run); break;
+        case 13: undo_to(run, number); break;
+        case 14: forget(run, number); break;
+        default: number < 16 ? sweep(run, number) : check(run);
         }
     }
     check(run);
