@@ -225,13 +225,21 @@ static void judge_state(struct chaos *chaos)
     pw_buffer_init(&replayed, 1 << 22);
     pw_buffer_init(&live, 1 << 22);
     pw_state_serialise(fold.state, &replayed);
+    uint32_t compared = 0;
     for (uint32_t i = 0; i < 2; i++) {
+        struct pw_partition_status status;
+        pw_engine_status(chaos->rig.nodes[i].engine, partition, &status);
+        if (status.position.offset != fold.chain.head_offset) {
+            continue; /* It was deposed while idle, and will see so when it writes next. */
+        }
         live.bytes = 0;
+        compared++;
         CHECK(pw_engine_serialise(chaos->rig.nodes[i].engine, partition, &live),
               "in flight after calm");
         CHECK(live.bytes == replayed.bytes && memcmp(live.data, replayed.data, live.bytes) == 0,
               "node %u: live state and replay differ", i);
     }
+    CHECK(compared > 0, "nobody stands on the head");
     pw_buffer_close(&live);
     pw_buffer_close(&replayed);
     pw_fold_close(&fold);
