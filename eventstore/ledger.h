@@ -51,8 +51,9 @@ struct pw_ledger {
      * Blocks up to some seconds. */
     enum pw_code (*check)(void *self, struct pw_err *err);
 
-    /* Appends a value; key_text is the boundary's UUID (36 bytes) or empty. LEDGER_DOWN when it was
-     * not taken: nothing will be reported. */
+    /* Appends a value; key_text is the boundary's UUID (36 bytes) or empty. LEDGER_DOWN, or
+     * COMMAND_TOO_LARGE for one that no ledger takes, when it was not taken: nothing will be
+     * reported. Values of up to PW_RECORD_BYTES_MAX are never too large. */
     enum pw_code (*append)(void *self, uint32_t partition, struct pw_str key_text,
                            const void *value, size_t value_bytes, uint64_t tag, struct pw_err *err);
 

@@ -52,6 +52,7 @@ void kafka_rig_open(struct kafka_rig *rig)
     rd_kafka_conf_set(conf, "bootstrap.servers", kafka_rig_servers(), text, sizeof text);
     rd_kafka_conf_set(conf, "allow.auto.create.topics", "false", text, sizeof text);
     rd_kafka_conf_set(conf, "linger.ms", "0", text, sizeof text);
+    rd_kafka_conf_set(conf, "message.max.bytes", "2000000", text, sizeof text);
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR);
     rig->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     must(rig->client != NULL, "rd_kafka_new", text);
