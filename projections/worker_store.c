@@ -1,0 +1,321 @@
+/* projections/worker_store.c: rows and positions out. What is stored says where to go on, whatever
+ * became of the last COMMIT; who writes is decided by the epoch in the positions. */
+#include "projections/worker_internal.h"
+
+#include <inttypes.h>
+
+#define REDO_WITHOUT_PAUSE_MAX 8 /* Then others are given time to finish. */
+
+static const char *name_of(const struct pw_worker *worker)
+{
+    return worker->options.projection->name;
+}
+
+bool worker_has_batch(const struct pw_worker *worker)
+{
+    return worker->is_writer && worker->batch_since_us != 0;
+}
+
+static bool is_ahead(const struct partition *partition)
+{
+    return partition->fold.chain.head_offset > partition->stored.record_offset;
+}
+
+static void forget_batch(struct pw_worker *worker)
+{
+    pw_batch_reset(worker->batch);
+    worker->attempts = 0;
+    worker->batch_since_us = 0;
+}
+
+/* What a failed use of the storage means for the worker. */
+static void storage_failed(struct pw_worker *worker, enum pw_stored stored,
+                           const struct pw_err *err)
+{
+    switch (stored) {
+    case PW_STORED: break;
+    case PW_STORED_REDO:
+        if (worker->attempts > REDO_WITHOUT_PAUSE_MAX) {
+            worker_pause(worker, NULL);
+        }
+        break;
+    case PW_STORED_AWAY: worker->phase = READING_POSITIONS; break;
+    case PW_STORED_FAULT: worker_halt(worker, "%s", err->detail); break;
+    }
+}
+
+/* --- The stored positions --- */
+
+/* True where the rows are of this ledger. */
+static bool check_ledger(struct pw_worker *worker)
+{
+    for (uint32_t i = 0; i < worker->partition_count; i++) {
+        const struct pw_stored_position *read = &worker->read[i];
+        if (read->writer_epoch == 0) {
+            continue;
+        }
+        if (pw_id_is_nil(&worker->ledger_id)) {
+            worker->ledger_id = read->ledger_id;
+        }
+        if (!pw_id_equal(&read->ledger_id, &worker->ledger_id) ||
+            read->partition_count != worker->partition_count) {
+            char id[PW_ID_TEXT_BYTES + 1];
+            pw_id_format(&read->ledger_id, id);
+            worker_halt(worker,
+                        "diverged at partition %" PRIu32 ", offset %" PRId64
+                        ": its rows are of ledger %s with %" PRIu32 " partitions",
+                        i, read->record_offset, id, read->partition_count);
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < worker->partition_count; i++) {
+        worker->partitions[i].fold.chain.ledger_id = worker->ledger_id;
+        worker->partitions[i].fold.chain.partition_count = worker->partition_count;
+    }
+    return true;
+}
+
+static void check_epoch(struct pw_worker *worker)
+{
+    bool is_ours = worker->is_writer;
+    for (uint32_t i = 0; i < worker->partition_count; i++) {
+        is_ours = is_ours && worker->read[i].writer_epoch == worker->epoch;
+    }
+    if (worker->is_writer && !is_ours) {
+        worker->is_writer = false;
+        worker->counters.epochs_lost++;
+        worker_say(worker, false, "another process writes now: standing by");
+    }
+}
+
+enum what_became { NOTHING_OF_IT, ALL_OF_IT, ANOTHER_STATE };
+
+/* What became of the last batch, by the positions that were read. */
+static enum what_became what_became(const struct pw_worker *worker)
+{
+    bool nothing = true;
+    bool all = worker->batch_since_us != 0;
+    for (uint32_t i = 0; i < worker->partition_count; i++) {
+        const struct partition *partition = &worker->partitions[i];
+        int64_t offset = worker->read[i].record_offset;
+        nothing = nothing && offset == partition->stored.record_offset;
+        all = all && offset == (is_ahead(partition) ? partition->fold.chain.head_offset
+                                                    : partition->stored.record_offset);
+    }
+    return nothing ? NOTHING_OF_IT : all ? ALL_OF_IT : ANOTHER_STATE;
+}
+
+/* Goes on from the positions as they were read: what was folded beyond them is folded again. */
+static void adopt(struct pw_worker *worker)
+{
+    forget_batch(worker);
+    for (uint32_t i = 0; i < worker->partition_count && worker->phase != STOPPED; i++) {
+        struct partition *partition = &worker->partitions[i];
+        if (partition->stored.record_offset != worker->read[i].record_offset ||
+            partition->stored.writer_epoch != worker->read[i].writer_epoch) {
+            worker->still_since_us = worker_now_us(worker);
+        }
+        partition->stored = worker->read[i];
+        int64_t head_offset = partition->fold.chain.head_offset;
+        if (head_offset > partition->stored.record_offset) {
+            worker->counters.refolds++;
+            worker_say(worker, false,
+                       "partition %" PRIu32 " is folded again: its rows stand at offset %" PRId64
+                       ", not %" PRId64,
+                       i, partition->stored.record_offset, head_offset);
+            worker_refold(worker, partition);
+            continue;
+        }
+        partition->verified = head_offset == partition->stored.record_offset;
+        if (head_offset >= 0 && partition->verified &&
+            !pw_hash_equal(&partition->fold.chain.head, &partition->stored.head)) {
+            worker_halt(worker, "diverged at partition %" PRIu32 ", offset %" PRId64, i,
+                        head_offset);
+        }
+    }
+}
+
+static void batch_written(struct pw_worker *worker)
+{
+    struct pw_worker_counters *counters = &worker->counters;
+    uint32_t row_count = pw_batch_count(worker->batch);
+    counters->rows += row_count;
+    counters->batches += row_count > 0;
+    counters->position_moves += row_count == 0;
+    for (uint32_t i = 0; i < worker->partition_count; i++) {
+        struct partition *partition = &worker->partitions[i];
+        if (is_ahead(partition)) {
+            partition->stored.record_offset = partition->fold.chain.head_offset;
+            partition->stored.head = partition->fold.chain.head;
+        }
+    }
+    forget_batch(worker);
+    worker->last_batch_us = worker_now_us(worker);
+    worker_works(worker);
+}
+
+void worker_read_positions(struct pw_worker *worker)
+{
+    struct pw_storage *storage = &worker->options.storage;
+    struct pw_err err = {0};
+    enum pw_stored stored = PW_STORED;
+    if (worker->generation == 0) {
+        stored = storage->generation(storage->self, name_of(worker), &worker->generation, &err);
+    }
+    if (stored == PW_STORED) {
+        stored = storage->read_positions(storage->self, name_of(worker), worker->generation,
+                                         worker->partition_count, worker->read, &err);
+    }
+    if (stored != PW_STORED) { /* A table that is not there may still be made: no reason to stop. */
+        worker_pause(worker, &err);
+        return;
+    }
+    worker_works(worker);
+    if (!check_ledger(worker)) {
+        return;
+    }
+    check_epoch(worker);
+    worker->phase = READING;
+    enum what_became became = what_became(worker);
+    if (worker->is_writer && became == ALL_OF_IT) {
+        batch_written(worker);
+    } else if (!worker->is_writer || became != NOTHING_OF_IT) {
+        adopt(worker);
+    }
+}
+
+/* --- The epoch --- */
+
+static enum pw_stored move_epochs(struct pw_worker *worker, int64_t epoch, bool *ret_hit,
+                                  struct pw_err *err)
+{
+    struct pw_storage *storage = &worker->options.storage;
+    enum pw_stored stored = storage->begin(storage->self, err);
+    *ret_hit = true;
+    for (uint32_t i = 0; stored == PW_STORED && *ret_hit && i < worker->partition_count; i++) {
+        const struct pw_stored_position *from = &worker->partitions[i].stored;
+        struct pw_stored_position to = *from;
+        to.writer_epoch = epoch;
+        if (from->writer_epoch == 0) {
+            stored = storage->create_position(storage->self, name_of(worker), worker->generation, i,
+                                              &worker->ledger_id, worker->partition_count, err);
+        }
+        if (stored == PW_STORED) {
+            stored = storage->move_position(storage->self, name_of(worker), worker->generation, i,
+                                            from, &to, ret_hit, err);
+        }
+    }
+    if (stored == PW_STORED && *ret_hit) {
+        stored = storage->commit(storage->self, err);
+    }
+    if (stored != PW_STORED || !*ret_hit) {
+        storage->rollback(storage->self);
+    }
+    return stored;
+}
+
+void worker_take_epoch(struct pw_worker *worker)
+{
+    int64_t epoch = 0;
+    for (uint32_t i = 0; i < worker->partition_count; i++) {
+        int64_t stored_epoch = worker->partitions[i].stored.writer_epoch;
+        stored_epoch = stored_epoch < 0 ? -stored_epoch : stored_epoch;
+        epoch = stored_epoch > epoch ? stored_epoch : epoch;
+    }
+    epoch++;
+    struct pw_err err = {0};
+    bool hit = false;
+    enum pw_stored stored = move_epochs(worker, epoch, &hit, &err);
+    if (stored == PW_STORED_FAULT) {
+        worker_halt(worker, "%s", err.detail);
+    } else if (stored != PW_STORED || !hit) { /* Somebody else was first, or it is not known who. */
+        worker->phase = READING_POSITIONS;
+    } else {
+        worker->is_writer = true;
+        worker->epoch = epoch;
+        for (uint32_t i = 0; i < worker->partition_count; i++) {
+            struct pw_stored_position *position = &worker->partitions[i].stored;
+            position->writer_epoch = epoch;
+            position->ledger_id = worker->ledger_id;
+            position->partition_count = worker->partition_count;
+        }
+        worker->counters.epochs_taken++;
+        worker_say(worker, false, "writes now, with epoch %" PRId64, epoch);
+    }
+}
+
+void worker_give_back_epoch(struct pw_worker *worker)
+{
+    struct pw_err err = {0};
+    bool hit = false;
+    (void)move_epochs(worker, -worker->epoch, &hit, &err);
+    worker->is_writer = false; /* Where it failed, the next writer waits a second longer. */
+}
+
+/* --- The batch --- */
+
+static enum pw_stored write_rows(struct pw_worker *worker, struct pw_err *err)
+{
+    struct pw_storage *storage = &worker->options.storage;
+    const struct pw_projection *projection = worker->options.projection;
+    enum pw_stored stored = PW_STORED;
+    for (uint32_t i = 0; stored == PW_STORED && i < projection->table_count; i++) {
+        uint32_t row_count = 0;
+        const struct pw_batch_row *const *rows =
+            pw_batch_rows(worker->batch, projection->tables[i], &row_count);
+        if (row_count > 0) {
+            stored = storage->upsert(storage->self, worker->generation, projection->tables[i], rows,
+                                     row_count, err);
+        }
+    }
+    return stored;
+}
+
+static enum pw_stored write_positions(struct pw_worker *worker, bool *ret_hit, struct pw_err *err)
+{
+    struct pw_storage *storage = &worker->options.storage;
+    enum pw_stored stored = PW_STORED;
+    *ret_hit = true;
+    for (uint32_t i = 0; stored == PW_STORED && *ret_hit && i < worker->partition_count; i++) {
+        const struct partition *partition = &worker->partitions[i];
+        if (!is_ahead(partition)) {
+            continue;
+        }
+        struct pw_stored_position to = partition->stored;
+        to.record_offset = partition->fold.chain.head_offset;
+        to.head = partition->fold.chain.head;
+        stored = storage->move_position(storage->self, name_of(worker), worker->generation, i,
+                                        &partition->stored, &to, ret_hit, err);
+    }
+    return stored;
+}
+
+void worker_write(struct pw_worker *worker)
+{
+    struct pw_storage *storage = &worker->options.storage;
+    struct pw_err err = {0};
+    bool hit = true;
+    if (++worker->attempts == 2) {
+        worker->counters.redone++;
+    }
+    enum pw_stored stored = storage->begin(storage->self, &err);
+    if (stored == PW_STORED) {
+        stored = write_rows(worker, &err);
+    }
+    if (stored == PW_STORED) {
+        stored = write_positions(worker, &hit, &err);
+    }
+    if (stored == PW_STORED && hit) {
+        stored = storage->commit(storage->self, &err);
+    }
+    if (stored == PW_STORED && hit) {
+        batch_written(worker);
+        return;
+    }
+    storage->rollback(storage->self);
+    if (!hit) { /* The positions are not where this worker left them: they say what to do. */
+        worker->phase = READING_POSITIONS;
+        return;
+    }
+    storage_failed(worker, stored, &err);
+}
