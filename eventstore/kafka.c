@@ -92,7 +92,7 @@ bool kafka_client_error(struct pw_kafka *kafka, const struct kafka_source *sourc
     return kafka_tell_down(kafka, kafka->detail, ret_event);
 }
 
-static int64_t now_ms(void)
+int64_t kafka_now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -112,7 +112,7 @@ static bool take(struct pw_kafka *kafka, struct pw_ledger_event *ret_event)
 /* Waits for the bell; false when the time is over. */
 static bool wait_until(struct pw_kafka *kafka, int64_t deadline_ms)
 {
-    int64_t left_ms = deadline_ms - now_ms();
+    int64_t left_ms = deadline_ms - kafka_now_ms();
     if (left_ms <= 0) {
         return false;
     }
@@ -132,7 +132,7 @@ static void kafka_next(void *self, int timeout_ms, struct pw_ledger_event *ret_e
         return;
     }
     if (timeout_ms > 0) {
-        int64_t deadline_ms = now_ms() + timeout_ms;
+        int64_t deadline_ms = kafka_now_ms() + timeout_ms;
         while (wait_until(kafka, deadline_ms)) {
             if (take(kafka, ret_event)) {
                 return;
@@ -217,6 +217,7 @@ static enum pw_code open_parts(struct pw_kafka *kafka, const struct pw_kafka_con
                        kafka->topic, shape.partition_count, PW_PARTITIONS_MAX);
     }
     kafka->partition_count = shape.partition_count;
+    kafka->replica_count = shape.replica_count;
     kafka->readings = not_null(calloc(kafka->partition_count, sizeof *kafka->readings));
     code = kafka_reader_open(kafka, err);
     if (code == PW_OK && !kafka->reads_only) {

@@ -266,6 +266,7 @@ enum pw_code kafka_check(void *self, struct pw_err *err)
                        "topic %s: partitions is %u, must be %u as it was when it was opened",
                        kafka->topic, shape.partition_count, kafka->partition_count);
     }
+    kafka->replica_count = shape.replica_count;
     code = kafka_topic_check(kafka->consumer, kafka->topic, shape.replica_count, err);
     if (code == PW_OK) {
         code = kafka_brokers_check(kafka->consumer, kafka->topic, err);

@@ -26,13 +26,6 @@ struct creation {
     bool created;
 };
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* The topic's settings, as kafka_check() will want to find them. */
 static void topic_set(rd_kafka_NewTopic_t *topic, uint32_t replica_count)
 {
@@ -107,13 +100,13 @@ static enum pw_code topic_make(rd_kafka_t *client, const char *name,
 static enum pw_code topic_await(rd_kafka_t *client, const char *name, struct kafka_shape *ret_shape,
                                 struct pw_err *err)
 {
-    int64_t deadline_ms = now_ms() + ANSWER_TIMEOUT_MS;
+    int64_t deadline_ms = kafka_now_ms() + ANSWER_TIMEOUT_MS;
     for (;;) {
         enum pw_code code = kafka_shape_of(client, name, ANSWER_TIMEOUT_MS, ret_shape, err);
         if (code != PW_OK || (ret_shape->partition_count > 0 && ret_shape->is_led)) {
             return code;
         }
-        if (now_ms() >= deadline_ms) {
+        if (kafka_now_ms() >= deadline_ms) {
             return pw_fail(err, PW_ERR_LEDGER_DOWN, "topic %s has no leader for every partition",
                            name);
         }
@@ -217,7 +210,7 @@ static enum pw_code genesis_scan(struct creation *creation, struct pw_err *err)
             code = ledger->read_from(ledger->self, i, 0, err);
         }
     }
-    int64_t deadline_ms = now_ms() + ANSWER_TIMEOUT_MS;
+    int64_t deadline_ms = kafka_now_ms() + ANSWER_TIMEOUT_MS;
     while (code == PW_OK && open_count > 0) {
         struct pw_ledger_event event;
         ledger->next(ledger->self, STEP_MS, &event);
@@ -227,7 +220,7 @@ static enum pw_code genesis_scan(struct creation *creation, struct pw_err *err)
             code = genesis_take(creation, &event, err);
             ledger->read_stop(ledger->self, event.partition);
             open_count--;
-        } else if (now_ms() >= deadline_ms) {
+        } else if (kafka_now_ms() >= deadline_ms) {
             code = pw_fail(err, PW_ERR_LEDGER_DOWN, "%u partitions cannot be read", open_count);
         }
     }
@@ -292,7 +285,7 @@ static enum pw_code genesis_append(struct creation *creation, uint32_t partition
 static enum pw_code reports_await(struct creation *creation, uint32_t count, struct pw_err *err)
 {
     struct pw_ledger *ledger = &creation->ledger;
-    int64_t deadline_ms = now_ms() + ANSWER_TIMEOUT_MS;
+    int64_t deadline_ms = kafka_now_ms() + ANSWER_TIMEOUT_MS;
     while (count > 0) {
         struct pw_ledger_event event;
         ledger->next(ledger->self, STEP_MS, &event);
@@ -302,7 +295,7 @@ static enum pw_code reports_await(struct creation *creation, uint32_t count, str
         }
         if (event.kind == PW_LEDGER_DELIVERED) {
             count--;
-        } else if (now_ms() >= deadline_ms) {
+        } else if (kafka_now_ms() >= deadline_ms) {
             return pw_fail(err, PW_ERR_LEDGER_DOWN, "%u records were not confirmed in time", count);
         }
     }
@@ -349,7 +342,7 @@ static enum pw_code genesis_ensure(struct creation *creation, struct pw_id *ret_
 {
     enum { ROUNDS_MAX = 3 };
     for (int round = 0;; round++) {
-        uint32_t first;
+        uint32_t first = 0;
         enum pw_code code = genesis_scan(creation, err);
         if (code == PW_OK) {
             code = genesis_agree(creation, &first, err);

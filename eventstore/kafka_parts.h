@@ -28,7 +28,8 @@ struct kafka_source {
 /* What is being read of one partition. */
 struct kafka_reading {
     bool on;
-    bool doubted; /* An offset was out of range once, and nothing has come since. */
+    bool doubted; /* The offset was out of range, and nothing has come since. */
+    int64_t doubted_at_ms;
     int64_t next_offset;
 };
 
@@ -38,6 +39,7 @@ struct pw_kafka {
     size_t setting_count;
     bool reads_only;
     uint32_t partition_count;
+    uint32_t replica_count; /* As last heard. */
     struct pw_ledger_wake wake;
     int bell_fd; /* An eventfd, for next() with a time-out. */
 
@@ -65,6 +67,8 @@ enum pw_code kafka_client_new(const struct pw_kafka_config *config, rd_kafka_typ
                               rd_kafka_t **ret_client, struct pw_err *err);
 
 /* kafka.c */
+int64_t kafka_now_ms(void); /* Of a clock that only measures. */
+
 void kafka_source_open(struct kafka_source *source, struct pw_kafka *kafka,
                        rd_kafka_queue_t *queue);
 void kafka_source_close(struct kafka_source *source);

@@ -1,12 +1,17 @@
 /* The reading half. librdkafka's per-partition interface is used, not its groups: a start or stop
  * raises the partition's version, and what was fetched under an older one is dropped on its way out
  * of the queue. Its one gap is the report of an offset out of range, which has no version; so such
- * a report is never taken at its word: the read starts again where it stood, and only a second
- * report without anything in between is LOST. */
+ * a report is never taken at its word, and the read starts again where it stood. */
 #include "eventstore/kafka_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+/* A broker that hung and woke up believes for a moment that it still leads, and answers from a log
+ * that may end before our offset (librdkafka sends no leader epoch that would tell it). Where other
+ * replicas may lead, only an offset that stays out of range so long is lost. librdkafka asks again
+ * each fetch.error.backoff.ms. */
+#define DOUBT_MS 5000
 
 enum pw_code kafka_reader_open(struct pw_kafka *kafka, struct pw_err *err)
 {
@@ -129,8 +134,12 @@ static bool out_of_range(struct pw_kafka *kafka, uint32_t partition, const char 
                          struct pw_ledger_event *ret_event)
 {
     struct kafka_reading *reading = &kafka->readings[partition];
-    if (!reading->doubted) {
-        reading->doubted = true;
+    int64_t doubt_ms = kafka->replica_count > 1 ? DOUBT_MS : 0;
+    if (!reading->doubted || kafka_now_ms() - reading->doubted_at_ms < doubt_ms) {
+        if (!reading->doubted) {
+            reading->doubted = true;
+            reading->doubted_at_ms = kafka_now_ms();
+        }
         fetch_stop(kafka, partition);
         if (fetch_start(kafka, partition) == RD_KAFKA_RESP_ERR_NO_ERROR) {
             return false;
