@@ -1,0 +1,295 @@
+/* projections/tests/scribe.c: random ledgers. */
+#include "projections/tests/scribe.h"
+
+#include "commands/decide.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BEGIN_US      INT64_C(1800000000000000)
+#define STUDENT_COUNT 6
+
+void must(bool condition, const char *what)
+{
+    if (!condition) {
+        fprintf(stderr, "not so: %s\n", what);
+        abort();
+    }
+}
+
+static uint32_t draw(struct scribe *scribe, uint32_t below)
+{
+    scribe->random ^= scribe->random >> 12;
+    scribe->random ^= scribe->random << 25;
+    scribe->random ^= scribe->random >> 27;
+    return (uint32_t)((scribe->random * UINT64_C(2685821657736338717)) >> 33) % below;
+}
+
+static struct pw_id draw_id(struct scribe *scribe)
+{
+    struct pw_id id;
+    for (size_t i = 0; i < sizeof id.bytes; i++) {
+        id.bytes[i] = (uint8_t)draw(scribe, 256);
+    }
+    id.bytes[0] |= 1; /* Not nil. */
+    return id;
+}
+
+static struct pw_id student_of(uint32_t number)
+{
+    return (struct pw_id){{[0] = 0x57, [15] = (uint8_t)number}};
+}
+
+struct scribe *scribe_new(struct pw_sim_log *log, uint64_t seed)
+{
+    struct scribe *scribe = calloc(1, sizeof *scribe);
+    MUST(scribe != NULL);
+    scribe->log = log;
+    scribe->random = seed * 2 + 1;
+    scribe->now_us = BEGIN_US;
+    scribe->ledger_id = draw_id(scribe);
+    pw_buffer_init(&scribe->buffer, PW_RECORD_BYTES_MAX);
+    for (uint32_t i = 0; i < SCRIBE_TENANTS; i++) {
+        scribe->tenants[i] = draw_id(scribe);
+    }
+    for (uint32_t i = 0; i < SCRIBE_PARTITIONS; i++) {
+        struct pw_genesis genesis = {scribe->ledger_id, i, SCRIBE_PARTITIONS,
+                                     24 * 60 * PW_US_PER_MINUTE};
+        pw_fold_init(&scribe->folds[i], i);
+        MUST(pw_record_write_genesis(&scribe->buffer, &genesis) == PW_OK);
+        scribe_put(scribe, i, scribe->buffer.data, scribe->buffer.bytes);
+    }
+    return scribe;
+}
+
+void scribe_free(struct scribe *scribe)
+{
+    for (uint32_t i = 0; i < SCRIBE_PARTITIONS; i++) {
+        pw_fold_close(&scribe->folds[i]);
+    }
+    pw_buffer_close(&scribe->buffer);
+    free(scribe);
+}
+
+void scribe_put(struct scribe *scribe, uint32_t partition, const void *value, size_t value_bytes)
+{
+    struct pw_record record;
+    int64_t offset = scribe->next_offset[partition]++;
+    MUST(pw_fold_take(&scribe->folds[partition], offset, value, value_bytes, NULL, &record) !=
+         PW_CHAIN_STOPPED);
+    if (scribe->put != NULL) {
+        scribe->put(scribe->put_self, partition, value, value_bytes);
+    } else {
+        MUST(pw_sim_put(scribe->log, partition, value, value_bytes) == offset);
+    }
+}
+
+void scribe_leader(struct scribe *scribe, uint32_t partition)
+{
+    struct pw_chain_point at = pw_chain_next(&scribe->folds[partition].chain);
+    struct pw_leader leader = {PW_STR("node-1"), draw_id(scribe)};
+    MUST(pw_record_write_leader(&scribe->buffer, &at, &leader) == PW_OK);
+    scribe_put(scribe, partition, scribe->buffer.data, scribe->buffer.bytes);
+}
+
+void scribe_junk(struct scribe *scribe, uint32_t partition)
+{
+    static const char junk[] = "a stranger wrote this, longer than thirty-six bytes";
+    scribe_put(scribe, partition, junk, sizeof junk);
+}
+
+/* --- Commands --- */
+
+static bool any_of(struct scribe *scribe, const struct scribe_ids *from, struct pw_id *ret_id)
+{
+    if (from->count > 0) {
+        *ret_id = from->ids[draw(scribe, from->count)];
+    }
+    return from->count > 0;
+}
+
+static struct pw_command exam_command(struct scribe *scribe, const struct scribe_ids *exams)
+{
+    static const char *const titles[] = {"Algebra", "Gödel, Escher, Bach", "Recht \"II\""};
+    struct pw_str title = pw_str_of(titles[draw(scribe, 3)]);
+    struct pw_command command = {.type = PW_COMMAND_EXAM_DRAFT};
+    struct pw_id id;
+    if (!any_of(scribe, exams, &id) || draw(scribe, 3) == 0) {
+        command.exam_draft = (struct pw_exam_draft){draw_id(scribe), title, 30, 60, 10};
+    } else if (draw(scribe, 2) == 0) {
+        command.type = PW_COMMAND_EXAM_REVISE_DRAFT;
+        command.exam_revise_draft =
+            (struct pw_exam_revise_draft){id, title, 30 + draw(scribe, 4) * 15, 60, 10};
+    } else {
+        command.type = PW_COMMAND_EXAM_PUBLISH;
+        command.exam_publish = (struct pw_exam_publish){id};
+    }
+    return command;
+}
+
+static struct pw_command draw_command(struct scribe *scribe, uint32_t tenant)
+{
+    struct pw_command command = {.type = PW_COMMAND_TENANT_CREATE};
+    struct pw_id id;
+    uint32_t kind = draw(scribe, 10);
+    const struct pw_state *state =
+        scribe->folds[pw_partition_of(&scribe->tenants[tenant], SCRIBE_PARTITIONS)].state;
+    if (pw_state_tenant(state, &scribe->tenants[tenant]) == NULL) {
+        command.tenant_create = (struct pw_tenant_create){.tenant_id = scribe->tenants[tenant],
+                                                          .name = PW_STR("Graz"),
+                                                          .time_zone = PW_STR("Europe/Vienna"),
+                                                          .language = PW_STR("de")};
+    } else if (kind < 2 || !any_of(scribe, &scribe->exams[tenant], &id)) {
+        command = exam_command(scribe, &scribe->exams[tenant]);
+    } else if (kind == 2 || scribe->slots[tenant].count == 0) {
+        command.type = PW_COMMAND_SLOT_OPEN;
+        command.slot_open = (struct pw_slot_open){
+            draw_id(scribe), id, scribe->now_us + (60 + draw(scribe, 20) * 30) * PW_US_PER_MINUTE,
+            1 + draw(scribe, 4)};
+    } else if (kind == 3 && any_of(scribe, &scribe->slots[tenant], &id)) {
+        command.type = PW_COMMAND_SLOT_CHANGE_CAPACITY;
+        command.slot_change_capacity = (struct pw_slot_change_capacity){id, 1 + draw(scribe, 6)};
+    } else if (kind < 6 && any_of(scribe, &scribe->reservations[tenant], &id)) {
+        command.type = PW_COMMAND_RESERVATION_CANCEL;
+        command.reservation_cancel = (struct pw_reservation_cancel){id};
+    } else if (any_of(scribe, &scribe->slots[tenant], &id)) {
+        command.type = PW_COMMAND_RESERVATION_RESERVE;
+        command.reservation_reserve = (struct pw_reservation_reserve){id, draw_id(scribe)};
+    }
+    return command;
+}
+
+static void keep(struct scribe_ids *ids, const struct pw_id *id)
+{
+    for (uint32_t i = 0; i < ids->count; i++) {
+        if (pw_id_equal(&ids->ids[i], id)) {
+            return;
+        }
+    }
+    MUST(ids->count < SCRIBE_IDS_MAX);
+    ids->ids[ids->count++] = *id;
+}
+
+static void keep_ids(struct scribe *scribe, uint32_t tenant, const struct pw_decision *decision)
+{
+    for (uint32_t i = 0; i < decision->event_count; i++) {
+        const struct pw_event *event = &decision->events[i];
+        switch (pw_event_info(event->type)->aggregate) {
+        case PW_AGGREGATE_exam: keep(&scribe->exams[tenant], &event->stream_id); break;
+        case PW_AGGREGATE_slot: keep(&scribe->slots[tenant], &event->stream_id); break;
+        case PW_AGGREGATE_reservation:
+            keep(&scribe->reservations[tenant], &event->stream_id);
+            break;
+        case PW_AGGREGATE_tenant:
+        case PW_AGGREGATE_COUNT: break;
+        }
+    }
+}
+
+static struct pw_context context_of(struct scribe *scribe, const struct pw_command *command)
+{
+    static const struct pw_id teacher = {{[0] = 0x7e}};
+    bool by_student = command->type == PW_COMMAND_RESERVATION_RESERVE ||
+                      command->type == PW_COMMAND_RESERVATION_CANCEL;
+    return (struct pw_context){
+        .decided_at_us = scribe->now_us,
+        .actor_id = by_student ? student_of(draw(scribe, STUDENT_COUNT)) : teacher,
+        .role = by_student                                  ? PW_ROLE_STUDENT
+                : command->type == PW_COMMAND_TENANT_CREATE ? PW_ROLE_OPERATOR
+                                                            : PW_ROLE_TEACHER};
+}
+
+static void write_answer(struct scribe *scribe, uint32_t tenant, const struct pw_command *command,
+                         const struct pw_context *context, enum pw_code code,
+                         const struct pw_chain_point *at)
+{
+    struct pw_answer answer = {.boundary_id = scribe->tenants[tenant],
+                               .actor_id = context->actor_id,
+                               .command_id = draw_id(scribe),
+                               .command_name = pw_str_of(pw_command_info(command->type)->name),
+                               .decided_at_us = at->decided_at_us,
+                               .stream_id = *pw_command_target(command),
+                               .stream_version = 1};
+    if (code != PW_OK) {
+        answer.problem_name = pw_str_of(pw_error_info(code)->name);
+        answer.detail = PW_STR("no");
+    }
+    MUST(pw_record_write_answers(&scribe->buffer, at, &scribe->tenants[tenant], &answer, 1) ==
+         PW_OK);
+}
+
+void scribe_command(struct scribe *scribe)
+{
+    uint32_t tenant = draw(scribe, SCRIBE_TENANTS);
+    uint32_t partition = pw_partition_of(&scribe->tenants[tenant], SCRIBE_PARTITIONS);
+    struct pw_fold *fold = &scribe->folds[partition];
+    scribe->now_us += 1 + (int64_t)draw(scribe, 30) * PW_US_PER_SECOND;
+    struct pw_chain_point at = pw_chain_next(&fold->chain);
+    at.decided_at_us = scribe->now_us;
+    struct pw_command command = draw_command(scribe, tenant);
+    struct pw_context context = context_of(scribe, &command);
+    struct pw_decision decision;
+    enum pw_code code = pw_decide(pw_state_tenant(fold->state, &scribe->tenants[tenant]), &command,
+                                  -1, &context, &decision, NULL);
+    if (code != PW_OK || decision.event_count == 0) {
+        write_answer(scribe, tenant, &command, &context, code, &at);
+    } else {
+        struct pw_commit commit = {.tenant_id = scribe->tenants[tenant],
+                                   .boundary_id = scribe->tenants[tenant],
+                                   .command_id = draw_id(scribe),
+                                   .actor_id = context.actor_id,
+                                   .role = context.role,
+                                   .correlation_id = draw_id(scribe)};
+        MUST(pw_record_write_commit(&scribe->buffer, &at, &commit, decision.events,
+                                    decision.event_count, NULL, 0) == PW_OK);
+        keep_ids(scribe, tenant, &decision);
+        scribe->commit_count++;
+    }
+    scribe_put(scribe, partition, scribe->buffer.data, scribe->buffer.bytes);
+}
+
+void scribe_write(struct scribe *scribe, uint32_t record_count)
+{
+    for (uint32_t i = 0; i < record_count; i++) {
+        uint32_t kind = draw(scribe, 20);
+        if (kind == 0) {
+            scribe_leader(scribe, draw(scribe, SCRIBE_PARTITIONS));
+        } else if (kind == 1) {
+            scribe_junk(scribe, draw(scribe, SCRIBE_PARTITIONS));
+        } else {
+            scribe_command(scribe);
+        }
+    }
+}
+
+/* --- What must have come of it --- */
+
+static void expect_of(const struct scribe *scribe, uint32_t tenant, const struct scribe_ids *ids,
+                      enum pw_event_type type, const struct pw_projection *projection,
+                      void (*row)(void *, const struct pw_id *, const struct pw_row *), void *self)
+{
+    const struct pw_id *tenant_id = &scribe->tenants[tenant];
+    const struct pw_state *state =
+        scribe->folds[pw_partition_of(tenant_id, SCRIBE_PARTITIONS)].state;
+    for (uint32_t i = 0; i < ids->count; i++) {
+        struct pw_event event = {.type = type, .stream_id = ids->ids[i]};
+        struct pw_rows rows = {0};
+        MUST(projection->rows(&event, pw_state_tenant(state, tenant_id), &rows, NULL) == PW_OK);
+        for (uint32_t j = 0; j < rows.count; j++) {
+            row(self, tenant_id, &rows.rows[j]);
+        }
+    }
+}
+
+void scribe_expect(const struct scribe *scribe, const struct pw_projection *projection,
+                   void (*row)(void *, const struct pw_id *, const struct pw_row *), void *self)
+{
+    for (uint32_t i = 0; i < SCRIBE_TENANTS; i++) {
+        expect_of(scribe, i, &scribe->exams[i], PW_EVENT_EXAM_DRAFTED, projection, row, self);
+        expect_of(scribe, i, &scribe->slots[i], PW_EVENT_SLOT_OPENED, projection, row, self);
+        if (projection != &pw_slots_projection) {
+            expect_of(scribe, i, &scribe->reservations[i], PW_EVENT_RESERVATION_RESERVED,
+                      projection, row, self);
+        }
+    }
+}
