@@ -6,6 +6,9 @@
  * run with one seed and one thread is the same each time. Faults are chances in 1/1000 per append,
  * 0 by default: then it is a plain, honest log.
  *
+ * No falsified report names the next unread offset: a reader that trusts a fitting report could not see that, and no client is known
+ * to lie so.
+ *
  * Owner     A log outlives its handles; values are copied in and out.
  *
  * Threads   The log is guarded by one lock. `wake` is called when that was given back, but still
@@ -25,7 +28,7 @@ struct pw_sim_faults {
     uint32_t late;             /* Reported FAILED, and lands up to late_us_max later. */
     uint32_t reorder;          /* Lands after its successor. */
     uint32_t offset_unknown;   /* Reported with offset -1. */
-    uint32_t offset_falsified; /* Reported with an offset that is off by -3 to 3. */
+    uint32_t offset_falsified; /* Reported 1 to 3 too high, or as 0. */
     uint32_t fatal;            /* All in flight fail; appends are not taken until renew. */
     int64_t
         delay_us_max; /* Landing and report each take 0 to this long. 0: they are there at once. */

@@ -88,8 +88,8 @@ static int64_t claimed_offset(struct pw_sim_log *log, const struct sim_op *op)
         return -1;
     }
     if (op->offset_falsified) {
-        int64_t off_by = 1 + sim_random_upto(log, 2);
-        return op->offset + (sim_random_upto(log, 1) == 0 ? off_by : -off_by);
+        int64_t too_high = op->offset + 1 + sim_random_upto(log, 2);
+        return sim_random_upto(log, 1) == 0 ? too_high : 0;
     }
     return op->offset;
 }
