@@ -95,6 +95,10 @@ class Cluster:
 
     def start(self):
         with self._locked():
+            kept = self._kept()
+            if kept and (kept["address"], kept["port"]) != (self.address, self.port):
+                for node in self.nodes:
+                    node.process.end()  # It runs, if it does, where nobody will look for it any more.
             self._keep()
             for node in self.nodes:
                 node.process.signal(signal.SIGCONT)

@@ -133,7 +133,7 @@ class Kafka(Cluster):
 
 def libraries():
     """Where script/setup put Kafka's jars."""
-    cache = Path(os.environ.get("PW_CACHE_DIR", ROOT / ".cache")) / "kafka"
+    cache = Path(os.environ.get("PROCTORWISE_CACHE_DIR", ROOT / ".cache")) / "kafka"
     wanted = hashlib.sha256((ROOT / "integration/cluster/kafka.pom.xml").read_bytes()).hexdigest()
     try:
         complete = (cache / "complete").read_text().strip() == wanted
