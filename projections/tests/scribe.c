@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #define BEGIN_US      INT64_C(1800000000000000)
-#define STUDENT_COUNT 6
+#define STUDENT_COUNT 24
 
 void must(bool condition, const char *what)
 {
