@@ -16,7 +16,7 @@
 #define PW_RECORD_HEAD_BYTES  36
 #define PW_RECORD_BYTES_MAX   (512 * 1024)
 #define PW_RECORD_EVENTS_MAX  1000
-#define PW_RECORD_ANSWERS_MAX 8192 /* Far above what 512 KiB hold. */
+#define PW_RECORD_ANSWERS_MAX 8192              /* Far above what 512 KiB hold. */
 #define PW_RECORD_ARENA_BYTES (2 * 1024 * 1024) /* Enough for the arrays of any one record. */
 #define PW_DETAIL_BYTES_MAX   512
 #define PW_FINGERPRINT_BYTES  16

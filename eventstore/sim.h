@@ -6,8 +6,8 @@
  * run with one seed and one thread is the same each time. Faults are chances in 1/1000 per append,
  * 0 by default: then it is a plain, honest log.
  *
- * No falsified report names the next unread offset: a reader that trusts a fitting report could not see that, and no client is known
- * to lie so.
+ * No falsified report names the next unread offset: a reader that trusts a fitting report could not
+ * see that, and no client is known to lie so.
  *
  * Owner     A log outlives its handles; values are copied in and out.
  *
