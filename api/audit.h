@@ -1,0 +1,54 @@
+/* api/audit.h: reading a whole ledger, for the audit verbs: Kafka only, never Galera.
+ *
+ * Contract  Partitions are read from offset 0 to the high watermark and folded. `record` is told of
+ *           every accepted record, after the fold took it; `event` of its events, as
+ *           pw_fold_observer has it.
+ * Threads   One. */
+#ifndef PW_API_AUDIT_H
+#define PW_API_AUDIT_H
+
+#include "api/config.h"
+#include "commands/fold.h"
+
+struct pw_audit_reader {
+    void *self;
+    struct pw_fold_observer observer;
+    /* NULL: not told. */
+    void (*record)(void *self, const struct pw_fold *fold, const struct pw_record *record);
+    void (*void_record)(void *self, const struct pw_fold *fold, int64_t offset);
+};
+
+struct pw_audit {
+    struct pw_ledger ledger;
+    struct pw_fold *folds; /* One a partition. */
+    bool *is_read;         /* To the high watermark, or stopped. */
+    uint64_t record_count; /* Read so far, for progress. */
+    bool shows_progress;
+};
+
+/* LEDGER_DOWN where Kafka does not answer. */
+enum pw_code pw_audit_open(struct pw_audit *audit, const struct pw_config *config,
+                           struct pw_err *err);
+void pw_audit_close(struct pw_audit *audit);
+
+/* Reads the partitions from first to last, all at once. A partition that stops (its fold says why)
+ * does not end the others. LEDGER_DOWN when Kafka is lost meanwhile. */
+enum pw_code pw_audit_read(struct pw_audit *audit, uint32_t first, uint32_t last,
+                           const struct pw_audit_reader *reader, struct pw_err *err);
+
+/* --- Findings about command ids (docs/ledger.md, section 8) --- */
+struct pw_audit_findings {
+    uint64_t early_count;
+    uint64_t late_count;
+    uint64_t repeat_count;
+};
+
+struct pw_audit_ids;
+struct pw_audit_ids *pw_audit_ids_new(void);
+void pw_audit_ids_free(struct pw_audit_ids *ids);
+
+/* Takes the decisions of an accepted record, in order; adds what it finds. */
+void pw_audit_ids_take(struct pw_audit_ids *ids, const struct pw_record *record, int64_t horizon_us,
+                       struct pw_audit_findings *findings);
+
+#endif

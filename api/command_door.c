@@ -1,0 +1,223 @@
+/* api/command_door.c: a command, from HTTP to the engine and back.
+ *
+ * The job lies in the request's arena: one command costs no allocation of its own. It is handed to
+ * the engine of its boundary's partition; `done` is called on the engine's thread and only pushes
+ * the request back to its loop, where the answer is written. */
+#include "api/door.h"
+#include "api/headers.h"
+#include "api/log.h"
+#include "commands/decide.h"
+
+struct exchange {
+    struct pw_job job; /* First: done gets the job, and finds the request by it. */
+    struct pw_http_request *request;
+    const struct pw_route *route;
+};
+
+static bool check_representation(struct pw_http_request *request)
+{
+    struct pw_str type = request->headers[PW_HEADER_CONTENT_TYPE];
+    if (!pw_header_accepts(request->headers[PW_HEADER_ACCEPT], PW_STR("application/json"))) {
+        pw_door_problem(request, PW_ERR_NOT_ACCEPTABLE, NULL, NULL);
+        return false;
+    }
+    bool type_fits = type.ptr != NULL ? pw_header_is_json(type) : request->body.len == 0;
+    if (!type_fits || !pw_header_is_identity(request->headers[PW_HEADER_CONTENT_ENCODING])) {
+        pw_door_problem(request, PW_ERR_MEDIA_TYPE, NULL, NULL);
+        return false;
+    }
+    return true;
+}
+
+/* A fresh UUIDv7 of this moment. */
+static struct pw_id make_id(struct pw_http_request *request)
+{
+    uint8_t random[16];
+    pw_http_random(request, random, sizeof random);
+    return pw_id_v7(pw_http_wall_us(), random);
+}
+
+static bool take_headers(struct pw_http_request *request, struct pw_job *job)
+{
+    struct pw_str key = request->headers[PW_HEADER_IDEMPOTENCY_KEY];
+    struct pw_str if_match = request->headers[PW_HEADER_IF_MATCH];
+    job->if_match = -1;
+    if (key.ptr == NULL) {
+        job->command_id = make_id(request);
+    } else if (!pw_header_key(key, &job->command_id)) {
+        pw_door_problem(request, PW_ERR_KEY_INVALID, NULL, NULL);
+        return false;
+    }
+    if (if_match.ptr != NULL && !pw_header_if_match(if_match, &job->if_match)) {
+        pw_door_problem(request, PW_ERR_MALFORMED, "If-Match must be one ETag, as \"17\"", NULL);
+        return false;
+    }
+    return true;
+}
+
+/* Ids of the path, ids that we make, and the id that is derived from the command id. What is no id
+ * in the path names nothing. */
+static bool fill_ids(struct pw_http_request *request, const struct pw_route *route,
+                     struct pw_job *job)
+{
+    const struct pw_command_info *info = pw_command_info(job->command.type);
+    char *body = pw_command_body(&job->command);
+    for (uint32_t i = 0; i < info->message.field_count; i++) {
+        const struct pw_field *field = &info->message.fields[i];
+        struct pw_id *id = (struct pw_id *)(void *)(body + field->offset);
+        if (field->source == PW_MADE_BY_SHELL) {
+            *id = make_id(request);
+        } else if (field->source == PW_DERIVED_FROM_ID) {
+            *id = pw_id_v5(&pw_derived_namespace, job->command_id.bytes, 16);
+        } else if (field->source == PW_FROM_PATH &&
+                   !pw_id_parse(pw_route_param(route, request, pw_str_of(field->name)), id)) {
+            pw_door_problem(request, PW_ERR_NOT_FOUND, NULL, NULL);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_body(struct pw_http_request *request, struct pw_command *command)
+{
+    struct pw_violations violations = {.count = 0};
+    struct pw_err err = {0};
+    enum pw_code code =
+        pw_command_read_json(request->body, &request->arena, command, &violations, &err);
+    if (code != PW_OK) {
+        pw_door_problem(request, code, err.detail, &violations);
+    }
+    return code == PW_OK;
+}
+
+/* The role that the actor acts in, where several would do: the last in the table's order, so that
+ * an admin who also teaches acts on any exam. */
+static enum pw_role acting_role(uint32_t roles)
+{
+    return (enum pw_role)(31 - __builtin_clz(roles));
+}
+
+static void on_done(struct pw_job *job)
+{
+    pw_http_complete(((struct exchange *)job)->request);
+}
+
+/* `/v1/tenants/<tenant>` and the collection that the command posts to, and the new thing's id. */
+static const char *location_of(struct exchange *exchange)
+{
+    struct pw_http_request *request = exchange->request;
+    const struct pw_route *route = exchange->route;
+    struct pw_text text;
+    char id[PW_ID_TEXT_BYTES + 1];
+    pw_text_init(&text, &request->arena, 160);
+    uint32_t prefix_count =
+        pw_command_info(exchange->job.command.type)->door == PW_DOOR_PUBLIC ? 3 : 1;
+    for (uint32_t i = 0; i < prefix_count; i++) {
+        pw_text_add_c(&text, "/");
+        pw_text_add(&text, request->segments[i]);
+    }
+    pw_text_add_c(&text, "/");
+    pw_text_add(&text, route->segments[route->segment_count - 1]);
+    pw_id_format(&exchange->job.stream_id, id);
+    pw_text_addf(&text, "/%s", id);
+    return pw_text_c(&text);
+}
+
+static void answer_yes(struct exchange *exchange)
+{
+    struct pw_http_request *request = exchange->request;
+    const struct pw_job *job = &exchange->job;
+    bool creates = pw_command_creates(pw_command_info(job->command.type));
+    struct pw_text text;
+    char position[PW_POSITION_TEXT_BYTES_MAX];
+    pw_position_format(&job->position, position);
+    pw_text_init(&text, &request->arena, 192);
+    pw_text_add_c(&text, "{\"id\":");
+    pw_text_add_json_id(&text, &job->stream_id);
+    pw_text_addf(&text, ",\"version\":%u,\"position\":\"%s\"}", job->stream_version, position);
+    if (creates) {
+        pw_http_header(request, "Location", location_of(exchange));
+    }
+    pw_http_header(request, "ETag", pw_text_format(&request->arena, "\"%u\"", job->stream_version));
+    pw_door_private(request);
+    pw_http_answer(request, creates ? 201 : 200, "application/json", pw_text_str(&text));
+}
+
+static void answer_no(struct exchange *exchange)
+{
+    struct pw_http_request *request = exchange->request;
+    const struct pw_err *err = &exchange->job.err;
+    enum pw_error_kind kind = pw_error_info(err->code)->kind;
+    if (kind == PW_KIND_INTERNAL) {
+        pw_log(PW_LOG_ERROR, "commands", PW_LOG_NO_PARTITION, request->trace_id, "%s: %s",
+               pw_error_info(err->code)->name, err->detail);
+    }
+    /* What the broker or the ledger says is for the log; a refusal's detail is for the client. */
+    pw_door_problem(request, err->code, kind == PW_KIND_UNAVAILABLE ? NULL : err->detail, NULL);
+}
+
+/* On the loop's thread, once the job is answered. */
+static void finish(struct pw_http_request *request)
+{
+    struct exchange *exchange = request->state;
+    struct pw_job *job = &exchange->job;
+    char key[PW_ID_TEXT_BYTES + 1];
+    pw_id_format(&job->command_id, key);
+    pw_http_header(request, "Idempotency-Key", pw_text_format(&request->arena, "%s", key));
+    if (job->replayed) {
+        pw_http_header(request, "Idempotency-Replayed", "true");
+    }
+    if (job->position.offset >= 0) {
+        pw_door_position(request, &job->position);
+    }
+    if (job->err.code == PW_OK) {
+        answer_yes(exchange);
+    } else {
+        answer_no(exchange);
+    }
+}
+
+static void submit(struct pw_service *service, struct exchange *exchange)
+{
+    struct pw_http_request *request = exchange->request;
+    struct pw_job *job = &exchange->job;
+    uint32_t partition = pw_partition_of(&job->boundary_id, service->partition_count);
+    struct pw_engine *engine = service->engines[partition % service->engine_count];
+    request->state = exchange;
+    /* Before submitting: the engine may be done before submit returns. */
+    pw_http_wait(request, finish);
+    enum pw_code code = pw_engine_submit(engine, job);
+    if (code != PW_OK) {
+        job->err = (struct pw_err){.code = code};
+        job->position.offset = -1;
+        pw_http_complete(request);
+    }
+}
+
+void pw_command_door(struct pw_service *service, struct pw_http_request *request,
+                     const struct pw_route *route, const struct pw_actor *actor)
+{
+    struct exchange *exchange = pw_arena_take(&request->arena, sizeof *exchange);
+    if (exchange == NULL) {
+        pw_door_problem(request, PW_ERR_QUEUE_FULL, NULL, NULL);
+        return;
+    }
+    struct pw_job *job = &exchange->job;
+    exchange->request = request;
+    exchange->route = route;
+    job->command.type = (enum pw_command_type)route->number;
+    job->actor_id = actor->id;
+    job->role = acting_role(actor->roles & route->roles);
+    job->done = on_done;
+    pw_hex_parse((struct pw_str){request->trace_id, 32}, job->correlation_id.bytes, 16);
+    if (!check_representation(request) || !take_headers(request, job) ||
+        !fill_ids(request, route, job) || !read_body(request, &job->command)) {
+        return;
+    }
+    /* Outside of tenants the boundary is the tenant that the command speaks of. */
+    job->boundary_id = pw_command_info(job->command.type)->door == PW_DOOR_PUBLIC
+                           ? actor->tenant_id
+                           : *pw_command_target(&job->command);
+    job->fingerprint = pw_fingerprint_of(service->secret, service->secret_bytes, job);
+    submit(service, exchange);
+}

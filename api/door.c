@@ -1,0 +1,224 @@
+/* api/door.c: a request, from its address to whoever answers it. */
+#include "api/door.h"
+
+#include <sodium.h>
+
+#include "api/headers.h"
+#include "api/problem.h"
+
+const struct pw_id pw_operator_id = {{0x70, 0x77, 0, 0, 0, 0, 0x80, 0, 0x80, 0, 0, 0, 0, 0, 0, 1}};
+const struct pw_id pw_derived_namespace = {
+    {0x70, 0x77, 0, 0, 0, 0, 0x80, 0, 0x80, 0, 0, 0, 0, 0, 0, 2}};
+
+void pw_door_problem(struct pw_http_request *request, enum pw_code code, const char *detail,
+                     const struct pw_violations *violations)
+{
+    uint32_t retry_after = pw_problem_retry_after(code);
+    if (retry_after > 0) {
+        pw_http_header(request, "Retry-After", pw_text_format(&request->arena, "%u", retry_after));
+    }
+    pw_door_private(request);
+    struct pw_str body =
+        pw_problem_body(&request->arena, code, detail, request->trace_id, violations);
+    pw_http_answer(request, pw_problem_status(code), "application/problem+json", body);
+}
+
+void pw_door_violation(struct pw_violations *violations, const char *pointer, const char *detail)
+{
+    if (violations->count == PW_VIOLATIONS_MAX) {
+        violations->more++;
+        return;
+    }
+    violations->items[violations->count++] = (struct pw_violation){pointer, detail};
+}
+
+void pw_door_private(struct pw_http_request *request)
+{
+    pw_http_header(request, "Cache-Control", "private, no-store");
+}
+
+void pw_door_position(struct pw_http_request *request, const struct pw_position *position)
+{
+    char text[PW_POSITION_TEXT_BYTES_MAX];
+    pw_position_format(position, text);
+    pw_http_header(request, "Pw-Position", pw_text_format(&request->arena, "%s", text));
+}
+
+/* --- What no route matches --- */
+
+static void answer_options(struct pw_http_request *request, uint32_t methods)
+{
+    pw_http_header(request, "Allow", pw_route_allow(&request->arena, methods));
+    pw_http_answer(request, 204, NULL, (struct pw_str){"", 0});
+}
+
+static const struct pw_route *find_route(const struct pw_routes *routes,
+                                         struct pw_http_request *request)
+{
+    uint32_t methods = 0;
+    const struct pw_route *route = NULL;
+    if (request->fault == PW_ERR_MALFORMED) {
+        pw_door_problem(request, request->fault, request->fault_detail, NULL);
+        return NULL;
+    }
+    route = pw_route_match(routes, request, &methods);
+    if (route != NULL) {
+        request->route = (uint32_t)(route - routes->routes);
+        return route;
+    }
+    if (methods == 0) {
+        pw_door_problem(request, PW_ERR_NOT_FOUND, NULL, NULL);
+    } else if (request->method == PW_HTTP_OPTIONS) {
+        answer_options(request, methods);
+    } else {
+        pw_http_header(request, "Allow", pw_route_allow(&request->arena, methods));
+        pw_door_problem(request, PW_ERR_METHOD, NULL, NULL);
+    }
+    return NULL;
+}
+
+/* --- Who is asking --- */
+
+/* The challenge of RFC 6750; the description is ours, and has no quotes. */
+static void answer_unauthenticated(struct pw_http_request *request, const char *detail,
+                                   bool had_token)
+{
+    const char *challenge = "Bearer realm=\"proctorwise\"";
+    if (had_token) {
+        challenge = pw_text_format(
+            &request->arena,
+            "Bearer realm=\"proctorwise\", error=\"invalid_token\", error_description=\"%s\"",
+            detail);
+    }
+    pw_http_header(request, "WWW-Authenticate", challenge);
+    pw_door_problem(request, PW_ERR_UNAUTHENTICATED, detail, NULL);
+}
+
+/* While the tenant's partition is still being read at start, an issuer that is not known may be so
+ * in a moment. */
+static bool still_reads(struct pw_service *service, const struct pw_id *tenant_id)
+{
+    struct pw_partition_status status;
+    pw_service_status(service, pw_partition_of(tenant_id, service->partition_count), &status);
+    return !status.caught_up;
+}
+
+static bool authenticate(struct pw_service *service, struct pw_http_request *request,
+                         const struct pw_route *route, struct pw_actor *ret_actor)
+{
+    struct pw_str token;
+    struct pw_id tenant_id;
+    struct pw_err err = {0};
+    bool unknown_issuer = false;
+    struct pw_str tenant = pw_route_param(route, request, PW_STR("tenant"));
+    bool is_id = pw_id_parse(tenant, &tenant_id);
+    if (!pw_header_bearer(request->headers[PW_HEADER_AUTHORIZATION], &token)) {
+        answer_unauthenticated(request, "no bearer token was sent", false);
+        return false;
+    }
+    enum pw_code code = pw_tokens_verify(service->tokens, token, pw_http_wall_us(), ret_actor,
+                                         &unknown_issuer, &err);
+    if (code != PW_OK && unknown_issuer && is_id && still_reads(service, &tenant_id)) {
+        pw_door_problem(request, PW_ERR_NO_LEADER, "the node is still reading the ledger", NULL);
+        return false;
+    }
+    if (code != PW_OK) {
+        answer_unauthenticated(request, err.detail, true);
+        return false;
+    }
+    if (!is_id || !pw_id_equal(&tenant_id, &ret_actor->tenant_id)) {
+        pw_door_problem(request, PW_ERR_NOT_FOUND, NULL, NULL);
+        return false;
+    }
+    if ((ret_actor->roles & route->roles) == 0) {
+        pw_door_problem(request, PW_ERR_FORBIDDEN, NULL, NULL);
+        return false;
+    }
+    return true;
+}
+
+static void answer_page(struct pw_http_request *request, const struct pw_route *route)
+{
+    struct pw_str page;
+    if (!pw_problem_page(&request->arena, pw_route_param(route, request, PW_STR("name")), &page)) {
+        pw_door_problem(request, PW_ERR_NOT_FOUND, NULL, NULL);
+        return;
+    }
+    pw_http_header(request, "Cache-Control", "public, max-age=3600");
+    pw_http_answer(request, 200, "text/html; charset=utf-8", page);
+}
+
+void pw_public_door(void *self, struct pw_http_request *request)
+{
+    struct pw_service *service = self;
+    struct pw_actor actor;
+    const struct pw_route *route = find_route(&service->public_routes, request);
+    if (route == NULL) {
+        return;
+    }
+    if (route->kind == PW_ROUTE_PROBLEM) {
+        answer_page(request, route);
+        return;
+    }
+    if (atomic_load_explicit(&service->stopping, memory_order_relaxed)) {
+        pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL);
+        return;
+    }
+    if (!authenticate(service, request, route, &actor)) {
+        return;
+    }
+    if (request->fault != PW_OK) {
+        pw_door_problem(request, request->fault, request->fault_detail, NULL);
+    } else if (route->kind == PW_ROUTE_COMMAND) {
+        pw_command_door(service, request, route, &actor);
+    } else {
+        pw_query_door(service, request, route, &actor);
+    }
+}
+
+/* --- The admin listener --- */
+
+/* Both sides are hashed first, so that the comparison tells nothing, not even a length. */
+static bool has_cluster_key(const struct pw_service *service, const struct pw_http_request *request)
+{
+    struct pw_str token;
+    if (service->cluster_key.len == 0 ||
+        !pw_header_bearer(request->headers[PW_HEADER_AUTHORIZATION], &token)) {
+        return false;
+    }
+    struct pw_hash sent = pw_sha256(token.ptr, token.len, NULL, 0);
+    struct pw_hash wanted = pw_sha256(service->cluster_key.ptr, service->cluster_key.len, NULL, 0);
+    return sodium_memcmp(sent.bytes, wanted.bytes, sizeof sent.bytes) == 0;
+}
+
+void pw_internal_door(void *self, struct pw_http_request *request)
+{
+    struct pw_service *service = self;
+    struct pw_actor the_operator = {.id = pw_operator_id, .roles = PW_ROLE(OPERATOR)};
+    const struct pw_route *route = find_route(&service->internal_routes, request);
+    if (route == NULL) {
+        return;
+    }
+    if (route->prefix[0] != '\0' && !has_cluster_key(service, request)) {
+        answer_unauthenticated(request, "the cluster key is needed",
+                               request->headers[PW_HEADER_AUTHORIZATION].ptr != NULL);
+        return;
+    }
+    if (request->fault != PW_OK) {
+        pw_door_problem(request, request->fault, request->fault_detail, NULL);
+        return;
+    }
+    switch (route->kind) {
+    case PW_ROUTE_COMMAND:
+        if (atomic_load_explicit(&service->stopping, memory_order_relaxed)) {
+            pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL);
+            break;
+        }
+        pw_command_door(service, request, route, &the_operator);
+        break;
+    case PW_ROUTE_METRICS: pw_metrics_answer(service, request); break;
+    case PW_ROUTE_HEALTHZ: pw_healthz_answer(service, request); break;
+    case PW_ROUTE_LEADS: pw_leads_answer(service, request); break;
+    default: pw_readyz_answer(service, request); break;
+    }
+}

@@ -1,0 +1,51 @@
+/* api/door.h: a request, from its address to whoever answers it.
+ *
+ * Contract  pw_public_door and pw_internal_door are the handlers of the two listeners. Every
+ *           request gets one answer; a problem is application/problem+json. Order of checks:
+ *           address, method, token (401), the token's tenant (404), role (403), and only then
+ *           anything that is looked up. The internal door asks /internal/ for the cluster key.
+ * Threads   On the loop's thread of the request. */
+#ifndef PW_API_DOOR_H
+#define PW_API_DOOR_H
+
+#include "api/service.h"
+#include "schemas/json.h"
+
+void pw_public_door(void *service, struct pw_http_request *request);
+void pw_internal_door(void *service, struct pw_http_request *request);
+
+/* For the doors' own pages: answers with a problem; detail and violations may be NULL. */
+void pw_door_problem(struct pw_http_request *request, enum pw_code code, const char *detail,
+                     const struct pw_violations *violations);
+
+/* Adds one violation to a list whose texts live in the arena. */
+void pw_door_violation(struct pw_violations *violations, const char *pointer, const char *detail);
+
+/* Headers of every answer with personal data. */
+void pw_door_private(struct pw_http_request *request);
+
+/* Pw-Position. */
+void pw_door_position(struct pw_http_request *request, const struct pw_position *position);
+
+/* api/command_door.c: a command, as the actor. public_door: the boundary is the actor's tenant. */
+void pw_command_door(struct pw_service *service, struct pw_http_request *request,
+                     const struct pw_route *route, const struct pw_actor *actor);
+
+/* api/query_door.c */
+void pw_query_door(struct pw_service *service, struct pw_http_request *request,
+                   const struct pw_route *route, const struct pw_actor *actor);
+
+/* api/status_door.c: /metrics, /healthz, /readyz, /internal/leads. */
+void pw_metrics_answer(struct pw_service *service, struct pw_http_request *request);
+void pw_healthz_answer(struct pw_service *service, struct pw_http_request *request);
+void pw_readyz_answer(struct pw_service *service, struct pw_http_request *request);
+void pw_leads_answer(struct pw_service *service, struct pw_http_request *request);
+
+/* The operator: 70770000-0000-8000-8000-000000000001. No token can name it: pw_reserved_id. */
+extern const struct pw_id pw_operator_id;
+
+/* The namespace of ids that are derived from command ids (UUIDv5 over the command id's 16 bytes):
+ * 70770000-0000-8000-8000-000000000002. A repeat of `tenant.create` finds the same tenant by it. */
+extern const struct pw_id pw_derived_namespace;
+
+#endif

@@ -1,0 +1,166 @@
+/* api/http.h: the HTTP server: loops of libmicrohttpd, requests read whole, answers when they are
+ * known.
+ *
+ * Contract  A server has some loops, each a thread with a listening socket of its own on the same
+ *           address (SO_REUSEPORT). A request that is read whole (body up to
+ *           PW_HTTP_BODY_BYTES_MAX) is given to the handler, on the loop's thread; it either
+ *           answers (pw_http_answer) or waits (pw_http_wait), and then whoever has its result calls
+ *           pw_http_complete, once, from any thread: `finish` is called on the loop's thread and
+ *           answers. While a request waits its connection costs no thread. A target, header or body
+ *           that is not as HTTP has it is marked in `fault`; the handler answers it. What
+ *           libmicrohttpd turns away by itself (no HTTP at all, headers too large) gets its status
+ *           and a closed connection.
+ * Owner     A request and all that hangs on it (arena, texts) live until its answer is sent.
+ *           Answers' bodies and header values are borrowed until then: take them from the arena.
+ * Threads   A request belongs to its loop, except while it waits: then to whom it was handed.
+ * Errors    USAGE for an address that cannot be listened on, or TLS files that are wrong. */
+#ifndef PW_API_HTTP_H
+#define PW_API_HTTP_H
+
+#include "schemas/arena.h"
+#include "schemas/errors.h"
+
+#define PW_HTTP_BODY_BYTES_MAX (64 * 1024)
+#define PW_HTTP_SEGMENTS_MAX   10
+#define PW_HTTP_PARAMS_MAX     16
+#define PW_HTTP_HEADERS_MAX    16 /* Of an answer. */
+
+/* Headers that are looked at. LIST: repeats are joined with commas; otherwise a repeat is a
+ * fault. */
+#define PW_HTTP_HEADERS(X)                                                                         \
+    X(ACCEPT, "Accept", true)                                                                      \
+    X(AUTHORIZATION, "Authorization", false)                                                       \
+    X(CONTENT_ENCODING, "Content-Encoding", true)                                                  \
+    X(CONTENT_TYPE, "Content-Type", false)                                                         \
+    X(IDEMPOTENCY_KEY, "Idempotency-Key", false)                                                   \
+    X(IF_MATCH, "If-Match", true)                                                                  \
+    X(IF_NONE_MATCH, "If-None-Match", true)                                                        \
+    X(MIN_POSITION, "Pw-Min-Position", true)                                                       \
+    X(PREFER, "Prefer", true)                                                                      \
+    X(TRACEPARENT, "traceparent", false)
+
+enum pw_http_header {
+#define PW_HTTP_HEADER_MEMBER(UPPER, name, list) PW_HEADER_##UPPER,
+    PW_HTTP_HEADERS(PW_HTTP_HEADER_MEMBER)
+#undef PW_HTTP_HEADER_MEMBER
+        PW_HEADER_COUNT
+};
+
+enum pw_http_method {
+    PW_HTTP_GET = 1,
+    PW_HTTP_HEAD = 2,
+    PW_HTTP_POST = 4,
+    PW_HTTP_OPTIONS = 8,
+    PW_HTTP_OTHER = 16
+};
+
+struct pw_http_param {
+    struct pw_str name;
+    struct pw_str value;
+};
+
+struct pw_http_loop;
+
+struct pw_http_request {
+    /* The request. */
+    enum pw_http_method method;
+    struct pw_str segments[PW_HTTP_SEGMENTS_MAX]; /* Of the path, decoded. */
+    uint32_t segment_count;
+    struct pw_http_param params[PW_HTTP_PARAMS_MAX]; /* Of the query, decoded, in order. */
+    uint32_t param_count;
+    struct pw_str headers[PW_HEADER_COUNT]; /* ptr NULL: not sent. */
+    struct pw_str body;
+    enum pw_code fault; /* MALFORMED, TOO_LARGE; else PW_OK. */
+    const char *fault_detail;
+    char trace_id[33]; /* Of traceparent, else random; 32 hex digits. */
+    int64_t begun_boot_us;
+    struct pw_arena arena;
+
+    /* The handler's own, for a request that waits. */
+    void *state;
+    void (*finish)(struct pw_http_request *request);
+
+    /* The answer. */
+    uint32_t status; /* 0: none yet. */
+    struct pw_str answer_body;
+    const char *header_names[PW_HTTP_HEADERS_MAX];
+    const char *header_values[PW_HTTP_HEADERS_MAX];
+    uint32_t header_count;
+    uint32_t route; /* The handler's number of the route, for the counters. */
+
+    /* The server's own. */
+    struct pw_http_loop *loop;
+    void *connection;
+    struct pw_http_request *next;
+    char *body_buffer;
+    size_t body_room;
+    size_t body_seen_bytes;
+    int phase;
+};
+
+struct pw_http_handler {
+    void *self;
+    void (*handle)(void *self, struct pw_http_request *request);
+};
+
+struct pw_http_options {
+    const char *address; /* host:port; port 0: any. */
+    uint32_t threads;
+    uint32_t connections_max;
+    uint32_t idle_seconds;
+    const char *tls_certificate; /* PEM text; NULL: no TLS. */
+    const char *tls_key;
+    struct pw_http_handler handler;
+};
+
+struct pw_http_server;
+
+enum pw_code pw_http_start(const struct pw_http_options *options,
+                           struct pw_http_server **ret_server, struct pw_err *err);
+
+uint32_t pw_http_port(const struct pw_http_server *server);
+
+/* Takes no more connections; those open are answered and then closed. */
+void pw_http_drain(struct pw_http_server *server);
+
+/* How many requests wait for their answer. */
+uint32_t pw_http_waiting(struct pw_http_server *server);
+
+/* Ends the loops: no handler runs any more. What still waits is completed by whoever has it, before
+ * pw_http_stop sends those answers, as far as they can be sent at once, and frees everything. */
+void pw_http_halt(struct pw_http_server *server);
+void pw_http_stop(struct pw_http_server *server);
+
+/* Adds a header to the answer; name and value are borrowed. */
+void pw_http_header(struct pw_http_request *request, const char *name, const char *value);
+
+/* Answers; the body is borrowed. */
+void pw_http_answer(struct pw_http_request *request, uint32_t status, const char *content_type,
+                    struct pw_str body);
+
+/* Says that the answer comes later, through `finish`. */
+void pw_http_wait(struct pw_http_request *request, void (*finish)(struct pw_http_request *));
+void pw_http_complete(struct pw_http_request *request);
+
+/* Random bytes of the loop's thread, cheap. */
+void pw_http_random(struct pw_http_request *request, void *ret_data, size_t bytes);
+
+int64_t pw_http_wall_us(void);
+
+/* --- Counters, for /metrics --- */
+#define PW_HTTP_ROUTES_MAX 64
+#define PW_HTTP_BUCKETS    14
+
+extern const double pw_http_bucket_seconds[PW_HTTP_BUCKETS]; /* Upper bounds. */
+
+struct pw_http_counts {
+    uint64_t by_status[PW_HTTP_ROUTES_MAX][6]; /* [route][1xx..5xx as 1..5] */
+    uint64_t buckets[PW_HTTP_ROUTES_MAX][PW_HTTP_BUCKETS + 1];
+    double seconds_sum[PW_HTTP_ROUTES_MAX];
+    uint64_t connections;
+};
+
+/* Adds up all loops; zeros for a server that has not started (NULL). */
+void pw_http_counts(struct pw_http_server *server, struct pw_http_counts *ret_counts);
+
+#endif

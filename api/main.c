@@ -1,0 +1,126 @@
+/* api/main.c: the command line: finds the verb and runs it. */
+#include <curl/curl.h>
+#include <sodium.h>
+#include <stdio.h>
+
+#include "api/verbs.h"
+
+static const struct {
+    const char *words; /* `admin ledger create` */
+    int (*run)(int argc, char **argv);
+    bool has_settings; /* Its --help lists the settings. */
+    const char *summary;
+    const char *options;
+} verbs[] = {
+    {"serve", pw_verb_serve, true, "Run a node: commands, projections and queries.",
+     "  --check                try settings, ledger and read models, then end\n"},
+    {"admin ledger create", pw_verb_admin_ledger_create, true,
+     "Create the ledger's topic and its genesis records. Safe to repeat.",
+     "  --json                 print the ledger's id as JSON\n"},
+    {"admin migrate", pw_verb_admin_migrate, true,
+     "Create or bring up to date the tables of the read models. Safe to repeat.", ""},
+    {"admin tenant create", pw_verb_admin_tenant_create, true,
+     "Create a tenant, through the running node on admin.listen; prints its id.",
+     "  --name TEXT            the institution's name\n"
+     "  --time-zone ZONE       IANA time zone, such as Europe/Vienna\n"
+     "  --language TAG         BCP 47 language tag, such as de\n"
+     "  --idempotency-key KEY  a UUIDv7 of your own, to repeat a request safely\n"
+     "  --json                 print the whole answer\n"},
+    {"admin trust-issuer", pw_verb_admin_trust_issuer, true,
+     "Trust an issuer's key for a tenant, through the running node on admin.listen.",
+     "  --tenant ID            the tenant\n"
+     "  --issuer TEXT          what its tokens say in `iss`\n"
+     "  --public-key KEY       Ed25519 public key, base64url\n"
+     "  --key-file FILE        or: the public key of this key file\n"
+     "  --json                 print the whole answer\n"},
+    {"admin keygen", pw_verb_admin_keygen, false,
+     "Make an Ed25519 key file (a JSON Web Key) to sign tokens with; prints its public key.",
+     "  --key-file FILE        where to write it; must not exist\n"},
+    {"admin token", pw_verb_admin_token, false, "Sign a token; prints it.",
+     "  --tenant ID            the tenant\n"
+     "  --issuer TEXT          an issuer that the tenant trusts\n"
+     "  --key-file FILE        that issuer's key\n"
+     "  --sub ID               the person\n"
+     "  --role ROLE            student, teacher, ...; may be repeated\n"
+     "  --ttl SECONDS          how long it is good for [3600]\n"},
+    {"audit verify", pw_verb_audit_verify, true,
+     "Read the whole ledger, prove its chain, fold it, and print the heads.",
+     "  --expect FILE          heads that an earlier run printed must still be there\n"
+     "  --json                 print one JSON object\n"},
+    {"audit replay", pw_verb_audit_replay, true, "Print the events of the ledger in its order.",
+     "  --tenant ID            only this tenant's\n"
+     "  --partition N          only this partition's\n"
+     "  --from OFFSET          only from this offset on\n"
+     "  --to OFFSET            only up to this offset\n"
+     "  --answers              also what was refused, and what changed nothing\n"
+     "  --json                 one JSON object a line\n"},
+    {"config", pw_verb_config, true,
+     "Print the settings that are in force, and where they are from.",
+     "  --json                 print one JSON object\n"},
+    {"version", pw_verb_version, false, "Print the version.", ""},
+};
+
+static void print_overview(FILE *out)
+{
+    fputs("proctorwise <verb> [--help]\n\n", out);
+    for (size_t i = 0; i < PW_COUNT(verbs); i++) {
+        fprintf(out, "  %-22s %s\n", verbs[i].words, verbs[i].summary);
+    }
+}
+
+/* How many arguments the verb's words take; 0 where they are not it. */
+static int match(const char *words, int argc, char **argv)
+{
+    int count = 0;
+    while (*words != '\0') {
+        size_t len = strcspn(words, " ");
+        if (count == argc || strlen(argv[count]) != len || memcmp(argv[count], words, len) != 0) {
+            return 0;
+        }
+        count++;
+        words += len + (words[len] == ' ');
+    }
+    return count;
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int print_help(size_t verb)
+{
+    printf("proctorwise %s\n%s\n\n%s", verbs[verb].words, verbs[verb].summary, verbs[verb].options);
+    if (verbs[verb].has_settings) {
+        printf("  --config FILE          where the settings are\n\n");
+        pw_config_help(stdout);
+    }
+    return PW_EXIT_GOOD;
+}
+
+int main(int argc, char **argv)
+{
+    if (sodium_init() < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        fputs("proctorwise: the crypto library does not start\n", stderr);
+        return PW_EXIT_WRONG;
+    }
+    for (size_t i = 0; i < PW_COUNT(verbs); i++) {
+        int words = match(verbs[i].words, argc - 1, argv + 1);
+        if (words > 0) {
+            argc -= words + 1;
+            argv += words + 1;
+            return asks_for_help(argc, argv) ? print_help(i) : verbs[i].run(argc, argv);
+        }
+    }
+    bool help = argc == 1 || asks_for_help(argc - 1, argv + 1);
+    if (!help) {
+        fprintf(stderr, "proctorwise: there is no verb %s\n\n", argv[1]);
+    }
+    print_overview(argc > 1 && help ? stdout : stderr);
+    return argc > 1 && help ? PW_EXIT_GOOD : PW_EXIT_USAGE;
+}

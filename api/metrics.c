@@ -1,0 +1,244 @@
+/* api/metrics.c: /metrics, in Prometheus' text format: base units, no ids as labels. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/door.h"
+#include "api/workers.h"
+#include "commands/memory.h"
+
+static void family(struct pw_text *text, const char *name, const char *type, const char *help)
+{
+    pw_text_addf(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* --- Partitions: one table of what is told of each --- */
+
+struct partition_metric {
+    const char *name;
+    const char *type;
+    const char *help;
+    const char *label; /* Beside the partition; empty for none. */
+    uint64_t (*value)(const struct pw_partition_status *status);
+};
+
+static uint64_t leading(const struct pw_partition_status *status)
+{
+    return status->phase == PW_PHASE_LEADING || status->phase == PW_PHASE_RESOLVING;
+}
+
+static uint64_t stopped(const struct pw_partition_status *status)
+{
+    return status->phase == PW_PHASE_STOPPED;
+}
+
+#define VALUE_OF(function, member)                                                                 \
+    static uint64_t function(const struct pw_partition_status *status)                             \
+    {                                                                                              \
+        return status->member;                                                                     \
+    }
+VALUE_OF(height, height)
+VALUE_OF(decided_yes, decided_yes_count)
+VALUE_OF(decided_no, decided_no_count)
+VALUE_OF(replayed, replayed_count)
+VALUE_OF(voids, void_count)
+VALUE_OF(bids, bid_count)
+VALUE_OF(step_downs, step_down_count)
+VALUE_OF(undone, undone_count)
+VALUE_OF(in_flight, in_flight_count)
+
+static const struct partition_metric partition_metrics[] = {
+    {"pw_partition_leading", "gauge", "1 where this node leads.", "", leading},
+    {"pw_partition_stopped", "gauge", "1 where the ledger cannot be taken further.", "", stopped},
+    {"pw_partition_height", "gauge", "Number of the last accepted record.", "", height},
+    {"pw_commands_decided_total", "counter", "Commands decided, on record.", ",answer=\"yes\"",
+     decided_yes},
+    {"pw_commands_decided_total", NULL, NULL, ",answer=\"no\"", decided_no},
+    {"pw_commands_replayed_total", "counter", "Repeats that got their first answer.", "", replayed},
+    {"pw_records_void_total", "counter", "Records read that count as nothing.", "", voids},
+    {"pw_bids_total", "counter", "Leader records written.", "", bids},
+    {"pw_step_downs_total", "counter", "Ends of leading.", "", step_downs},
+    {"pw_records_undone_total", "counter", "Records in flight that a step-down put back.", "",
+     undone},
+    {"pw_records_in_flight", "gauge", "Records written but not confirmed.", "", in_flight},
+};
+
+static void add_partitions(struct pw_text *text, struct pw_service *service)
+{
+    struct pw_partition_status *statuses =
+        pw_memory_new(service->partition_count, sizeof *statuses);
+    for (uint32_t p = 0; p < service->partition_count; p++) {
+        pw_service_status(service, p, &statuses[p]);
+    }
+    for (size_t i = 0; i < PW_COUNT(partition_metrics); i++) {
+        const struct partition_metric *metric = &partition_metrics[i];
+        if (metric->type != NULL) {
+            family(text, metric->name, metric->type, metric->help);
+        }
+        for (uint32_t p = 0; p < service->partition_count; p++) {
+            pw_text_addf(text, "%s{partition=\"%u\"%s} %llu\n", metric->name, p, metric->label,
+                         (unsigned long long)metric->value(&statuses[p]));
+        }
+    }
+    free(statuses);
+}
+
+/* --- Projections --- */
+
+static uint64_t lag_of(const struct pw_worker_partition *partitions, uint32_t count)
+{
+    int64_t lag = 0;
+    for (uint32_t p = 0; p < count; p++) {
+        int64_t behind = partitions[p].end_offset - 1 - partitions[p].stored_offset;
+        lag += behind > 0 ? behind : 0;
+    }
+    return (uint64_t)lag;
+}
+
+static const struct worker_metric {
+    const char *name;
+    const char *help;
+    size_t offset; /* In struct pw_worker_counters. */
+} worker_metrics[] = {
+    {"pw_projection_batches_total", "Batches committed with rows.",
+     offsetof(struct pw_worker_counters, batches)},
+    {"pw_projection_rows_total", "Rows written.", offsetof(struct pw_worker_counters, rows)},
+    {"pw_projection_redone_total", "Batches written more than once.",
+     offsetof(struct pw_worker_counters, redone)},
+    {"pw_projection_connections_total", "Connections made to the cluster.",
+     offsetof(struct pw_worker_counters, connections)},
+    {"pw_projection_epochs_taken_total", "Times that the right to write was taken.",
+     offsetof(struct pw_worker_counters, epochs_taken)},
+    {"pw_projection_epochs_lost_total", "Times that it was lost to another writer.",
+     offsetof(struct pw_worker_counters, epochs_lost)},
+    {"pw_projection_refolds_total", "Partitions read again from the start.",
+     offsetof(struct pw_worker_counters, refolds)},
+};
+
+static void add_workers(struct pw_text *text, struct pw_service *service)
+{
+    struct pw_node_workers *workers = service->workers;
+    struct pw_worker_status *statuses = pw_memory_new(PW_WORKERS_MAX, sizeof *statuses);
+    struct pw_worker_partition *partitions = pw_memory_new(PW_PARTITIONS_MAX, sizeof *partitions);
+    family(text, "pw_projection_lag_records", "gauge",
+           "Offsets of the ledger that the rows do not show yet.");
+    for (uint32_t i = 0; i < workers->count; i++) {
+        pw_worker_status(workers->workers[i], &statuses[i], partitions, PW_PARTITIONS_MAX);
+        uint32_t count = statuses[i].partition_count;
+        pw_text_addf(text, "pw_projection_lag_records{projection=\"%s\"} %llu\n", workers->names[i],
+                     (unsigned long long)lag_of(partitions, count));
+    }
+    family(text, "pw_projection_state", "gauge", "1 for the state that each worker is in.");
+    for (uint32_t i = 0; i < workers->count; i++) {
+        pw_text_addf(text, "pw_projection_state{projection=\"%s\",state=\"%s\"} 1\n",
+                     workers->names[i], pw_worker_state_name(statuses[i].state));
+    }
+    for (size_t m = 0; m < PW_COUNT(worker_metrics); m++) {
+        family(text, worker_metrics[m].name, "counter", worker_metrics[m].help);
+        for (uint32_t i = 0; i < workers->count; i++) {
+            uint64_t value;
+            memcpy(&value, (const char *)&statuses[i].counters + worker_metrics[m].offset,
+                   sizeof value);
+            pw_text_addf(text, "%s{projection=\"%s\"} %llu\n", worker_metrics[m].name,
+                         workers->names[i], (unsigned long long)value);
+        }
+    }
+    free(partitions);
+    free(statuses);
+}
+
+/* --- HTTP --- */
+
+static bool was_asked(const struct pw_http_counts *counts, uint32_t route)
+{
+    uint64_t sum = 0;
+    for (size_t class = 0; class < 6; class ++) {
+        sum += counts->by_status[route][class];
+    }
+    return sum > 0;
+}
+
+static void add_requests(struct pw_text *text, const struct pw_routes *routes, const char *door,
+                         const struct pw_http_counts *counts)
+{
+    for (uint32_t i = 0; i < routes->count; i++) {
+        for (size_t class = 1; class < 6; class ++) {
+            if (counts->by_status[i][class] > 0) {
+                pw_text_addf(text,
+                             "pw_http_requests_total{door=\"%s\",route=\"%s\",status=\"%zuxx\"} "
+                             "%llu\n",
+                             door, routes->routes[i].name, class,
+                             (unsigned long long)counts->by_status[i][class]);
+            }
+        }
+    }
+}
+
+static void add_durations(struct pw_text *text, const struct pw_routes *routes, const char *door,
+                          const struct pw_http_counts *counts)
+{
+    for (uint32_t i = 0; i < routes->count; i++) {
+        const char *name = routes->routes[i].name;
+        uint64_t sum = 0;
+        for (size_t bucket = 0; bucket <= PW_HTTP_BUCKETS && was_asked(counts, i); bucket++) {
+            char bound[24] = "+Inf";
+            if (bucket < PW_HTTP_BUCKETS) {
+                snprintf(bound, sizeof bound, "%g", pw_http_bucket_seconds[bucket]);
+            }
+            sum += counts->buckets[i][bucket];
+            pw_text_addf(
+                text,
+                "pw_http_request_duration_seconds_bucket{door=\"%s\",route=\"%s\",le=\"%s\"} "
+                "%llu\n",
+                door, name, bound, (unsigned long long)sum);
+        }
+        if (sum > 0) {
+            pw_text_addf(text,
+                         "pw_http_request_duration_seconds_sum{door=\"%s\",route=\"%s\"} %.6f\n"
+                         "pw_http_request_duration_seconds_count{door=\"%s\",route=\"%s\"} %llu\n",
+                         door, name, counts->seconds_sum[i], door, name, (unsigned long long)sum);
+        }
+    }
+}
+
+static void add_http(struct pw_text *text, struct pw_service *service)
+{
+    struct pw_http_counts *counts = pw_memory_new(2, sizeof *counts);
+    pw_http_counts(service->public_server, &counts[0]);
+    pw_http_counts(service->admin_server, &counts[1]);
+    family(text, "pw_http_requests_total", "counter", "Requests answered.");
+    add_requests(text, &service->public_routes, "public", &counts[0]);
+    add_requests(text, &service->internal_routes, "internal", &counts[1]);
+    family(text, "pw_http_request_duration_seconds", "histogram",
+           "From the request's first line to its answer's end.");
+    add_durations(text, &service->public_routes, "public", &counts[0]);
+    add_durations(text, &service->internal_routes, "internal", &counts[1]);
+    family(text, "pw_http_connections", "gauge", "Connections that are open.");
+    pw_text_addf(text, "pw_http_connections{door=\"public\"} %llu\n",
+                 (unsigned long long)counts[0].connections);
+    pw_text_addf(text, "pw_http_connections{door=\"internal\"} %llu\n",
+                 (unsigned long long)counts[1].connections);
+    free(counts);
+}
+
+static void add_tokens(struct pw_text *text, struct pw_service *service)
+{
+    uint64_t known = 0;
+    uint64_t verified = 0;
+    pw_tokens_counts(service->tokens, &known, &verified);
+    family(text, "pw_tokens_total", "counter", "Good tokens, by how that was known.");
+    pw_text_addf(text, "pw_tokens_total{how=\"remembered\"} %llu\n", (unsigned long long)known);
+    pw_text_addf(text, "pw_tokens_total{how=\"verified\"} %llu\n", (unsigned long long)verified);
+}
+
+void pw_metrics_answer(struct pw_service *service, struct pw_http_request *request)
+{
+    struct pw_text text;
+    pw_text_init(&text, &request->arena, 32 * 1024);
+    family(&text, "pw_build_info", "gauge", "Always 1.");
+    pw_text_add_c(&text, "pw_build_info{version=\"" PW_VERSION "\"} 1\n");
+    add_partitions(&text, service);
+    add_workers(&text, service);
+    add_tokens(&text, service);
+    add_http(&text, service);
+    pw_http_answer(request, 200, "text/plain; version=0.0.4; charset=utf-8", pw_text_str(&text));
+}

@@ -1,0 +1,278 @@
+/* api/node.c: all parts of one running node, built and taken down in order. */
+#include "api/node.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "api/door.h"
+#include "api/log.h"
+#include "api/peers.h"
+#include "commands/memory.h"
+
+#define OPEN_TIMEOUT_MS 5000
+
+struct pw_node {
+    const struct pw_config *config;
+    struct pw_service service;
+    struct pw_peers_probe *peers;
+    struct pw_engine_threads *engines;
+    char *secret;
+    char *cluster_key;
+    char *tls_certificate;
+    char *tls_key;
+    size_t tls_key_bytes;
+};
+
+static int64_t boot_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return now.tv_sec * PW_US_PER_SECOND + now.tv_nsec / 1000;
+}
+
+void pw_service_status(struct pw_service *service, uint32_t partition,
+                       struct pw_partition_status *ret_status)
+{
+    struct pw_engine *engine = service->engines[partition % service->engine_count];
+    pw_engine_status(engine, partition / service->engine_count, ret_status);
+}
+
+enum pw_code pw_node_open_ledger(const struct pw_config *config, bool reads_only,
+                                 struct pw_ledger_wake wake, struct pw_ledger *ret_ledger,
+                                 struct pw_err *err)
+{
+    struct pw_kafka_config kafka = {
+        .topic = pw_config_text(config, PW_CONFIG_LEDGER_TOPIC),
+        .settings = config->kafka,
+        .setting_count = config->kafka_count,
+        .reads_only = reads_only,
+    };
+    return pw_kafka_open(&kafka, wake, OPEN_TIMEOUT_MS, ret_ledger, err);
+}
+
+struct pw_galera_options pw_node_galera(const struct pw_config *config)
+{
+    return (struct pw_galera_options){
+        .nodes = pw_config_text(config, PW_CONFIG_GALERA_NODES),
+        .user = pw_config_text(config, PW_CONFIG_GALERA_USER),
+        .database = pw_config_text(config, PW_CONFIG_GALERA_DATABASE),
+        .password_file = pw_config_text(config, PW_CONFIG_GALERA_PASSWORD_FILE),
+    };
+}
+
+/* A connection each needs a descriptor; the soft limit is often too low. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static bool is_key_text(struct pw_str key)
+{
+    for (size_t i = 0; i < key.len; i++) {
+        char letter = key.ptr[i];
+        bool alphanumeric = (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') ||
+                            (letter >= 'A' && letter <= 'Z');
+        if (!alphanumeric && strchr("-._~+/=", letter) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum pw_code read_secrets(struct pw_node *node, struct pw_err *err)
+{
+    struct pw_service *service = &node->service;
+    enum pw_code code = pw_config_read_file(node->config, PW_CONFIG_LEDGER_SECRET_FILE, 32, 4096,
+                                            &node->secret, &service->secret_bytes, err);
+    if (code != PW_OK) {
+        return code;
+    }
+    service->secret = (const uint8_t *)node->secret;
+    if (pw_config_text(node->config, PW_CONFIG_CLUSTER_KEY_FILE)[0] != '\0') {
+        size_t bytes = 0;
+        code = pw_config_read_file(node->config, PW_CONFIG_CLUSTER_KEY_FILE, 32, 256,
+                                   &node->cluster_key, &bytes, err);
+        if (code != PW_OK) {
+            return code;
+        }
+        service->cluster_key = (struct pw_str){node->cluster_key, bytes};
+        if (!is_key_text(service->cluster_key)) {
+            return pw_fail(err, PW_ERR_SETTING_WRONG,
+                           "cluster.key_file: may hold letters, digits and -._~+/= only");
+        }
+    }
+    if (pw_config_text(node->config, PW_CONFIG_TLS_CERT_FILE)[0] != '\0') {
+        size_t bytes = 0;
+        code = pw_config_read_file(node->config, PW_CONFIG_TLS_CERT_FILE, 1, 1 << 20,
+                                   &node->tls_certificate, &bytes, err);
+        code = code != PW_OK ? code
+                             : pw_config_read_file(node->config, PW_CONFIG_TLS_KEY_FILE, 1, 1 << 20,
+                                                   &node->tls_key, &node->tls_key_bytes, err);
+    }
+    return code;
+}
+
+static enum pw_code start_commands(struct pw_node *node, const volatile sig_atomic_t *stop,
+                                   struct pw_err *err)
+{
+    struct pw_service *service = &node->service;
+    struct pw_peers_options peers = {
+        .nodes = pw_config_text(node->config, PW_CONFIG_CLUSTER_NODES),
+        .node_id = service->node_id,
+        .incarnation = service->incarnation,
+        .cluster_key = service->cluster_key,
+    };
+    node->peers = pw_peers_new(&peers);
+    service->trust = pw_trust_new();
+    service->tokens =
+        pw_tokens_new(service->trust, pw_config_text(node->config, PW_CONFIG_AUTH_AUDIENCE));
+    struct pw_engine_threads_options engines = {
+        .config = node->config,
+        .node_id = service->node_id,
+        .incarnation = service->incarnation,
+        .peers = pw_peers_port(node->peers),
+        .trust = service->trust,
+        .stop = stop,
+    };
+    enum pw_code code = pw_engine_threads_start(&engines, &node->engines, err);
+    if (code == PW_OK) {
+        service->engines = pw_engine_threads_engines(node->engines, &service->engine_count);
+        service->partition_count = pw_engine_threads_partition_count(node->engines);
+    }
+    return code;
+}
+
+static enum pw_code start_queries(struct pw_node *node, struct pw_err *err)
+{
+    struct pw_galera_options galera = pw_node_galera(node->config);
+    node->service.workers = pw_node_workers_start(node->config, err);
+    if (node->service.workers == NULL) {
+        return err->code;
+    }
+    return pw_query_pool_new(&galera, pw_config_count(node->config, PW_CONFIG_QUERIES_THREADS),
+                             &node->service.queries, err);
+}
+
+static enum pw_code start_listeners(struct pw_node *node, struct pw_err *err)
+{
+    struct pw_service *service = &node->service;
+    pw_routes_build(&service->public_routes, PW_DOOR_PUBLIC);
+    pw_routes_build(&service->internal_routes, PW_DOOR_INTERNAL);
+    struct pw_http_options internal = {
+        .address = pw_config_text(node->config, PW_CONFIG_ADMIN_LISTEN),
+        .threads = 1,
+        .connections_max = 256,
+        .idle_seconds = pw_config_count(node->config, PW_CONFIG_HTTP_IDLE_SECONDS),
+        .handler = {.self = service, .handle = pw_internal_door},
+    };
+    struct pw_http_options open = {
+        .address = pw_config_text(node->config, PW_CONFIG_HTTP_LISTEN),
+        .threads = pw_config_count(node->config, PW_CONFIG_HTTP_THREADS),
+        .connections_max = pw_config_count(node->config, PW_CONFIG_HTTP_CONNECTIONS_MAX),
+        .idle_seconds = internal.idle_seconds,
+        .tls_certificate = node->tls_certificate,
+        .tls_key = node->tls_key,
+        .handler = {.self = service, .handle = pw_public_door},
+    };
+    enum pw_code code = pw_http_start(&open, &service->public_server, err);
+    return code != PW_OK ? code : pw_http_start(&internal, &service->admin_server, err);
+}
+
+enum pw_code pw_node_start(const struct pw_config *config, const volatile sig_atomic_t *stop,
+                           struct pw_node **ret_node, struct pw_err *err)
+{
+    struct pw_node *node = pw_memory_new(1, sizeof *node);
+    node->config = config;
+    node->service.node_id = pw_config_text(config, PW_CONFIG_CLUSTER_NODE_ID);
+    node->service.started_boot_us = boot_us();
+    randombytes_buf(node->service.incarnation.bytes, 16);
+    raise_descriptor_limit();
+    enum pw_code code = read_secrets(node, err);
+    code = code != PW_OK ? code : start_commands(node, stop, err);
+    code = code != PW_OK ? code : start_queries(node, err);
+    code = code != PW_OK ? code : start_listeners(node, err);
+    if (code != PW_OK) {
+        pw_node_stop(node);
+        return code;
+    }
+    *ret_node = node;
+    return PW_OK;
+}
+
+const struct pw_service *pw_node_service(const struct pw_node *node)
+{
+    return &node->service;
+}
+
+static void wait_until_answered(struct pw_http_server *server, int64_t until_boot_us)
+{
+    struct timespec pause = {.tv_nsec = 5000000};
+    while (server != NULL && pw_http_waiting(server) > 0 && boot_us() < until_boot_us) {
+        nanosleep(&pause, NULL);
+    }
+}
+
+void pw_node_stop(struct pw_node *node)
+{
+    struct pw_service *service = &node->service;
+    int64_t until_boot_us = boot_us() + PW_DRAIN_SECONDS * PW_US_PER_SECOND;
+    atomic_store(&service->stopping, true);
+    if (service->public_server != NULL) {
+        pw_http_drain(service->public_server);
+    }
+    if (node->engines != NULL) {
+        pw_engine_threads_drain(node->engines, until_boot_us);
+    }
+    wait_until_answered(service->public_server, until_boot_us);
+    /* Once the loops have ended nobody asks pool or engines any more. */
+    pw_http_halt(service->public_server);
+    pw_http_halt(service->admin_server);
+    pw_query_pool_free(service->queries);  /* Answers every ask that is left. */
+    pw_engine_threads_free(node->engines); /* Answers every job that is left. */
+    pw_http_stop(service->public_server);
+    pw_http_stop(service->admin_server);
+    pw_node_workers_stop(service->workers);
+    pw_peers_free(node->peers);
+    pw_tokens_free(service->tokens);
+    pw_trust_free(service->trust);
+    pw_secret_free(node->secret, service->secret_bytes);
+    pw_secret_free(node->cluster_key, service->cluster_key.len);
+    pw_secret_free(node->tls_key, node->tls_key_bytes);
+    free(node->tls_certificate);
+    free(node);
+}
+
+enum pw_code pw_node_check(const struct pw_config *config, struct pw_err *err)
+{
+    struct pw_node node = {.config = config};
+    struct pw_ledger ledger;
+    struct pw_galera *galera = NULL;
+    struct pw_galera_options options = pw_node_galera(config);
+    enum pw_code code = read_secrets(&node, err);
+    pw_secret_free(node.secret, node.service.secret_bytes);
+    pw_secret_free(node.cluster_key, node.service.cluster_key.len);
+    pw_secret_free(node.tls_key, node.tls_key_bytes);
+    free(node.tls_certificate);
+    if (code == PW_OK) {
+        code = pw_node_open_ledger(config, true, (struct pw_ledger_wake){0}, &ledger, err);
+    }
+    if (code == PW_OK) {
+        code = ledger.check(ledger.self, err);
+        ledger.close(ledger.self);
+    }
+    if (code == PW_OK) {
+        code = pw_galera_new(&options, &galera, err);
+    }
+    if (code == PW_OK && pw_galera_connect(galera, err) != PW_SQL_OK) {
+        code = PW_ERR_READ_MODEL_DOWN;
+    }
+    pw_galera_free(galera);
+    return code;
+}

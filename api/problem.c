@@ -1,0 +1,84 @@
+/* api/problem.c: errors as HTTP answers them. */
+#include "api/problem.h"
+
+static const uint16_t status_of[PW_KIND_COUNT] = {
+    [PW_KIND_NONE] = 200,           [PW_KIND_INVALID] = 400,   [PW_KIND_UNAUTHENTICATED] = 401,
+    [PW_KIND_FORBIDDEN] = 403,      [PW_KIND_NOT_FOUND] = 404, [PW_KIND_METHOD] = 405,
+    [PW_KIND_NOT_ACCEPTABLE] = 406, [PW_KIND_LENGTH] = 411,    [PW_KIND_TOO_LARGE] = 413,
+    [PW_KIND_MEDIA_TYPE] = 415,     [PW_KIND_REFUSED] = 409,   [PW_KIND_PRECONDITION] = 412,
+    [PW_KIND_UNPROCESSABLE] = 422,  [PW_KIND_TOO_FAST] = 429,  [PW_KIND_UNAVAILABLE] = 503,
+    [PW_KIND_INTERNAL] = 500,
+};
+
+uint32_t pw_problem_status(enum pw_code code)
+{
+    return status_of[pw_error_info(code)->kind];
+}
+
+uint32_t pw_problem_retry_after(enum pw_code code)
+{
+    switch (pw_error_info(code)->kind) {
+    case PW_KIND_TOO_FAST:
+    case PW_KIND_UNAVAILABLE: return 1;
+    default: return 0;
+    }
+}
+
+static void add_errors(struct pw_text *text, const struct pw_violations *violations)
+{
+    pw_text_add_c(text, ",\"errors\":[");
+    for (uint32_t i = 0; i < violations->count; i++) {
+        pw_text_add_c(text, i == 0 ? "{\"pointer\":" : ",{\"pointer\":");
+        pw_text_add_json(text, pw_str_of(violations->items[i].pointer));
+        pw_text_add_c(text, ",\"detail\":");
+        pw_text_add_json(text, pw_str_of(violations->items[i].detail));
+        pw_text_add_c(text, "}");
+    }
+    pw_text_add_c(text, "]");
+}
+
+struct pw_str pw_problem_body(struct pw_arena *arena, enum pw_code code, const char *detail,
+                              const char *trace_id, const struct pw_violations *violations)
+{
+    const struct pw_error_info *info = pw_error_info(code);
+    struct pw_text text;
+    pw_text_init(&text, arena, 512);
+    pw_text_addf(&text, "{\"type\":\"/problems/%s\",\"title\":", info->name);
+    pw_text_add_json(&text, pw_str_of(info->title));
+    pw_text_addf(&text, ",\"status\":%u", pw_problem_status(code));
+    bool is_fault = info->kind == PW_KIND_INTERNAL;
+    if (violations != NULL && violations->more > 0) {
+        pw_text_addf(&text, ",\"detail\":\"%u more are not listed\"", violations->more);
+    } else if (detail != NULL && detail[0] != '\0' && !is_fault) {
+        pw_text_add_c(&text, ",\"detail\":");
+        pw_text_add_json(&text, pw_str_of(detail));
+    }
+    pw_text_addf(&text, ",\"instance\":\"%s\"", trace_id);
+    if (violations != NULL && violations->count > 0) {
+        add_errors(&text, violations);
+    }
+    pw_text_add_c(&text, "}");
+    return pw_text_str(&text);
+}
+
+bool pw_problem_page(struct pw_arena *arena, struct pw_str name, struct pw_str *ret_page)
+{
+    enum pw_code code;
+    if (!pw_error_by_name(name, &code)) {
+        return false;
+    }
+    const struct pw_error_info *info = pw_error_info(code);
+    struct pw_text text;
+    pw_text_init(&text, arena, 1024);
+    pw_text_add_c(&text, "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+                         "<meta name=\"viewport\" content=\"width=device-width\">\n<title>");
+    pw_text_add_html(&text, pw_str_of(info->title));
+    pw_text_add_c(&text, "</title>\n<h1>");
+    pw_text_add_html(&text, pw_str_of(info->title));
+    pw_text_addf(&text, "</h1>\n<p><code>%s</code>, HTTP status %u</p>\n<p>", info->name,
+                 pw_problem_status(code));
+    pw_text_add_html(&text, pw_str_of(info->remedy));
+    pw_text_add_c(&text, "</p>\n</html>\n");
+    *ret_page = pw_text_str(&text);
+    return !text.full;
+}

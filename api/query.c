@@ -1,0 +1,401 @@
+/* api/query.c: query threads, and one ask from statement to JSON. */
+#include "api/query.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "api/log.h"
+#include "commands/memory.h"
+
+#define ATTEMPTS_MAX    4
+#define ARENA_BYTES_MAX (4 * 1024 * 1024)
+#define STATEMENTS_MAX  128 /* Prepared per thread: the table's shapes times the filters in use. */
+
+struct statement {
+    char *sql;
+    struct pw_query *query;
+};
+
+struct worker {
+    struct pw_query_pool *pool;
+    struct pw_galera *galera;
+    struct pw_arena arena; /* For the statement and the rows of one attempt. */
+    struct statement statements[STATEMENTS_MAX];
+    uint32_t statement_count;
+    pthread_t thread;
+    bool started;
+};
+
+struct pw_query_pool {
+    struct worker *workers;
+    uint32_t worker_count;
+    atomic_bool reaches;
+    pthread_mutex_t lock; /* Guards what follows. */
+    pthread_cond_t changed;
+    struct pw_query_ask *first; /* To be asked now. */
+    struct pw_query_ask *last;
+    struct pw_query_ask *waiting; /* To be asked again. */
+    uint32_t count;
+    bool stopping;
+};
+
+static int64_t boot_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return now.tv_sec * PW_US_PER_SECOND + now.tv_nsec / 1000;
+}
+
+/* --- One ask --- */
+
+/* Statements are made once a thread and shape. When the table is full all are made anew: that is
+ * rare, and costs a round trip each. */
+static struct pw_query *statement_of(struct worker *worker, struct pw_str sql)
+{
+    for (uint32_t i = 0; i < worker->statement_count; i++) {
+        if (strcmp(worker->statements[i].sql, sql.ptr) == 0) {
+            return worker->statements[i].query;
+        }
+    }
+    if (worker->statement_count == STATEMENTS_MAX) {
+        for (uint32_t i = 0; i < STATEMENTS_MAX; i++) {
+            pw_query_free(worker->statements[i].query);
+            free(worker->statements[i].sql);
+        }
+        worker->statement_count = 0;
+    }
+    struct statement *statement = &worker->statements[worker->statement_count++];
+    statement->sql = pw_memory_new(sql.len + 1, 1);
+    memcpy(statement->sql, sql.ptr, sql.len);
+    statement->query = pw_galera_prepare(worker->galera, sql.ptr);
+    return statement->query;
+}
+
+static void bind(struct pw_query *query, const struct pw_query_bind *binds, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (binds[i].kind == PW_BIND_ID) {
+            pw_query_bind_id(query, i, &binds[i].id);
+        } else {
+            pw_query_bind_integer(query, i, binds[i].integer);
+        }
+    }
+}
+
+static void write_column(struct pw_text *text, const struct pw_query_column *column,
+                         const struct pw_query *query, uint32_t at)
+{
+    if (pw_query_is_null(query, at)) {
+        pw_text_add_c(text, "null");
+        return;
+    }
+    struct pw_id id;
+    struct pw_str bytes;
+    char hex[65];
+    switch (column->kind) {
+    case PW_ANSWER_ID:
+        id = pw_query_id(query, at);
+        pw_text_add_json_id(text, &id);
+        break;
+    case PW_ANSWER_TEXT: pw_text_add_json(text, pw_query_text(query, at)); break;
+    case PW_ANSWER_COUNT: pw_text_addf(text, "%lld", (long long)pw_query_integer(query, at)); break;
+    case PW_ANSWER_AT: pw_text_add_json_at(text, pw_query_integer(query, at)); break;
+    case PW_ANSWER_HASH:
+        bytes = pw_query_text(query, at);
+        pw_hex_format(bytes.ptr, bytes.len == 32 ? 32 : 0, hex);
+        pw_text_add_json(text, pw_str_of(hex));
+        break;
+    case PW_ANSWER_WORD:
+        pw_text_add_json(text, pw_str_of(column->words[pw_query_integer(query, at)]));
+        break;
+    }
+}
+
+#define POSITION_COLUMNS 2
+
+static void write_row(struct pw_text *text, struct pw_query_ask *ask, const struct pw_query *query)
+{
+    const struct pw_query_info *info = ask->info;
+    for (uint32_t i = 0; i < info->column_count; i++) {
+        pw_text_addf(text, "%s\"%s\":", i == 0 ? "{" : ",", info->columns[i].name);
+        write_column(text, &info->columns[i], query, POSITION_COLUMNS + i);
+        if (strcmp(info->columns[i].name, "version") == 0) {
+            ask->version = (uint32_t)pw_query_integer(query, POSITION_COLUMNS + i);
+        }
+        if (info->order_column != NULL && strcmp(info->columns[i].sql, info->order_column) == 0) {
+            ask->next_after.order_at_us = pw_query_integer(query, POSITION_COLUMNS + i);
+        }
+    }
+    ask->next_after.key = pw_query_id(query, POSITION_COLUMNS);
+    pw_text_add_c(text, "}");
+}
+
+/* Reads the rows that an opened query gives. */
+static enum pw_code take_rows(struct worker *worker, struct pw_query_ask *ask,
+                              struct pw_query *query)
+{
+    struct pw_text text;
+    uint32_t count = 0;
+    pw_text_init(&text, &worker->arena, 1024);
+    pw_text_add_c(&text, ask->info->is_list ? "[" : "");
+    if (!pw_query_next(query)) {
+        return PW_ERR_READ_MODEL_BEHIND; /* It was never read by a worker. */
+    }
+    struct pw_str head = pw_query_text(query, 1);
+    ask->position.partition = ask->partition;
+    ask->position.offset = pw_query_integer(query, 0);
+    memcpy(ask->position.head, head.len >= 4 ? head.ptr : "\0\0\0", 4);
+    if (ask->position.offset < 0) {
+        return PW_ERR_READ_MODEL_BEHIND;
+    }
+    bool more = !pw_query_is_null(query, POSITION_COLUMNS);
+    while (more && count < (ask->info->is_list ? ask->limit : 1)) {
+        pw_text_add_c(&text, count > 0 ? "," : "");
+        write_row(&text, ask, query);
+        count++;
+        more = pw_query_next(query);
+    }
+    ask->has_next = ask->info->is_list && more;
+    pw_text_add_c(&text, ask->info->is_list ? "]" : "");
+    ask->body = pw_text_str(&text); /* Copied into the ask's arena once it is final. */
+    if (text.full) {
+        return PW_ERR_INTERNAL;
+    }
+    return count == 0 && !ask->info->is_list ? PW_ERR_NOT_FOUND : PW_OK;
+}
+
+/* How the position that was read stands to the one that was asked for. */
+static enum pw_code check_position(const struct pw_query_ask *ask)
+{
+    const struct pw_position *wanted = &ask->min_position.position;
+    if (!ask->has_min_position || ask->position.offset > wanted->offset) {
+        return PW_OK;
+    }
+    if (ask->position.offset < wanted->offset) {
+        return PW_ERR_READ_MODEL_BEHIND;
+    }
+    bool same = memcmp(ask->position.head, wanted->head, sizeof wanted->head) == 0;
+    return same || !ask->min_position.has_head ? PW_OK : PW_ERR_POSITION_DIVERGED;
+}
+
+static enum pw_code run_ask(struct worker *worker, struct pw_query_ask *ask)
+{
+    struct pw_query_bind binds[PW_QUERY_BINDS_MAX];
+    uint32_t bind_count = 0;
+    struct pw_err err = {0};
+    pw_arena_reset(&worker->arena);
+    struct pw_str sql = pw_query_compose(ask, &worker->arena, binds, &bind_count);
+    if (sql.ptr == NULL) {
+        return PW_ERR_INTERNAL;
+    }
+    struct pw_query *query = statement_of(worker, sql);
+    enum pw_sql result = PW_SQL_MOVE;
+    bind(query, binds, bind_count);
+    for (int attempt = 0; attempt < ATTEMPTS_MAX && result != PW_SQL_OK; attempt++) {
+        result = pw_query_open(query, &err);
+        if (result == PW_SQL_FAULT) {
+            pw_log(PW_LOG_ERROR, "queries", ask->partition, NULL, "%s: %s", ask->info->name,
+                   err.detail);
+            return PW_ERR_INTERNAL;
+        }
+    }
+    atomic_store_explicit(&worker->pool->reaches, result == PW_SQL_OK, memory_order_relaxed);
+    if (result != PW_SQL_OK) {
+        return PW_ERR_READ_MODEL_DOWN;
+    }
+    enum pw_code code = take_rows(worker, ask, query);
+    if (code == PW_OK || code == PW_ERR_NOT_FOUND) {
+        enum pw_code position_code = check_position(ask);
+        code = position_code != PW_OK ? position_code : code;
+    }
+    return code;
+}
+
+/* --- The pool --- */
+
+static void push(struct pw_query_pool *pool, struct pw_query_ask *ask)
+{
+    ask->next = NULL;
+    if (pool->last != NULL) {
+        pool->last->next = ask;
+    } else {
+        pool->first = ask;
+    }
+    pool->last = ask;
+}
+
+/* Moves what is due from the waiting to those to be asked; gives when the next one is due. */
+static int64_t promote_due(struct pw_query_pool *pool, int64_t now_us)
+{
+    int64_t next_us = INT64_MAX;
+    struct pw_query_ask **link = &pool->waiting;
+    while (*link != NULL) {
+        struct pw_query_ask *ask = *link;
+        if (ask->due_boot_us <= now_us || pool->stopping) {
+            *link = ask->next;
+            push(pool, ask);
+        } else {
+            next_us = ask->due_boot_us < next_us ? ask->due_boot_us : next_us;
+            link = &ask->next;
+        }
+    }
+    return next_us;
+}
+
+/* The next ask, or NULL at the end. */
+static struct pw_query_ask *take(struct pw_query_pool *pool, bool *ret_stopping)
+{
+    pthread_mutex_lock(&pool->lock);
+    int64_t next_us = promote_due(pool, boot_us());
+    while (pool->first == NULL && !pool->stopping) {
+        if (next_us == INT64_MAX) {
+            pthread_cond_wait(&pool->changed, &pool->lock);
+        } else {
+            struct timespec until;
+            clock_gettime(CLOCK_MONOTONIC, &until);
+            int64_t wait_us = next_us - boot_us();
+            wait_us = wait_us < 0 ? 0 : wait_us;
+            int64_t sum_ns = until.tv_nsec + wait_us * 1000;
+            until.tv_sec += sum_ns / 1000000000;
+            until.tv_nsec = sum_ns % 1000000000;
+            pthread_cond_timedwait(&pool->changed, &pool->lock, &until);
+        }
+        next_us = promote_due(pool, boot_us());
+    }
+    struct pw_query_ask *ask = pool->first;
+    if (ask != NULL) {
+        pool->first = ask->next;
+        pool->last = pool->first == NULL ? NULL : pool->last;
+    }
+    *ret_stopping = pool->stopping;
+    pthread_mutex_unlock(&pool->lock);
+    return ask;
+}
+
+static void ask_again(struct pw_query_pool *pool, struct pw_query_ask *ask)
+{
+    pthread_mutex_lock(&pool->lock);
+    ask->due_boot_us = boot_us() + PW_QUERY_AGAIN_US;
+    ask->next = pool->waiting;
+    pool->waiting = ask;
+    pthread_cond_signal(&pool->changed);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void answer(struct pw_query_pool *pool, struct pw_query_ask *ask, enum pw_code code)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->count--;
+    pthread_mutex_unlock(&pool->lock);
+    ask->code = code;
+    ask->done(ask);
+}
+
+static void *run(void *self)
+{
+    struct worker *worker = self;
+    struct pw_query_ask *ask;
+    bool stopping = false;
+    while ((ask = take(worker->pool, &stopping)) != NULL) {
+        enum pw_code code = stopping ? PW_ERR_STOPPING : run_ask(worker, ask);
+        if (code == PW_ERR_READ_MODEL_BEHIND && boot_us() < ask->give_up_boot_us) {
+            ask_again(worker->pool, ask);
+            continue;
+        }
+        if (code == PW_OK) {
+            ask->body = pw_arena_copy(ask->arena, ask->body);
+            code = ask->body.ptr != NULL ? PW_OK : PW_ERR_INTERNAL;
+        }
+        answer(worker->pool, ask, code);
+    }
+    return NULL;
+}
+
+static enum pw_code worker_start(struct pw_query_pool *pool, struct worker *worker,
+                                 const struct pw_galera_options *options, uint32_t number,
+                                 struct pw_err *err)
+{
+    struct pw_galera_options own = *options;
+    own.first_node += number;
+    worker->pool = pool;
+    pw_arena_init(&worker->arena, ARENA_BYTES_MAX);
+    enum pw_code code = pw_galera_new(&own, &worker->galera, err);
+    if (code == PW_OK && pthread_create(&worker->thread, NULL, run, worker) != 0) {
+        code = pw_fail(err, PW_ERR_INTERNAL, "no more threads");
+    }
+    worker->started = code == PW_OK;
+    return code;
+}
+
+enum pw_code pw_query_pool_new(const struct pw_galera_options *options, uint32_t threads,
+                               struct pw_query_pool **ret_pool, struct pw_err *err)
+{
+    struct pw_query_pool *pool = pw_memory_new(1, sizeof *pool);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&pool->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&pool->lock, NULL);
+    pool->workers = pw_memory_new(threads, sizeof *pool->workers);
+    for (uint32_t i = 0; i < threads; i++) {
+        pool->worker_count = i + 1;
+        enum pw_code code = worker_start(pool, &pool->workers[i], options, i, err);
+        if (code != PW_OK) {
+            pw_query_pool_free(pool);
+            return code;
+        }
+    }
+    *ret_pool = pool;
+    return PW_OK;
+}
+
+enum pw_code pw_query_submit(struct pw_query_pool *pool, struct pw_query_ask *ask)
+{
+    enum pw_code code = PW_OK;
+    pthread_mutex_lock(&pool->lock);
+    if (pool->stopping) {
+        code = PW_ERR_STOPPING;
+    } else if (pool->count == PW_QUERY_QUEUE_MAX) {
+        code = PW_ERR_QUEUE_FULL;
+    } else {
+        pool->count++;
+        push(pool, ask);
+        pthread_cond_signal(&pool->changed);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return code;
+}
+
+void pw_query_pool_free(struct pw_query_pool *pool)
+{
+    if (pool == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&pool->lock);
+    pool->stopping = true;
+    pthread_cond_broadcast(&pool->changed);
+    pthread_mutex_unlock(&pool->lock);
+    for (uint32_t i = 0; i < pool->worker_count; i++) {
+        struct worker *worker = &pool->workers[i];
+        if (worker->started) {
+            pthread_join(worker->thread, NULL);
+        }
+        for (uint32_t j = 0; j < worker->statement_count; j++) {
+            free(worker->statements[j].sql);
+        }
+        pw_galera_free(worker->galera);
+        pw_arena_close(&worker->arena);
+    }
+    pthread_cond_destroy(&pool->changed);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool->workers);
+    free(pool);
+}
+
+bool pw_query_pool_reaches(const struct pw_query_pool *pool)
+{
+    return atomic_load_explicit(&pool->reaches, memory_order_relaxed);
+}

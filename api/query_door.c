@@ -1,0 +1,350 @@
+/* api/query_door.c: a query, from HTTP to a query thread and back. */
+#include <stdio.h>
+#include <time.h>
+
+#include "api/door.h"
+#include "api/headers.h"
+#include "api/log.h"
+
+#define LIMIT_DEFAULT    50
+#define WAIT_SECONDS     2
+#define WAIT_SECONDS_MAX 10
+
+struct exchange {
+    struct pw_query_ask ask; /* First: done gets the ask, and finds the request by it. */
+    struct pw_http_request *request;
+    const struct pw_route *route;
+    struct pw_violations violations;
+};
+
+static const char *pointer_of(struct pw_http_request *request, struct pw_str name)
+{
+    return pw_text_format(&request->arena, "/%.*s", (int)(name.len < 64 ? name.len : 64), name.ptr);
+}
+
+static void refuse(struct exchange *exchange, struct pw_str name, const char *detail)
+{
+    const char *pointer = pointer_of(exchange->request, name);
+    pw_door_violation(&exchange->violations, pointer != NULL ? pointer : "/", detail);
+}
+
+/* --- Query parameters --- */
+
+static bool parse_word(const char *const *words, struct pw_str value, int64_t *ret_number)
+{
+    for (int64_t i = 0; words[i] != NULL; i++) {
+        if (value.len > 0 && pw_str_equal(value, pw_str_of(words[i]))) {
+            *ret_number = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void take_filter(struct exchange *exchange, uint32_t number, struct pw_str value)
+{
+    struct pw_query_ask *ask = &exchange->ask;
+    const struct pw_query_filter *filter = &ask->info->filters[number];
+    struct pw_str name = pw_str_of(filter->name);
+    bool good;
+    const char *detail;
+    switch (filter->kind) {
+    case PW_ANSWER_ID:
+        good = pw_id_parse(value, &ask->filter_ids[number]);
+        detail = "must be a UUID";
+        break;
+    case PW_ANSWER_AT:
+        good = pw_at_parse(value, &ask->filter_numbers[number]);
+        detail = "must be a moment as RFC 3339 has it; write + as %2B";
+        break;
+    default:
+        good = parse_word(filter->words, value, &ask->filter_numbers[number]);
+        detail = "is none of the words that there are";
+        break;
+    }
+    if (!good) {
+        refuse(exchange, name, detail);
+    } else if ((ask->filter_bits & (UINT32_C(1) << number)) != 0) {
+        refuse(exchange, name, "is given twice");
+    }
+    ask->filter_bits |= UINT32_C(1) << number;
+}
+
+static bool take_limit(struct pw_str value, uint32_t *ret_limit)
+{
+    uint32_t limit = 0;
+    for (size_t i = 0; i < value.len && i < 4; i++) {
+        if (value.ptr[i] < '0' || value.ptr[i] > '9') {
+            return false;
+        }
+        limit = 10 * limit + (uint32_t)(value.ptr[i] - '0');
+    }
+    *ret_limit = limit;
+    return value.len > 0 && value.len < 4 && limit >= 1 && limit <= PW_QUERY_LIMIT_MAX;
+}
+
+static void take_page(struct exchange *exchange, const struct pw_http_param *param)
+{
+    struct pw_query_ask *ask = &exchange->ask;
+    if (pw_str_equal(param->name, PW_STR("limit"))) {
+        if (!take_limit(param->value, &ask->limit)) {
+            refuse(exchange, param->name, "must be a whole number from 1 to 500");
+        }
+    } else if (!pw_cursor_parse(param->value, exchange->route->number, &ask->after)) {
+        refuse(exchange, param->name, "is not what `next` of this list gave");
+    } else {
+        ask->has_after = true;
+    }
+}
+
+static bool is_repeated(const struct pw_http_request *request, uint32_t number)
+{
+    for (uint32_t i = 0; i < number; i++) {
+        if (pw_str_equal(request->params[i].name, request->params[number].name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void take_param(struct exchange *exchange, uint32_t number)
+{
+    const struct pw_http_param *param = &exchange->request->params[number];
+    struct pw_query_ask *ask = &exchange->ask;
+    for (uint32_t i = 0; i < PW_QUERY_FILTERS_MAX && ask->info->filters[i].name != NULL; i++) {
+        const struct pw_query_filter *filter = &ask->info->filters[i];
+        bool may = filter->roles == 0 || (filter->roles & ask->actor_roles) != 0;
+        if (may && pw_str_equal(param->name, pw_str_of(filter->name))) {
+            take_filter(exchange, i, param->value);
+            return;
+        }
+    }
+    bool is_page = ask->info->is_list && (pw_str_equal(param->name, PW_STR("limit")) ||
+                                          pw_str_equal(param->name, PW_STR("after")));
+    if (!is_page) {
+        refuse(exchange, param->name, "there is no such query parameter");
+    } else if (is_repeated(exchange->request, number)) {
+        refuse(exchange, param->name, "is given twice");
+    } else {
+        take_page(exchange, param);
+    }
+}
+
+/* --- Headers and path --- */
+
+static int64_t boot_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return now.tv_sec * PW_US_PER_SECOND + now.tv_nsec / 1000;
+}
+
+/* Of several positions for one partition the furthest counts. */
+static bool take_positions(struct pw_service *service, struct exchange *exchange)
+{
+    struct pw_http_request *request = exchange->request;
+    struct pw_query_ask *ask = &exchange->ask;
+    struct pw_min_position positions[PW_POSITIONS_MAX];
+    uint32_t count = 0;
+    uint32_t wait_seconds = WAIT_SECONDS;
+    struct pw_str value = request->headers[PW_HEADER_MIN_POSITION];
+    if (value.ptr != NULL && !pw_header_positions(value, positions, &count)) {
+        pw_door_problem(request, PW_ERR_MALFORMED,
+                        "Pw-Min-Position must be positions as Pw-Position has them", NULL);
+        return false;
+    }
+    pw_header_prefer_wait(request->headers[PW_HEADER_PREFER], &wait_seconds);
+    wait_seconds = wait_seconds > WAIT_SECONDS_MAX ? WAIT_SECONDS_MAX : wait_seconds;
+    ask->give_up_boot_us = boot_us() + wait_seconds * PW_US_PER_SECOND;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pw_position *position = &positions[i].position;
+        if (position->partition >= service->partition_count) {
+            pw_door_problem(request, PW_ERR_MALFORMED,
+                            "Pw-Min-Position names a partition that there is not", NULL);
+            return false;
+        }
+        if (position->partition == ask->partition &&
+            (!ask->has_min_position || position->offset > ask->min_position.position.offset)) {
+            ask->has_min_position = true;
+            ask->min_position = positions[i];
+        }
+    }
+    return true;
+}
+
+/* The thing is named by the last `{...}` of the path; a list may be narrowed by one. */
+static bool take_path(struct exchange *exchange)
+{
+    const struct pw_query_info *info = exchange->ask.info;
+    struct pw_http_request *request = exchange->request;
+    bool good = true;
+    if (!info->is_list) {
+        good = pw_id_parse(request->segments[request->segment_count - 1], &exchange->ask.key);
+    } else if (info->param_name != NULL) {
+        struct pw_str param = pw_route_param(exchange->route, request, pw_str_of(info->param_name));
+        good = pw_id_parse(param, &exchange->ask.param);
+    }
+    if (!good) {
+        pw_door_problem(request, PW_ERR_NOT_FOUND, NULL, NULL);
+    }
+    return good;
+}
+
+static bool read_request(struct pw_service *service, struct exchange *exchange)
+{
+    struct pw_http_request *request = exchange->request;
+    if (!pw_header_accepts(request->headers[PW_HEADER_ACCEPT], PW_STR("application/json"))) {
+        pw_door_problem(request, PW_ERR_NOT_ACCEPTABLE, NULL, NULL);
+        return false;
+    }
+    if (!take_path(exchange)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < request->param_count; i++) {
+        take_param(exchange, i);
+    }
+    if (exchange->violations.count > 0) {
+        pw_door_problem(request, PW_ERR_INVALID, NULL, &exchange->violations);
+        return false;
+    }
+    return take_positions(service, exchange);
+}
+
+/* --- Answers --- */
+
+/* What is neither letter, digit nor -._~ is percent-encoded. */
+static void add_encoded(struct pw_text *text, struct pw_str value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char letter = (unsigned char)value.ptr[i];
+        bool plain = (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') ||
+                     (letter >= 'A' && letter <= 'Z') || letter == '-' || letter == '.' ||
+                     letter == '_' || letter == '~';
+        pw_text_addf(text, plain ? "%c" : "%%%02X", letter);
+    }
+}
+
+/* The address of the next page: this one's, with another `after`. */
+static const char *next_link(struct exchange *exchange, const char *cursor)
+{
+    struct pw_http_request *request = exchange->request;
+    struct pw_text text;
+    pw_text_init(&text, &request->arena, 256);
+    pw_text_add_c(&text, "<");
+    for (uint32_t i = 0; i < request->segment_count; i++) {
+        pw_text_add_c(&text, "/");
+        add_encoded(&text, request->segments[i]);
+    }
+    pw_text_add_c(&text, "?");
+    for (uint32_t i = 0; i < request->param_count; i++) {
+        if (!pw_str_equal(request->params[i].name, PW_STR("after"))) {
+            add_encoded(&text, request->params[i].name);
+            pw_text_add_c(&text, "=");
+            add_encoded(&text, request->params[i].value);
+            pw_text_add_c(&text, "&");
+        }
+    }
+    pw_text_addf(&text, "after=%s>; rel=\"next\"", cursor);
+    return pw_text_c(&text);
+}
+
+static struct pw_str list_body(struct exchange *exchange)
+{
+    struct pw_query_ask *ask = &exchange->ask;
+    struct pw_text text;
+    char cursor[PW_CURSOR_TEXT_BYTES + 1];
+    pw_text_init(&text, &exchange->request->arena, ask->body.len + 96);
+    pw_text_add_c(&text, "{\"items\":");
+    pw_text_add(&text, ask->body);
+    pw_text_add_c(&text, ",\"next\":");
+    if (ask->has_next) {
+        pw_cursor_format(&ask->next_after, exchange->route->number, cursor);
+        pw_text_addf(&text, "\"%s\"}", cursor);
+        pw_http_header(exchange->request, "Link", next_link(exchange, cursor));
+    } else {
+        pw_text_add_c(&text, "null}");
+    }
+    return pw_text_str(&text);
+}
+
+static void answer_found(struct exchange *exchange)
+{
+    struct pw_http_request *request = exchange->request;
+    struct pw_query_ask *ask = &exchange->ask;
+    struct pw_str body = ask->body;
+    const char *etag = NULL;
+    if (ask->info->is_list) {
+        char hex[33];
+        body = list_body(exchange);
+        struct pw_hash hash = pw_sha256(body.ptr, body.len, NULL, 0);
+        pw_hex_format(hash.bytes, 16, hex);
+        etag = pw_text_format(&request->arena, "W/\"%s\"", hex);
+    } else {
+        etag = pw_text_format(&request->arena, "\"%u\"", ask->version);
+    }
+    pw_http_header(request, "ETag", etag);
+    pw_door_private(request);
+    struct pw_str none_match = request->headers[PW_HEADER_IF_NONE_MATCH];
+    /* A slot's free seats change with its reservations, its ETag only with its own stream. */
+    if (none_match.ptr != NULL && !ask->info->counts_others && etag != NULL &&
+        pw_header_none_match_hits(none_match, pw_str_of(etag))) {
+        pw_http_answer(request, 304, NULL, (struct pw_str){"", 0});
+        return;
+    }
+    pw_http_answer(request, 200, "application/json", body);
+}
+
+static void finish(struct pw_http_request *request)
+{
+    struct exchange *exchange = request->state;
+    struct pw_query_ask *ask = &exchange->ask;
+    bool was_read = ask->code == PW_OK || ask->code == PW_ERR_NOT_FOUND ||
+                    ask->code == PW_ERR_READ_MODEL_BEHIND || ask->code == PW_ERR_POSITION_DIVERGED;
+    if (was_read && ask->position.offset >= 0) {
+        pw_door_position(request, &ask->position);
+    }
+    if (ask->code == PW_OK) {
+        answer_found(exchange);
+    } else {
+        pw_door_problem(request, ask->code, NULL, NULL);
+    }
+}
+
+static void on_done(struct pw_query_ask *ask)
+{
+    pw_http_complete(((struct exchange *)ask)->request);
+}
+
+void pw_query_door(struct pw_service *service, struct pw_http_request *request,
+                   const struct pw_route *route, const struct pw_actor *actor)
+{
+    struct exchange *exchange = pw_arena_take(&request->arena, sizeof *exchange);
+    if (exchange == NULL) {
+        pw_door_problem(request, PW_ERR_QUEUE_FULL, NULL, NULL);
+        return;
+    }
+    exchange->request = request;
+    exchange->route = route;
+    struct pw_query_ask *ask = &exchange->ask;
+    *ask = (struct pw_query_ask){
+        .info = &pw_queries[route->number],
+        .arena = &request->arena,
+        .tenant_id = actor->tenant_id,
+        .actor_id = actor->id,
+        .actor_roles = actor->roles,
+        .partition = pw_partition_of(&actor->tenant_id, service->partition_count),
+        .limit = LIMIT_DEFAULT,
+        .position = {.offset = -1},
+        .done = on_done,
+    };
+    if (!read_request(service, exchange)) {
+        return;
+    }
+    request->state = exchange;
+    pw_http_wait(request, finish);
+    enum pw_code code = pw_query_submit(service->queries, ask);
+    if (code != PW_OK) {
+        ask->code = code;
+        pw_http_complete(request);
+    }
+}

@@ -1,0 +1,188 @@
+/* api/query_sql.c: the statement of an ask, out of the table of queries. */
+#include "api/query.h"
+
+struct composer {
+    struct pw_text text;
+    struct pw_query_bind *binds;
+    uint32_t count;
+};
+
+static void bind_id(struct composer *composer, const struct pw_id *id)
+{
+    assert(composer->count < PW_QUERY_BINDS_MAX);
+    composer->binds[composer->count++] = (struct pw_query_bind){.kind = PW_BIND_ID, .id = *id};
+}
+
+static void bind_integer(struct composer *composer, int64_t value)
+{
+    assert(composer->count < PW_QUERY_BINDS_MAX);
+    composer->binds[composer->count++] =
+        (struct pw_query_bind){.kind = PW_BIND_INTEGER, .integer = value};
+}
+
+/* Which scopes apply; none where one of them is everything. */
+static uint32_t scopes_of(const struct pw_query_ask *ask)
+{
+    uint32_t bits = 0;
+    for (uint32_t i = 0; i < PW_QUERY_SCOPES_MAX; i++) {
+        const struct pw_query_scope *scope = &ask->info->scopes[i];
+        if ((scope->roles & ask->actor_roles) != 0) {
+            if (scope->sql == NULL) {
+                return 0;
+            }
+            bits |= UINT32_C(1) << i;
+        }
+    }
+    assert(bits != 0); /* The route's roles are those of its scopes. */
+    return bits;
+}
+
+static bool reads_exams(const struct pw_query_ask *ask, uint32_t scopes)
+{
+    for (uint32_t i = 0; i < PW_QUERY_SCOPES_MAX; i++) {
+        if ((scopes & (UINT32_C(1) << i)) != 0 && ask->info->scopes[i].of_exams) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_scopes(struct composer *composer, const struct pw_query_ask *ask, uint32_t scopes)
+{
+    const char *joint = " AND (";
+    for (uint32_t i = 0; i < PW_QUERY_SCOPES_MAX; i++) {
+        if ((scopes & (UINT32_C(1) << i)) != 0) {
+            pw_text_addf(&composer->text, "%s%s", joint, ask->info->scopes[i].sql);
+            bind_id(composer, &ask->actor_id);
+            joint = " OR ";
+        }
+    }
+    pw_text_add_c(&composer->text, scopes != 0 ? ")" : "");
+}
+
+static void add_filters(struct composer *composer, const struct pw_query_ask *ask)
+{
+    for (uint32_t i = 0; i < PW_QUERY_FILTERS_MAX; i++) {
+        if ((ask->filter_bits & (UINT32_C(1) << i)) == 0) {
+            continue;
+        }
+        pw_text_addf(&composer->text, " AND %s", ask->info->filters[i].sql);
+        if (ask->info->filters[i].kind == PW_ANSWER_ID) {
+            bind_id(composer, &ask->filter_ids[i]);
+        } else {
+            bind_integer(composer, ask->filter_numbers[i]);
+        }
+    }
+}
+
+static void add_after(struct composer *composer, const struct pw_query_ask *ask)
+{
+    const struct pw_query_info *info = ask->info;
+    if (!ask->has_after) {
+        return;
+    }
+    if (info->order_column == NULL) {
+        pw_text_addf(&composer->text, " AND %s > ?", info->key_column);
+        bind_id(composer, &ask->after.key);
+        return;
+    }
+    /* The first condition lets the index begin there; the second one makes it exact. */
+    pw_text_addf(&composer->text, " AND %s >= ? AND (%s > ? OR %s > ?)", info->order_column,
+                 info->order_column, info->key_column);
+    bind_integer(composer, ask->after.order_at_us);
+    bind_integer(composer, ask->after.order_at_us);
+    bind_id(composer, &ask->after.key);
+}
+
+/* Rows are joined to their position on the left, so that an empty answer has its position too. */
+static void add_from(struct composer *composer, const struct pw_query_ask *ask, bool exams)
+{
+    const char *projection = ask->info->projection;
+    pw_text_addf(&composer->text,
+                 " FROM pw_projections g JOIN pw_positions p ON p.projection = '%s' AND "
+                 "p.generation = g.generation AND p.partition_number = ?",
+                 projection);
+    bind_integer(composer, ask->partition);
+    if (exams) {
+        pw_text_add_c(&composer->text,
+                      " JOIN pw_projections ge ON ge.name = 'exams' JOIN pw_positions pe ON "
+                      "pe.projection = 'exams' AND pe.generation = ge.generation AND "
+                      "pe.partition_number = ?");
+        bind_integer(composer, ask->partition);
+    }
+    pw_text_addf(&composer->text,
+                 " LEFT JOIN %s t ON t.generation = g.generation AND t.tenant_id = ?", projection);
+    bind_id(composer, &ask->tenant_id);
+}
+
+struct pw_str pw_query_compose(const struct pw_query_ask *ask, struct pw_arena *arena,
+                               struct pw_query_bind *ret_binds, uint32_t *ret_bind_count)
+{
+    const struct pw_query_info *info = ask->info;
+    struct composer composer = {.binds = ret_binds};
+    uint32_t scopes = scopes_of(ask);
+    bool exams = reads_exams(ask, scopes);
+    pw_text_init(&composer.text, arena, 2048);
+    /* What reads two read models is as current as the one that is behind. */
+    pw_text_add_c(&composer.text, exams ? "SELECT LEAST(p.record_offset, pe.record_offset), "
+                                          "IF(pe.record_offset < p.record_offset, pe.head, p.head)"
+                                        : "SELECT p.record_offset, p.head");
+    for (uint32_t i = 0; i < info->column_count; i++) {
+        pw_text_addf(&composer.text, ", %s", info->columns[i].sql);
+    }
+    add_from(&composer, ask, exams);
+    if (info->fixed != NULL) {
+        pw_text_addf(&composer.text, " AND %s", info->fixed);
+    }
+    if (!info->is_list) {
+        pw_text_addf(&composer.text, " AND %s = ?", info->key_column);
+        bind_id(&composer, &ask->key);
+    } else if (info->param_name != NULL) {
+        pw_text_addf(&composer.text, " AND %s = ?", info->param_column);
+        bind_id(&composer, &ask->param);
+    }
+    add_scopes(&composer, ask, scopes);
+    add_filters(&composer, ask);
+    add_after(&composer, ask);
+    pw_text_addf(&composer.text, " WHERE g.name = '%s'", info->projection);
+    if (info->is_list) {
+        pw_text_addf(&composer.text, " ORDER BY %s%s%s LIMIT ?",
+                     info->order_column != NULL ? info->order_column : "",
+                     info->order_column != NULL ? ", " : "", info->key_column);
+        bind_integer(&composer, ask->limit + 1);
+    }
+    *ret_bind_count = composer.count;
+    const char *sql = pw_text_c(&composer.text);
+    return sql != NULL ? pw_str_of(sql) : (struct pw_str){NULL, 0};
+}
+
+/* The number of the query, 8 bytes of the order, 16 of the key: 25 bytes as base64url. */
+void pw_cursor_format(const struct pw_query_after *after, uint32_t query, char *ret_text)
+{
+    uint8_t bytes[25];
+    bytes[0] = (uint8_t)query;
+    for (int i = 0; i < 8; i++) {
+        bytes[1 + i] = (uint8_t)((uint64_t)after->order_at_us >> (56 - 8 * i));
+    }
+    memcpy(bytes + 9, after->key.bytes, 16);
+    static_assert(PW_BASE64URL_BYTES(sizeof bytes) == PW_CURSOR_TEXT_BYTES, "a cursor's length");
+    pw_base64url_format(bytes, sizeof bytes, ret_text);
+}
+
+bool pw_cursor_parse(struct pw_str text, uint32_t query, struct pw_query_after *ret_after)
+{
+    uint8_t bytes[25];
+    uint64_t order = 0;
+    if (!pw_base64url_parse(text, bytes, sizeof bytes) || bytes[0] != query) {
+        return false;
+    }
+    for (int i = 0; i < 8; i++) {
+        order = order << 8 | bytes[1 + i];
+    }
+    if (order > (uint64_t)PW_AT_US_MAX) {
+        return false;
+    }
+    ret_after->order_at_us = (int64_t)order;
+    memcpy(ret_after->key.bytes, bytes + 9, 16);
+    return true;
+}

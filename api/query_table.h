@@ -1,0 +1,70 @@
+/* api/query_table.h: what can be asked of the read models: one table, pw_queries.
+ *
+ * Contract  Adding a query touches one entry of the table: routes, roles, SQL, JSON, filters and
+ *           pages follow from it. Paths start after /v1/tenants/{tenant}. A thing is named by the
+ *           last `{...}` of its path; a list has pages in the order of (order column, key column),
+ *           or of the key alone. Every table of a read model has the columns generation and
+ *           tenant_id, and is read as alias `t`.
+ * Threads   Constant. */
+#ifndef PW_API_QUERY_TABLE_H
+#define PW_API_QUERY_TABLE_H
+
+#include "schemas/schema.h"
+
+enum pw_answer_kind {
+    PW_ANSWER_ID,
+    PW_ANSWER_TEXT,
+    PW_ANSWER_COUNT,
+    PW_ANSWER_AT,
+    PW_ANSWER_HASH,
+    PW_ANSWER_WORD /* A number that `words` names. */
+};
+
+struct pw_query_column {
+    const char *name; /* In JSON. */
+    const char *sql;
+    enum pw_answer_kind kind;
+    const char *const *words; /* From 0; NULL at the end. */
+};
+
+struct pw_query_filter {
+    const char *name; /* Of the query parameter. */
+    const char *sql;  /* A condition with one `?`. */
+    enum pw_answer_kind kind;
+    uint32_t roles; /* Who may use it; for others it is unknown. 0: everybody. */
+    const char *const *words;
+};
+
+/* What somebody with one of these roles sees. With several roles: all that any of them sees. */
+struct pw_query_scope {
+    uint32_t roles;
+    const char *sql; /* A condition with one `?`, the actor's id; NULL: everything of the tenant. */
+    bool of_exams;   /* It reads `exams e` as well, whose generation is ge. */
+};
+
+#define PW_QUERY_FILTERS_MAX 6
+#define PW_QUERY_SCOPES_MAX  3
+
+struct pw_query_info {
+    const char *name;
+    const char *path;
+    const char *doc;
+    uint32_t roles;
+    bool is_list;
+    const char *projection; /* Also the table's name. */
+    const char *key_column;
+    const char *order_column; /* Microseconds; NULL: the key alone. */
+    bool counts_others;       /* It shows more than its stream's version tells: never a 304. */
+    const char *fixed;        /* A condition that always holds, or NULL. */
+    const char *param_name;   /* An id of the path that a list is narrowed by, or NULL. */
+    const char *param_column;
+    const struct pw_query_column *columns; /* The first is the key. */
+    uint32_t column_count;
+    struct pw_query_filter filters[PW_QUERY_FILTERS_MAX]; /* Until one has no name. */
+    struct pw_query_scope scopes[PW_QUERY_SCOPES_MAX];
+};
+
+extern const struct pw_query_info pw_queries[];
+extern const uint32_t pw_query_count;
+
+#endif

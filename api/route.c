@@ -1,0 +1,124 @@
+/* api/route.c: which address means what. */
+#include "api/route.h"
+
+#include "api/query_table.h"
+#include "api/text.h"
+
+#define PUBLIC_PREFIX   "/v1/tenants/{tenant}"
+#define INTERNAL_PREFIX "/internal"
+
+static bool is_param(struct pw_str segment)
+{
+    return segment.len > 2 && segment.ptr[0] == '{';
+}
+
+static void add_segments(struct pw_route *route, const char *path)
+{
+    while (*path == '/') {
+        path++;
+        size_t len = strcspn(path, "/");
+        assert(route->segment_count < PW_HTTP_SEGMENTS_MAX);
+        route->segments[route->segment_count++] = (struct pw_str){path, len};
+        path += len;
+    }
+}
+
+static struct pw_route *add(struct pw_routes *routes, enum pw_route_kind kind, const char *name,
+                            const char *prefix, const char *path)
+{
+    assert(routes->count < PW_HTTP_ROUTES_MAX);
+    struct pw_route *route = &routes->routes[routes->count++];
+    *route = (struct pw_route){.kind = kind, .name = name, .prefix = prefix, .path = path};
+    route->methods = PW_HTTP_GET | PW_HTTP_HEAD;
+    add_segments(route, prefix);
+    add_segments(route, path);
+    return route;
+}
+
+static void add_commands(struct pw_routes *routes, enum pw_door door)
+{
+    for (int type = 0; type < PW_COMMAND_COUNT; type++) {
+        const struct pw_command_info *info = pw_command_info((enum pw_command_type)type);
+        if (info->door != door) {
+            continue;
+        }
+        const char *prefix = door == PW_DOOR_PUBLIC ? PUBLIC_PREFIX : INTERNAL_PREFIX;
+        struct pw_route *route = add(routes, PW_ROUTE_COMMAND, info->name, prefix, info->path);
+        route->number = (uint32_t)type;
+        route->methods = PW_HTTP_POST;
+        route->roles = info->roles;
+    }
+}
+
+void pw_routes_build(struct pw_routes *routes, enum pw_door door)
+{
+    *routes = (struct pw_routes){0};
+    struct pw_route *none = add(routes, PW_ROUTE_PROBLEM, "none", "", "");
+    none->methods = 0;
+    none->segment_count = UINT32_MAX;
+    add_commands(routes, door);
+    if (door == PW_DOOR_INTERNAL) {
+        add(routes, PW_ROUTE_METRICS, "metrics", "", "/metrics");
+        add(routes, PW_ROUTE_HEALTHZ, "healthz", "", "/healthz");
+        add(routes, PW_ROUTE_READYZ, "readyz", "", "/readyz");
+        add(routes, PW_ROUTE_LEADS, "leads", INTERNAL_PREFIX, "/leads");
+        return;
+    }
+    for (uint32_t i = 0; i < pw_query_count; i++) {
+        const struct pw_query_info *info = &pw_queries[i];
+        struct pw_route *route = add(routes, PW_ROUTE_QUERY, info->name, PUBLIC_PREFIX, info->path);
+        route->number = i;
+        route->roles = info->roles;
+    }
+    add(routes, PW_ROUTE_PROBLEM, "problems", "", "/problems/{name}");
+}
+
+static bool matches(const struct pw_route *route, const struct pw_http_request *request)
+{
+    if (route->segment_count != request->segment_count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < route->segment_count; i++) {
+        if (!is_param(route->segments[i]) &&
+            !pw_str_equal(route->segments[i], request->segments[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const struct pw_route *pw_route_match(const struct pw_routes *routes,
+                                      const struct pw_http_request *request, uint32_t *ret_methods)
+{
+    uint32_t methods = 0;
+    for (uint32_t i = 1; i < routes->count; i++) {
+        const struct pw_route *route = &routes->routes[i];
+        if (matches(route, request)) {
+            if ((route->methods & request->method) != 0) {
+                return route;
+            }
+            methods |= route->methods;
+        }
+    }
+    *ret_methods = methods;
+    return NULL;
+}
+
+struct pw_str pw_route_param(const struct pw_route *route, const struct pw_http_request *request,
+                             struct pw_str name)
+{
+    for (uint32_t i = 0; i < route->segment_count; i++) {
+        struct pw_str segment = route->segments[i];
+        if (is_param(segment) &&
+            pw_str_equal((struct pw_str){segment.ptr + 1, segment.len - 2}, name)) {
+            return request->segments[i];
+        }
+    }
+    return (struct pw_str){NULL, 0};
+}
+
+const char *pw_route_allow(struct pw_arena *arena, uint32_t methods)
+{
+    return pw_text_format(arena, "%s%sOPTIONS", (methods & PW_HTTP_GET) != 0 ? "GET, HEAD, " : "",
+                          (methods & PW_HTTP_POST) != 0 ? "POST, " : "");
+}

@@ -1,0 +1,45 @@
+/* api/service.h: what the doors of a running node need: built by api/node.c, passed by hand.
+ *
+ * Owner     Everything is borrowed; it outlives the listeners.
+ * Threads   Read-only, or with locks of its own. */
+#ifndef PW_API_SERVICE_H
+#define PW_API_SERVICE_H
+
+#include <stdatomic.h>
+
+#include "api/http.h"
+#include "api/jwt.h"
+#include "api/query.h"
+#include "api/route.h"
+#include "commands/engine.h"
+
+struct pw_peers_probe;
+struct pw_node_workers;
+
+struct pw_service {
+    const char *node_id;
+    struct pw_id incarnation;
+    struct pw_trust *trust;
+    struct pw_tokens *tokens;
+    struct pw_engine *
+        *engines; /* Partition p belongs to engine p % engine_count, as its p / engine_count-th. */
+    uint32_t engine_count;
+    uint32_t partition_count;
+    const uint8_t *secret; /* The ledger's. */
+    size_t secret_bytes;
+    struct pw_str cluster_key; /* Empty: /internal/ is shut. */
+    struct pw_query_pool *queries;
+    struct pw_node_workers *workers;
+    struct pw_http_server *public_server;
+    struct pw_http_server *admin_server;
+    struct pw_routes public_routes;
+    struct pw_routes internal_routes;
+    int64_t started_boot_us;
+    atomic_bool stopping;
+};
+
+/* The engine's view of one partition. */
+void pw_service_status(struct pw_service *service, uint32_t partition,
+                       struct pw_partition_status *ret_status);
+
+#endif

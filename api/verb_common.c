@@ -1,0 +1,64 @@
+/* api/verb_common.c: what verbs share. */
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+
+#include "api/verbs.h"
+
+extern char **environ;
+
+int pw_verb_fail(enum pw_code code, const char *detail)
+{
+    const struct pw_error_info *info = pw_error_info(code);
+    fprintf(stderr, "proctorwise: %s%s%s\n", info->title, detail[0] != '\0' ? ": " : "", detail);
+    switch (code) {
+    case PW_ERR_USAGE:
+    case PW_ERR_SETTING_WRONG: return PW_EXIT_USAGE;
+    case PW_ERR_LEDGER_DOWN:
+    case PW_ERR_READ_MODEL_DOWN:
+    case PW_ERR_NO_LEADER: return PW_EXIT_UNREACHABLE;
+    default: return PW_EXIT_WRONG;
+    }
+}
+
+int pw_verb_load(struct pw_config *config, int argc, char **argv, const struct pw_flag *flags,
+                 size_t flag_count)
+{
+    struct pw_err err = {0};
+    enum pw_code code = pw_config_load(config, argc, argv, environ, flags, flag_count, &err);
+    return code == PW_OK ? PW_EXIT_GOOD : pw_verb_fail(code, err.detail);
+}
+
+bool pw_verb_needs(const struct pw_verb_text *text, const char *name)
+{
+    if (text->text == NULL) {
+        fprintf(stderr, "proctorwise: --%s is needed; see --help\n", name);
+    }
+    return text->text != NULL;
+}
+
+enum pw_code pw_key_read(const char *path, uint8_t ret_secret_key[64], struct pw_hash *ret_public,
+                         struct pw_err *err)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    uint8_t seed[32];
+    enum pw_code code = pw_file_read(path, 4096, &text, &bytes, err);
+    if (code != PW_OK) {
+        return code;
+    }
+    json_t *key = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, NULL);
+    const char *curve = json_string_value(json_object_get(key, "crv"));
+    const char *d = json_string_value(json_object_get(key, "d"));
+    if (curve == NULL || strcmp(curve, "Ed25519") != 0 || d == NULL ||
+        !pw_base64url_parse(pw_str_of(d), seed, sizeof seed)) {
+        code =
+            pw_fail(err, PW_ERR_USAGE, "%s is not an Ed25519 key as admin keygen writes it", path);
+    } else {
+        crypto_sign_seed_keypair(ret_public->bytes, ret_secret_key, seed);
+    }
+    json_decref(key);
+    sodium_memzero(seed, sizeof seed);
+    pw_secret_free(text, bytes);
+    return code;
+}

@@ -1,0 +1,62 @@
+/* api/verbs.h: the verbs of the command line, each a function in a file of its own.
+ *
+ * Contract  argv[0] is the first argument after the verb. Results go to standard output, all else
+ *           to standard error. The value is the exit code: 0 good, 1 found something wrong, 2 bad
+ *           usage or configuration, 3 a server cannot be reached. main answers --help from the
+ *           table. */
+#ifndef PW_API_VERBS_H
+#define PW_API_VERBS_H
+
+#include "api/config.h"
+
+enum pw_exit { PW_EXIT_GOOD, PW_EXIT_WRONG, PW_EXIT_USAGE, PW_EXIT_UNREACHABLE };
+
+int pw_verb_serve(int argc, char **argv);
+int pw_verb_admin_ledger_create(int argc, char **argv);
+int pw_verb_admin_migrate(int argc, char **argv);
+int pw_verb_admin_tenant_create(int argc, char **argv);
+int pw_verb_admin_trust_issuer(int argc, char **argv);
+int pw_verb_admin_keygen(int argc, char **argv);
+int pw_verb_admin_token(int argc, char **argv);
+int pw_verb_audit_verify(int argc, char **argv);
+int pw_verb_audit_replay(int argc, char **argv);
+int pw_verb_config(int argc, char **argv);
+int pw_verb_version(int argc, char **argv);
+
+/* --- What verbs share (api/verb_common.c) --- */
+
+/* Loads the settings and the verb's own flags; on failure tells why and gives PW_EXIT_USAGE. */
+int pw_verb_load(struct pw_config *config, int argc, char **argv, const struct pw_flag *flags,
+                 size_t flag_count);
+
+/* Tells an error; gives the exit code that it means. */
+int pw_verb_fail(enum pw_code code, const char *detail);
+
+/* A flag that takes one text. */
+struct pw_verb_text {
+    const char *text; /* NULL: not given. */
+    size_t count;
+};
+#define PW_FLAG_TEXT(name, into)                                                                   \
+    {                                                                                              \
+        name, NULL, &(into).text, &(into).count, 1                                                 \
+    }
+#define PW_FLAG_SWITCH(name, into)                                                                 \
+    {                                                                                              \
+        name, &(into), NULL, NULL, 0                                                               \
+    }
+
+/* True where the flag was given; else tells that it is needed. */
+bool pw_verb_needs(const struct pw_verb_text *text, const char *name);
+
+/* A key file is a JSON Web Key (RFC 8037) with `d`. libsodium's 64-byte secret key and its public
+ * key. */
+enum pw_code pw_key_read(const char *path, uint8_t ret_secret_key[64], struct pw_hash *ret_public,
+                         struct pw_err *err);
+
+/* POSTs a command to this node's /internal/, and again under the same key while nobody leads, for
+ * up to 30 s. Gives the exit code; on success *ret_body (free it) is the answer. */
+int pw_internal_post(const struct pw_config *config, const char *path, const char *body,
+                     const char *key, char **ret_body);
+
+#endif
