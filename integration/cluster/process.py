@@ -42,6 +42,7 @@ class Process:
         self.pid_file = Path(pid_file)
         self.log_file = Path(log_file)
         self._mark = re.compile(re.escape(str(mark)) + r"(?![\w.-])")  # /x/node1 is not /x/node10.
+        self._child = None
 
     def spawn(self, argv, cwd="/", env=None):
         """Starts `argv` in a session of its own. Returns once the process is proven ours, or has ended already."""
@@ -50,7 +51,7 @@ class Process:
             child = subprocess.Popen(
                 ["/bin/sh", "-c", _LAUNCH, str(self.pid_file), *map(str, argv)], cwd=cwd, env=env, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self._started_here[child.pid] = child
+        self._started_here[child.pid] = self._child = child
         wait_until("started", lambda: self.pid() is not None or child.poll() is not None, 20, every=0.01)
 
     def pid(self):
@@ -60,6 +61,10 @@ class Process:
             return None
         os.close(fd)
         return self._recorded()[0]
+
+    def exit_code(self):
+        """How the process that this object spawned has ended (-9: killed by signal 9); None while it runs."""
+        return self._child.poll() if self._child is not None else None
 
     def paused(self):
         """Whether the process is ours and stopped by a signal."""
