@@ -1,14 +1,26 @@
-"""The second reader agrees with the vectors, and comes to a verdict whatever it is given."""
+"""The second reader agrees with the vectors, reads a real Kafka, and comes to a verdict whatever it is given."""
 
+import json
 import random
+import shutil
+import subprocess
+import tempfile
 import unittest
+import uuid
 from pathlib import Path
 
 import msgpack
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
+from integration.cluster.kafka import Kafka
 from integration.reader import ledger, strict, vectors
+from integration.reader.bookings import Broken, check_bookings
+from integration.reader.decisions import Stopped, decisions_as_dicts, read_decisions
+from integration.reader.topic import Unreadable, read_kafka
 
-VECTORS = Path(__file__).resolve().parents[1] / "docs/vectors"
+ROOT = Path(__file__).resolve().parents[1]
+VECTORS, RUN = ROOT / "docs/vectors", ROOT / ".run/test"
 REASONS = {"newer-format", "malformed", "unknown-kind", "no-genesis", "second-genesis", "foreign-ledger", "height", "time",
            "unroutable"}
 
@@ -48,29 +60,240 @@ class VectorsTest(unittest.TestCase):
                         self.assertEqual(ledger.partition_of(bytes.fromhex(text.replace("-", "")), count), partition)
 
 
+class Writer:
+    """The values of one partition, each built on the one before; every tenant is a boundary of its own here."""
+
+    def __init__(self, partition=0, count=1, ledger_id=b"L" * 16, horizon_us=86_400_000_000):
+        self.head, self.height, self.now, self.number = bytes(32), -1, 0, 0
+        self.genesis = self.write(ledger.GENESIS, ledger_id, partition, count, horizon_us)
+        self.now = 1_790_000_000_000_000
+
+    def write(self, kind, *fields):
+        self.height += 1
+        value = b"PWL\x01" + self.head + msgpack.packb([kind, self.height, self.now, *fields])
+        self.head = ledger.record_hash(value)
+        return value
+
+    def commit(self, tenant, *events):
+        self.now += 1
+        return self.write(ledger.COMMIT, tenant, tenant, self.command(), bytes(16), b"A" * 16, "student", b"C" * 16, None,
+                          [[event[1].split("_")[0], event[0], 1, event[1], 1, event[2]] for event in events], [])
+
+    def refusal(self, tenant, problem):
+        self.now += 1
+        return self.write(ledger.ANSWERS, tenant, [[tenant, b"A" * 16, self.command(), bytes(16), "reservation.reserve", self.now,
+                                                    None, 0, problem, ""]])
+
+    def command(self):
+        self.number += 1
+        return self.number.to_bytes(16, "big")
+
+
 class LedgerTest(unittest.TestCase):
     """What one vector cannot show: several partitions, and a log that runs backwards."""
-
-    def genesis(self, partition, count=16, ledger_id=b"L" * 16, horizon_us=86_400_000_000):
-        return value_of(bytes(32), [0, 0, 0, ledger_id, partition, count, horizon_us])
 
     def test_partitions_agree_on_their_ledger(self):
         for other, reason in (({}, None), ({"count": 15}, "foreign-ledger"), ({"ledger_id": b"M" * 16}, "foreign-ledger"),
                               ({"horizon_us": 1}, "foreign-ledger")):
             with self.subTest(other):
                 common = ledger.Ledger(16)
-                first, _ = ledger.read_log([(0, self.genesis(0))], common, 0)
-                second, _ = ledger.read_log([(0, self.genesis(1, **other))], common, 1)
+                first, _ = ledger.read_log([(0, Writer(0, 16).genesis)], common, 0)
+                second, _ = ledger.read_log([(0, Writer(1, **{"count": 16} | other).genesis)], common, 1)
                 self.assertIsNone(first.stop)
                 self.assertEqual(second.stop, reason and (0, reason))
 
     def test_offsets_that_do_not_grow_are_divergence(self):
         for offset in (0, 3):
             reader = ledger.PartitionReader(ledger.Ledger(16), 0)
-            reader.take(0, self.genesis(0))
+            reader.take(0, Writer(0, 16).genesis)
             reader.take(3, b"")
             with self.assertRaisesRegex(ledger.Diverged, f"diverged at partition 0, offset {offset}"):
                 reader.take(offset, b"")
+
+
+class BookingsTest(unittest.TestCase):
+    """What must never happen is seen when it did."""
+
+    T, OTHER_T, EXAM, EXAM_2 = b"T" * 16, b"U" * 16, b"E" * 16, b"F" * 16
+    SLOT, SLOT_2, ANN, BOB = b"S" * 16, b"Z" * 16, b"a" * 16, b"b" * 16
+
+    def replay(self, *commits):
+        writer, decisions = Writer(), []
+        reader = ledger.PartitionReader(ledger.Ledger(1), 0)
+        for offset, value in enumerate([writer.genesis, *(writer.commit(tenant, *events) for tenant, *events in commits)]):
+            self.assertEqual(reader.take(offset, value).verdict, "accepted")
+            decisions += decisions_as_dicts(reader)
+        return check_bookings(json.loads(json.dumps(decisions)))
+
+    def opened(self, slot, exam, starts_at, capacity):
+        return slot, "slot_opened", [exam, b"V" * 32, starts_at, starts_at + 90, 10, 5, capacity]
+
+    def reserved(self, number, slot, exam, student, starts_at):
+        return bytes([number]) * 16, "reservation_reserved", [slot, exam, student, starts_at, starts_at + 90, starts_at + 95]
+
+    def cancelled(self, number, slot, exam, student):
+        return bytes([number]) * 16, "reservation_cancelled", [slot, exam, student]
+
+    def test_a_day_that_keeps_every_promise(self):
+        seen = self.replay(
+            (self.T, self.opened(self.SLOT, self.EXAM, 1_000, 1)),
+            (self.T, self.opened(self.SLOT_2, self.EXAM_2, 1_095, 2)),
+            (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, 1_000)),
+            (self.T, self.reserved(2, self.SLOT_2, self.EXAM_2, self.ANN, 1_095)),  # The moment she is free again.
+            (self.T, self.cancelled(1, self.SLOT, self.EXAM, self.ANN), self.reserved(3, self.SLOT, self.EXAM, self.BOB, 1_000)),
+            (self.T, (self.SLOT, "slot_capacity_changed", [3])),
+            (self.T, self.reserved(4, self.SLOT, self.EXAM, self.ANN, 1_000)),
+        )
+        slot, slot_2, ann, bob = (str(uuid.UUID(bytes=value)) for value in (self.SLOT, self.SLOT_2, self.ANN, self.BOB))
+        one, two, three, four = (str(uuid.UUID(bytes=bytes([number]) * 16)) for number in (1, 2, 3, 4))
+        self.assertEqual(seen.slots, {slot: 2, slot_2: 1})
+        self.assertEqual(seen.capacities, {slot: 3, slot_2: 2})
+        self.assertEqual(seen.reservations, {two: (slot_2, ann), three: (slot, bob), four: (slot, ann)})
+        self.assertNotIn(one, seen.reservations)
+
+    def test_broken_promises(self):
+        first = (self.T, self.opened(self.SLOT, self.EXAM, 1_000, 1))
+        second = (self.T, self.opened(self.SLOT_2, self.EXAM_2, 1_094, 2))
+        ann = (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, 1_000))
+        for what, *commits in (
+            ("2 reservations and 1 seats", first, ann, (self.T, self.reserved(2, self.SLOT, self.EXAM, self.BOB, 1_000))),
+            ("1 reservations and 0 seats", first, ann, (self.T, (self.SLOT, "slot_capacity_changed", [0]))),
+            ("at that time", first, second, ann, (self.T, self.reserved(2, self.SLOT_2, self.EXAM_2, self.ANN, 1_094))),
+            ("for exam", first, (self.T, self.opened(self.SLOT_2, self.EXAM, 9_000, 1)), ann,
+             (self.T, self.reserved(2, self.SLOT_2, self.EXAM, self.ANN, 9_000))),
+            ("is for exam", first, (self.T, self.reserved(1, self.SLOT, self.EXAM_2, self.ANN, 1_000))),
+            ("was made before", first, ann, ann),
+            ("was made before", first, ann, (self.T, self.cancelled(1, self.SLOT, self.EXAM, self.ANN)), ann),
+            ("was opened before", first, first),
+            ("no such slot", (self.T, (self.SLOT, "slot_capacity_changed", [3]))),
+            ("there is no slot", ann),
+            ("no such live", first, (self.T, self.cancelled(1, self.SLOT, self.EXAM, self.ANN))),
+            ("it was made as", first, ann, (self.T, self.cancelled(1, self.SLOT, self.EXAM, self.BOB))),
+            ("another tenant's", first, (self.OTHER_T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, 1_000))),
+        ):
+            with self.subTest(what, commits=len(commits)), self.assertRaisesRegex(Broken, what):
+                self.replay(*commits)
+
+
+class KafkaTest(unittest.TestCase):
+    """On a real Kafka, strangers' transactions and all."""
+
+    @classmethod
+    def setUpClass(cls):
+        RUN.mkdir(parents=True, exist_ok=True)
+        directory = Path(tempfile.mkdtemp(prefix="reader-", dir=RUN))
+        cls.addClassCleanup(shutil.rmtree, directory)
+        cls.kafka = Kafka(directory / "kafka", nodes=1, address="127.0.2.3", port=24592)
+        cls.addClassCleanup(cls.kafka.stop)
+        cls.kafka.start()
+
+    def make(self, topic, partitions):
+        admin = AdminClient({"bootstrap.servers": self.kafka.endpoints()})
+        admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result()
+
+    def produce(self, topic, *records, abort=None):
+        """Sends (partition, value) records; in a transaction if `abort` is True or False."""
+        settings = {"bootstrap.servers": self.kafka.endpoints(), "acks": "all", "log_level": 0}
+        producer = Producer(settings | ({} if abort is None else {"transactional.id": "stranger"}))
+        if abort is not None:
+            producer.init_transactions(60)
+            producer.begin_transaction()
+        for partition, value in records:
+            producer.produce(topic, value, partition=partition)
+        self.assertEqual(producer.flush(60), 0)
+        if abort is not None:
+            (producer.abort_transaction if abort else producer.commit_transaction)(60)
+
+    def tool(self, *arguments):
+        return subprocess.run([ROOT / "integration/reader/ledger_reader.py", *arguments], capture_output=True, encoding="utf-8",
+                              check=False)
+
+    def on_topic(self, verb, topic, *arguments):
+        return self.tool(verb, "--bootstrap", self.kafka.endpoints(), "--topic", topic, *arguments)
+
+    def test_a_ledger_with_strangers_in_it(self):
+        self.make("good", 2)
+        tenant = next(bytes([n]) * 16 for n in range(1, 99) if ledger.partition_of(bytes([n]) * 16, 2) == 0)
+        one, two = Writer(0, 2), Writer(1, 2)
+        commit = one.commit(tenant, (b"S" * 16, "slot_opened", [b"\xff" * 16, 7, "Ü", None, [True]]))
+        self.produce("good", (0, one.genesis), (0, commit))
+        self.produce("good", (0, b"lost"), (0, None), abort=True)
+        self.produce("good", (0, refusal := one.refusal(tenant, "slot-full")), (0, refusal), (1, two.genesis))
+        self.produce("good", (0, b"junk"), abort=False)  # A marker, which is no record, is the last of the log.
+
+        records = list(read_kafka(self.kafka.endpoints(), "good"))
+        self.assertEqual([(partition, value) for partition, _, value in records],
+                         [(0, one.genesis), (0, commit), (0, b"lost"), (0, None), (0, refusal), (0, refusal), (0, b"junk"),
+                          (1, two.genesis)])
+        offsets = [offset for _, offset, _ in records]
+        self.assertEqual([*offsets[:4], *offsets[6:]], [0, 1, 2, 3, 7, 0])  # The first marker is 4, 5 or 6: Kafka takes its time.
+
+        verified = self.on_topic("verify", "good", "--json")
+        self.assertEqual(verified.returncode, 0, verified.stderr)
+        said = json.loads(verified.stdout)
+        self.assertEqual([(entry["records"], entry["accepted"], entry["void"], entry["height"], entry["head"], entry["stop"])
+                          for entry in said["partitions"]],
+                         [(7, 3, 4, 2, one.head.hex(), None), (1, 1, 0, 0, two.head.hex(), None)])
+        self.assertTrue(said["good"])
+        expected_id = str(uuid.UUID(bytes=b"L" * 16))
+        self.assertEqual(said["ledger_id"], expected_id)
+        self.assertEqual(self.on_topic("verify", "good", "--ledger-id", expected_id).returncode, 0)
+        self.assertEqual(self.on_topic("verify", "good", "--ledger-id", str(uuid.UUID(int=1))).returncode, 1)
+
+        dumped = self.on_topic("dump", "good")
+        self.assertEqual(dumped.returncode, 0, dumped.stderr)
+        decisions = [json.loads(line) for line in dumped.stdout.splitlines()]
+        self.assertEqual(decisions, list(read_decisions(self.kafka.endpoints(), "good")))
+        commit, answer = decisions
+        tenant_text, slot_text = str(uuid.UUID(bytes=tenant)), str(uuid.UUID(bytes=b"S" * 16))
+        self.assertEqual(commit | {"kind": "commit", "tenant": tenant_text, "boundary": tenant_text, "problem": None,
+                                   "command": str(uuid.UUID(int=1)), "actor": str(uuid.UUID(bytes=b"A" * 16)), "stream": slot_text,
+                                   "version": 1, "events": [{"type": "slot_opened", "event_version": 1, "stream_type": "slot",
+                                                             "stream": slot_text, "version": 1,
+                                                             "payload": ["ff" * 16, 7, "Ü", None, [True]]}]}, commit)
+        self.assertRegex(commit["position"], "^0:1:[0-9a-f]{8}$")
+        self.assertEqual(answer | {"kind": "answer", "problem": "slot-full", "command": str(uuid.UUID(int=2)), "events": [],
+                                   "position": f"0:{offsets[4]}:{one.head.hex()[:8]}"}, answer)
+
+    def test_stops_and_findings_fail_an_audit(self):
+        self.make("empty", 2)
+        self.make("newer", 1)
+        self.make("twice", 1)
+        writer, tenant = Writer(0, 2), b"T" * 16
+        self.produce("empty", (0, writer.genesis))
+        verified = self.on_topic("verify", "empty")
+        self.assertEqual(verified.returncode, 1)
+        self.assertIn("stopped at partition 1, offset 0: no-genesis", verified.stdout)
+
+        writer = Writer()
+        values = [writer.genesis, writer.commit(tenant, (b"S" * 16, "slot_opened", []))]
+        self.produce("newer", *((0, value) for value in values), (0, b"PWL\x02" + writer.head), (0, writer.refusal(tenant, "x")))
+        dumped = self.on_topic("dump", "newer")
+        self.assertEqual((dumped.returncode, len(dumped.stdout.splitlines())), (1, 1))
+        self.assertIn("stopped at partition 0, offset 2: newer-format", dumped.stderr)
+        with self.assertRaisesRegex(Stopped, "newer-format"):
+            list(read_decisions(self.kafka.endpoints(), "newer"))
+
+        writer.head, writer.number = ledger.record_hash(values[1]), 0
+        writer.height = 1
+        self.produce("twice", *((0, value) for value in values), (0, writer.refusal(tenant, "x")))
+        verified = self.on_topic("verify", "twice", "--json")
+        self.assertEqual(verified.returncode, 1)
+        self.assertEqual(json.loads(verified.stdout)["partitions"][0]["findings"],
+                         [{"offset": 2, "answer": 0, "finding": "repeat"}])
+
+    def test_what_cannot_be_read_is_not_judged(self):
+        verified = self.on_topic("verify", "nowhere")
+        self.assertEqual(verified.returncode, 2)
+        self.assertIn("topic nowhere", verified.stderr)
+        with self.assertRaises(Unreadable):
+            list(read_kafka(self.kafka.endpoints(), "nowhere"))
+
+    def test_vectors_from_the_command_line(self):
+        checked = self.tool("vectors", str(VECTORS))
+        self.assertEqual(checked.returncode, 0)
+        self.assertRegex(checked.stdout, r"\A\d+ passed, 0 failed\n\Z")
+        self.assertEqual(self.tool("vectors", str(ROOT / "script")).returncode, 1)
 
 
 class DamageTest(unittest.TestCase):
@@ -115,10 +338,6 @@ class DamageTest(unittest.TestCase):
                     refused += 1
         self.assertGreater(taken, 1_000)
         self.assertGreater(refused, 1_000)
-
-
-def value_of(prev, body):
-    return b"PWL\x01" + prev + msgpack.packb(body)
 
 
 def damage(generator, value, at_least):

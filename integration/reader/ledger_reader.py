@@ -1,18 +1,22 @@
 #!/usr/bin/python3
-"""Reads a ledger by docs/ledger.md alone. See --help, and README.md one directory up."""
+"""Reads a ledger by docs/ledger.md alone, and says what it makes of it."""
 
 import argparse
+import json
 import sys
+import uuid
 from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[2])  # Where `integration` is found.
 
 from integration.reader import vectors
+from integration.reader.decisions import Stopped, read_decisions, stop_text
+from integration.reader.ledger import Diverged, uuid_text
+from integration.reader.topic import Unreadable, read_ledger
 
 
 def check_vectors(asked):
-    """Reads every vector; the last line is `N passed, N failed`."""
     passed = failed = 0
     for vector in vectors.load(asked.directory):
         lines = vectors.differences(vector)
@@ -23,14 +27,91 @@ def check_vectors(asked):
     return 0 if passed and not failed else 1
 
 
+def verify(asked):
+    records, readers = 0, []
+    for reader, offset, _ in read_ledger(asked.bootstrap, asked.topic, asked.ledger_id):
+        records += 1
+        if offset is None:
+            readers.append((reader, records - 1))
+            records = 0
+            if not asked.json:
+                print(partition_text(*readers[-1]), flush=True)
+    good = all(reader.stop is None and not reader.findings for reader, _ in readers)
+    if asked.json:
+        print(json.dumps({
+            "topic": asked.topic,
+            "ledger_id": uuid_text(readers[0][0].ledger.ledger_id),
+            "horizon_us": readers[0][0].ledger.horizon_us,
+            "good": good,
+            "partitions": [partition_dict(*entry) for entry in readers],
+        }))
+    else:
+        accepted, void = sum(reader.accepted for reader, _ in readers), sum(reader.void for reader, _ in readers)
+        stops, findings = sum(bool(reader.stop) for reader, _ in readers), sum(len(reader.findings) for reader, _ in readers)
+        print(f"ledger {uuid_text(readers[0][0].ledger.ledger_id)}: {accepted} accepted, {void} void, {stops} stopped, "
+              f"{findings} findings")
+    return 0 if good else 1
+
+
+def partition_dict(reader, records):
+    head = reader.head
+    return {
+        "partition": reader.partition,
+        "records": records,
+        "accepted": reader.accepted,
+        "void": reader.void,
+        "height": head and head.height,
+        "head": head and head.hash,
+        "position": reader.position(),
+        "stop": reader.stop and {"offset": reader.stop[0], "reason": reader.stop[1], "why": reader.why},
+        "findings": [finding._asdict() for finding in reader.findings],
+    }
+
+
+def partition_text(reader, records):
+    line = f"partition {reader.partition}: {records} records, {reader.accepted} accepted, {reader.void} void"
+    lines = [f"{line}, height {reader.head.height}, head {reader.head.hash}" if reader.head else line]
+    if reader.stop is not None:
+        lines.append(f"  {stop_text(reader)}")
+    lines += [f"  finding at offset {finding.offset}, "
+              f"{'the commit' if finding.answer is None else f'answer {finding.answer}'}: {finding.finding}"
+              for finding in reader.findings]
+    return "\n".join(lines)
+
+
+def dump(asked):
+    for decision in read_decisions(asked.bootstrap, asked.topic):
+        sys.stdout.write(json.dumps(decision, ensure_ascii=False, separators=(",", ":")) + "\n")
+    return 0
+
+
 def main():
-    parser = argparse.ArgumentParser(prog="ledger_reader.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog="ledger_reader.py", description=__doc__,
+                                     epilog="Exit code: 0 good; 1 a vector fails, or a partition stops or has findings; 2 unread.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    verb = verbs.add_parser("vectors", help="hold this reader against the example logs of docs/vectors")
-    verb.add_argument("directory")
+    verb = verbs.add_parser("vectors", help="holds this reader against example logs; last line `N passed, N failed`")
+    verb.add_argument("directory", help="docs/vectors")
     verb.set_defaults(run=check_vectors)
+    for run, what in ((verify, "checks every partition, and the promises about command ids"),
+                      (dump, "prints one JSON line for each accepted decision")):
+        verb = verbs.add_parser(run.__name__, help=what)
+        verb.add_argument("--bootstrap", required=True, metavar="HOST:PORT")
+        verb.add_argument("--topic", required=True)
+        verb.set_defaults(run=run)
+        if run is verify:
+            verb.add_argument("--json", action="store_true", help="one JSON object instead of text")
+            verb.add_argument("--ledger-id", type=id_bytes, metavar="UUID", help="the ledger to expect (default: what is found)")
     asked = parser.parse_args()
-    return asked.run(asked)
+    sys.stdout.reconfigure(encoding="utf-8")
+    try:
+        return asked.run(asked)
+    except (Unreadable, Stopped, Diverged) as error:
+        print(f"ledger_reader.py: {error}", file=sys.stderr)
+        return 2 if isinstance(error, Unreadable) else 1
+
+
+def id_bytes(text):
+    return uuid.UUID(text).bytes
 
 
 if __name__ == "__main__":
