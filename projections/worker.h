@@ -15,7 +15,8 @@
  *                  any of them -> STOPPED, and back to READING_POSITIONS when an answer was lost
  *
  * Owner     The worker owns its ledger handle, its storage (taken at pw_worker_new) and its state.
- * Units     *_ms: durations. Counters count from the worker's start.
+ * Units     *_ms: durations. Counters count from the worker's start;
+ *           what was committed without an answer is not among them.
  * Threads   step, drain and free from one thread; or pw_worker_start, which makes that thread, and
  *           pw_worker_stop. pw_worker_status from any.
  * Errors    In the status; pw_worker_new cannot fail. */

@@ -88,24 +88,18 @@ static void check_epoch(struct pw_worker *worker)
     }
 }
 
-enum what_became { NOTHING_OF_IT, ALL_OF_IT, ANOTHER_STATE };
-
-/* What became of the last batch, by the positions that were read. */
-static enum what_became what_became(const struct pw_worker *worker)
+/* True when nothing came of the last batch, nor of anybody else's. */
+static bool nothing_moved(const struct pw_worker *worker)
 {
-    bool nothing = true;
-    bool all = worker->batch_since_us != 0;
+    bool same = true;
     for (uint32_t i = 0; i < worker->partition_count; i++) {
-        const struct partition *partition = &worker->partitions[i];
-        int64_t offset = worker->read[i].record_offset;
-        nothing = nothing && offset == partition->stored.record_offset;
-        all = all && offset == (is_ahead(partition) ? partition->fold.chain.head_offset
-                                                    : partition->stored.record_offset);
+        same = same && worker->read[i].record_offset == worker->partitions[i].stored.record_offset;
     }
-    return nothing ? NOTHING_OF_IT : all ? ALL_OF_IT : ANOTHER_STATE;
+    return same;
 }
 
-/* Goes on from the positions as they were read: what was folded beyond them is folded again. */
+/* Goes on from the positions as they were read. Mostly the last batch is in them, and only its answer
+ * was lost; what was folded beyond them is folded again. */
 static void adopt(struct pw_worker *worker)
 {
     forget_batch(worker);
@@ -176,10 +170,7 @@ void worker_read_positions(struct pw_worker *worker)
     }
     check_epoch(worker);
     worker->phase = READING;
-    enum what_became became = what_became(worker);
-    if (worker->is_writer && became == ALL_OF_IT) {
-        batch_written(worker);
-    } else if (!worker->is_writer || became != NOTHING_OF_IT) {
+    if (!worker->is_writer || !nothing_moved(worker)) {
         adopt(worker);
     }
 }

@@ -95,7 +95,12 @@ void scribe_leader(struct scribe *scribe, uint32_t partition)
 void scribe_junk(struct scribe *scribe, uint32_t partition)
 {
     static const char junk[] = "a stranger wrote this, longer than thirty-six bytes";
-    scribe_put(scribe, partition, junk, sizeof junk);
+    static const uint8_t stale[PW_RECORD_HEAD_BYTES + 1] = {'P', 'W', 'L', PW_RECORD_FORMAT};
+    if (scribe->next_offset[partition] % 2 == 0) {
+        scribe_put(scribe, partition, junk, sizeof junk);
+    } else { /* Decided on a head that is long past. */
+        scribe_put(scribe, partition, stale, sizeof stale);
+    }
 }
 
 /* --- Commands --- */

@@ -52,6 +52,7 @@ struct session {
     struct double_store *store;
     bool broken; /* Until the rollback. */
     bool in_transaction;
+    bool missed; /* A position was not where it was thought: this transaction must not commit. */
     struct kept_row *rows; /* Not committed yet. */
     uint32_t row_count;
     uint32_t row_room;
@@ -319,6 +320,7 @@ static enum pw_stored move_position(void *self, const char *projection, uint32_t
             move->to.writer_epoch = to->writer_epoch;
         } else {
             session->move_count--;
+            session->missed = true;
         }
     }
     pthread_mutex_unlock(&session->store->lock);
@@ -329,6 +331,7 @@ static void forget(struct session *session)
 {
     session->in_transaction = false;
     session->broken = false;
+    session->missed = false;
     session->row_count = 0;
     session->move_count = 0;
 }
@@ -376,7 +379,7 @@ static enum pw_stored commit(void *self, struct pw_err *err)
 {
     struct session *session = self;
     struct double_store *store = session->store;
-    MUST(session->in_transaction);
+    MUST(session->in_transaction && !session->missed);
     pthread_mutex_lock(&store->lock);
     bool will_fail_done =
         store->fail_in == 1 && store->fault == DOUBLE_AWAY_DONE && !session->broken && !store->down;

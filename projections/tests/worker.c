@@ -176,6 +176,8 @@ Test(worker, whatever_fails_once_the_rows_are_right)
             tick(rig, worker); /* Where the last answer was lost, it asks what became of it. */
             redone += status_of(worker).counters.redone;
             refolds += status_of(worker).counters.refolds;
+            cr_expect(fault == DOUBLE_AWAY_LOST || status_of(worker).counters.refolds == 0,
+                      "%s: folded again for nothing", when);
             cr_expect(!failed || fault == DOUBLE_REDO || status_of(worker).counters.connections > 1,
                       "%s: it did not connect again", when);
             pw_worker_free(worker);
@@ -326,6 +328,7 @@ Test(worker, void_records_move_nothing_and_take_no_epoch)
     run_until_done(rig, first, &pw_reservations_projection);
     struct pw_worker *second = rig_worker(rig);
     scribe_junk(rig->scribe, 1);
+    scribe_junk(rig->scribe, 1); /* Of the other kind. */
     for (uint32_t i = 0; i < 200; i++) {
         tick(rig, first);
         pw_worker_step(second, 0);
@@ -401,11 +404,14 @@ Test(worker, a_ledger_with_another_history_stops_it)
     struct pw_stored_position position = double_store_position(rig->store, "reservations", 1, 1);
     position.head.bytes[0] ^= 1;
     double_store_set_position(rig->store, "reservations", 1, 1, &position);
-    worker = rig_worker(rig);
+    scribe_write(rig->scribe, 300);
+    worker = rig_worker_of(rig, &pw_reservations_projection, 1);
     char why[64];
     snprintf(why, sizeof why, "diverged at partition 1, offset %lld",
              (long long)position.record_offset);
     expect_stopped(rig, worker, why);
+    cr_expect_eq(double_store_position(rig->store, "reservations", 1, 1).record_offset,
+                 position.record_offset, "nothing of another history was written");
     pw_worker_free(worker);
     rig_free(rig);
 }
