@@ -374,7 +374,7 @@ class PartitionReader:
     def finish(self):
         """The log has ended: one without any record has no genesis."""
         if self._last_offset < 0 and self.stop is None:
-            self._stop(0, "no-genesis", "there is no record")
+            self._stop(0, "no-genesis", "there is no record from offset 0 on")
 
     def position(self):
         """The last accepted record, as clients see it (section 10), or None."""
