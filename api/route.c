@@ -79,8 +79,10 @@ static bool matches(const struct pw_route *route, const struct pw_http_request *
         return false;
     }
     for (uint32_t i = 0; i < route->segment_count; i++) {
-        if (!is_param(route->segments[i]) &&
-            !pw_str_equal(route->segments[i], request->segments[i])) {
+        struct pw_str sent = request->segments[i];
+        bool fits =
+            is_param(route->segments[i]) ? sent.len > 0 : pw_str_equal(route->segments[i], sent);
+        if (!fits) {
             return false;
         }
     }
