@@ -21,10 +21,21 @@ static bool cut(struct pw_str *rest, struct pw_str *ret_part)
     return true;
 }
 
+/* libsodium's decoder takes some bytes above 127 for letters. */
+static bool is_ascii(struct pw_str part)
+{
+    for (size_t i = 0; i < part.len; i++) {
+        if ((part.ptr[i] & 0x80) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool decode(struct pw_str part, void *ret_data, size_t room, size_t *ret_bytes)
 {
     const char *end = NULL;
-    return part.len > 0 &&
+    return part.len > 0 && is_ascii(part) &&
            sodium_base642bin(ret_data, room, part.ptr, part.len, NULL, ret_bytes, &end,
                              sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 &&
            end == part.ptr + part.len;
