@@ -1,0 +1,119 @@
+"""The README's five-minute tour, extracted from the file and run as pasted, in one shell, against a real script/server.
+
+The server runs in a network namespace of its own, so that the tour's addresses are the ones in the README and clash with nothing.
+A ```sh block after the tour's heading is pasted; a ```text block right after it is what that must have printed, ids, times, hashes
+and positions aside.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRATCH = ROOT / ".run" / "test" / "tour"
+NAMESPACE = "pw-tour"
+START_SECONDS = 600
+BLOCK_SECONDS = 120
+END_MARK = "--- end of block ---"
+
+BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MASKS = [
+    (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<id>"),
+    (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z"), "<time>"),
+    (re.compile(r"\b\d+:\d+:[0-9a-f]{8}\b"), "<position>"),
+    (re.compile(r"\b[0-9a-f]{64}\b"), "<hash>"),
+    (re.compile(r"\b[0-9a-f]{32}\b"), "<trace>"),
+    (re.compile(r"\b[A-Za-z0-9_-]{43}\b"), "<key>"),
+    (re.compile(r"[ \t]+"), " "),
+]
+
+
+def blocks():
+    """Pairs of what to paste and what it must print (None: anything)."""
+    text = (ROOT / "README.md").read_text()
+    tour = text[text.index("## A tour"):]
+    tour = tour[:tour.index("\n## ", 1)] if "\n## " in tour[1:] else tour
+    found = [(match[1], match[2], match.start(), match.end()) for match in BLOCK.finditer(tour)]
+    pairs = []
+    for i, (kind, body, _, end) in enumerate(found):
+        if kind == "sh":
+            follows = i + 1 < len(found) and found[i + 1][0] == "text" and not tour[end:found[i + 1][2]].strip()
+            pairs.append((body, found[i + 1][1] if follows else None))
+    return pairs
+
+
+def masked(text):
+    for pattern, name in MASKS:
+        text = pattern.sub(name, text)
+    return [line.strip() for line in text.strip().splitlines()]
+
+
+class Tour(unittest.TestCase):
+    def setUp(self):
+        shutil.rmtree(SCRATCH, ignore_errors=True)
+        (SCRATCH / "home").mkdir(parents=True)
+        for name in ("build", "script", "integration"):
+            (SCRATCH / "home" / name).symlink_to(ROOT / name)
+        (SCRATCH / "home" / ".run").symlink_to(SCRATCH / "run")
+        subprocess.run(["ip", "netns", "delete", NAMESPACE], check=False, stderr=subprocess.DEVNULL)
+        subprocess.run(["ip", "netns", "add", NAMESPACE], check=True)
+        self.addCleanup(subprocess.run, ["ip", "netns", "delete", NAMESPACE], check=False)
+        subprocess.run(["ip", "-n", NAMESPACE, "link", "set", "lo", "up"], check=True)
+        self.server = subprocess.Popen(
+            ["ip", "netns", "exec", NAMESPACE, ROOT / "script" / "server", "--dir", SCRATCH / "run"],
+            stdout=subprocess.PIPE, stderr=open(SCRATCH / "server.log", "w", encoding="utf-8"), text=True,
+            start_new_session=True)
+        self.addCleanup(self.stop_server)
+
+    def stop_server(self):
+        if self.server.poll() is None:
+            os.killpg(self.server.pid, signal.SIGINT)
+        try:
+            self.server.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.server.pid, signal.SIGKILL)
+            self.fail("script/server does not end on Ctrl-C")
+        finally:
+            self.server.stdout.close()
+
+    def await_greeting(self):
+        deadline = time.monotonic() + START_SECONDS
+        for line in self.server.stdout:
+            if "Ctrl-C stops everything" in line:
+                return
+            self.assertLess(time.monotonic(), deadline, "script/server takes too long")
+        self.fail("script/server ended:\n" + (SCRATCH / "server.log").read_text()[-3000:])
+
+    def paste(self, shell, block):
+        """Pastes a block into the shell; gives what it printed, errors included."""
+        shell.stdin.write(f"{block}\necho; echo '{END_MARK}'\n")
+        shell.stdin.flush()
+        lines = []
+        for line in shell.stdout:
+            if line.strip() == END_MARK:
+                return "".join(lines).rstrip("\n")
+            lines.append(line)
+        return "".join(lines) + "\n(the shell ended)"
+
+    def test_tour(self):
+        pairs = blocks()
+        self.assertGreater(len(pairs), 5, "README.md has lost its tour")
+        self.await_greeting()
+        with subprocess.Popen(["ip", "netns", "exec", NAMESPACE, "timeout", str(BLOCK_SECONDS * len(pairs)), "bash"],
+                              cwd=SCRATCH / "home", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True) as shell:
+            for block, expected in pairs:
+                printed = self.paste(shell, block)
+                print(f"$ {block.strip()}\n{printed}", flush=True)
+                if expected is not None:
+                    self.assertEqual(masked(expected), masked(printed), f"after\n{block}")
+            shell.stdin.close()
+
+
+if __name__ == "__main__":
+    unittest.main()
