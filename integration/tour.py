@@ -64,10 +64,10 @@ class Tour(unittest.TestCase):
         subprocess.run(["ip", "netns", "add", NAMESPACE], check=True)
         self.addCleanup(subprocess.run, ["ip", "netns", "delete", NAMESPACE], check=False)
         subprocess.run(["ip", "-n", NAMESPACE, "link", "set", "lo", "up"], check=True)
-        self.server = subprocess.Popen(
-            ["ip", "netns", "exec", NAMESPACE, ROOT / "script" / "server", "--dir", SCRATCH / "run"],
-            stdout=subprocess.PIPE, stderr=open(SCRATCH / "server.log", "w", encoding="utf-8"), text=True,
-            start_new_session=True)
+        with open(SCRATCH / "server.log", "w", encoding="utf-8") as log:
+            self.server = subprocess.Popen(
+                ["ip", "netns", "exec", NAMESPACE, ROOT / "script" / "server", "--dir", SCRATCH / "run"],
+                stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
         self.addCleanup(self.stop_server)
 
     def stop_server(self):
