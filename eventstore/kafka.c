@@ -205,7 +205,8 @@ static enum pw_code open_parts(struct pw_kafka *kafka, const struct pw_kafka_con
         return code;
     }
     struct kafka_shape shape;
-    code = kafka_shape_of(kafka->consumer, kafka->topic, timeout_ms, &shape, err);
+    code =
+        kafka_shape_await(kafka->consumer, kafka->topic, timeout_ms, KAFKA_MISSING_MS, &shape, err);
     if (code != PW_OK) {
         return code;
     }

@@ -5,9 +5,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define ASK_TIMEOUT_MS  5000
 #define IN_SYNC_DEFAULT 2
+#define STEP_MS         50
 
 const struct kafka_rule kafka_rules[KAFKA_RULE_COUNT] = {
     {"cleanup.policy", "delete", false},    {"retention.ms", "-1", false},
@@ -51,6 +53,12 @@ __attribute__((format(printf, 2, 3))) static void complain(struct complaint *com
     if (complaint->bytes >= sizeof complaint->text) {
         complaint->bytes = sizeof complaint->text - 1;
     }
+}
+
+static void step(void)
+{
+    const struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
+    nanosleep(&step, NULL);
 }
 
 static void shape_fill(const struct rd_kafka_metadata_topic *topic, struct kafka_shape *ret_shape)
@@ -109,7 +117,22 @@ enum pw_code kafka_shape_of(rd_kafka_t *client, const char *topic, int timeout_m
     return code;
 }
 
-/* Asks for all settings of one topic or broker. *ret_event owns the entries. */
+enum pw_code kafka_shape_await(rd_kafka_t *client, const char *topic, int timeout_ms,
+                               int missing_ms, struct kafka_shape *ret_shape, struct pw_err *err)
+{
+    int64_t deadline_ms = kafka_now_ms() + missing_ms;
+    for (;;) {
+        enum pw_code code = kafka_shape_of(client, topic, timeout_ms, ret_shape, err);
+        if (code != PW_OK || (ret_shape->partition_count > 0 && ret_shape->is_led) ||
+            kafka_now_ms() >= deadline_ms) {
+            return code;
+        }
+        step();
+    }
+}
+
+/* Asks for all settings of one topic or broker; NOT_FOUND where there is none. *ret_event owns the
+ * entries. */
 static enum pw_code describe(rd_kafka_t *client, rd_kafka_ResourceType_t type, const char *name,
                              rd_kafka_event_t **ret_event,
                              const rd_kafka_ConfigEntry_t ***ret_entries, size_t *ret_count,
@@ -141,7 +164,7 @@ static enum pw_code describe(rd_kafka_t *client, rd_kafka_ResourceType_t type, c
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         rd_kafka_event_destroy(event);
         if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
-            return kafka_no_topic(name, err);
+            return PW_ERR_NOT_FOUND;
         }
         bool refused = error == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE ||
                        error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
@@ -196,8 +219,15 @@ enum pw_code kafka_topic_check(rd_kafka_t *client, const char *topic, uint32_t r
     rd_kafka_event_t *event;
     const rd_kafka_ConfigEntry_t **entries;
     size_t count;
-    enum pw_code code =
-        describe(client, RD_KAFKA_RESOURCE_TOPIC, topic, &event, &entries, &count, err);
+    int64_t deadline_ms = kafka_now_ms() + KAFKA_MISSING_MS;
+    enum pw_code code;
+    while ((code = describe(client, RD_KAFKA_RESOURCE_TOPIC, topic, &event, &entries, &count,
+                            err)) == PW_ERR_NOT_FOUND) {
+        if (kafka_now_ms() >= deadline_ms) {
+            return kafka_no_topic(topic, err);
+        }
+        step();
+    }
     if (code != PW_OK) {
         return code;
     }
@@ -254,7 +284,8 @@ enum pw_code kafka_check(void *self, struct pw_err *err)
 {
     struct pw_kafka *kafka = self;
     struct kafka_shape shape;
-    enum pw_code code = kafka_shape_of(kafka->consumer, kafka->topic, ASK_TIMEOUT_MS, &shape, err);
+    enum pw_code code = kafka_shape_await(kafka->consumer, kafka->topic, ASK_TIMEOUT_MS,
+                                          KAFKA_MISSING_MS, &shape, err);
     if (code != PW_OK) {
         return code;
     }

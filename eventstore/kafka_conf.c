@@ -54,7 +54,7 @@ static const struct own_setting usual_settings[] = {
     /* 16 partitions with 8,192 records in flight each need 131,072; their bytes are bounded too. */
     {"queue.buffering.max.messages", "1000000", WRITER},
     /* A fetch that waits for news holds up the next read_from, and the news that there is none. */
-    {"fetch.wait.max.ms", "50", READER},
+    {"fetch.wait.max.ms", "20", READER},
     {"fetch.error.backoff.ms", "50", READER},
     {"queued.max.messages.kbytes", "65536", READER},
 };

@@ -96,25 +96,6 @@ static enum pw_code topic_make(rd_kafka_t *client, const char *name,
     return code;
 }
 
-/* A fresh topic is known to every broker, and led, only a moment after it was made. */
-static enum pw_code topic_await(rd_kafka_t *client, const char *name, struct kafka_shape *ret_shape,
-                                struct pw_err *err)
-{
-    int64_t deadline_ms = kafka_now_ms() + ANSWER_TIMEOUT_MS;
-    for (;;) {
-        enum pw_code code = kafka_shape_of(client, name, ANSWER_TIMEOUT_MS, ret_shape, err);
-        if (code != PW_OK || (ret_shape->partition_count > 0 && ret_shape->is_led)) {
-            return code;
-        }
-        if (kafka_now_ms() >= deadline_ms) {
-            return pw_fail(err, PW_ERR_LEDGER_DOWN, "topic %s has no leader for every partition",
-                           name);
-        }
-        const struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
-        nanosleep(&step, NULL);
-    }
-}
-
 static enum pw_code shape_check(const char *name, const struct kafka_shape *shape,
                                 const struct pw_ledger_plan *plan, struct pw_err *err)
 {
@@ -148,7 +129,8 @@ static enum pw_code topic_ensure(const struct pw_kafka_config *config,
         }
     }
     if (code == PW_OK) {
-        code = topic_await(client, config->topic, &shape, err);
+        code = kafka_shape_await(client, config->topic, ANSWER_TIMEOUT_MS, ANSWER_TIMEOUT_MS,
+                                 &shape, err);
     }
     if (code == PW_OK) {
         code = shape_check(config->topic, &shape, plan, err);

@@ -99,12 +99,16 @@ bool kafka_reader_take(struct pw_kafka *kafka, struct pw_ledger_event *ret_event
 enum pw_code kafka_read_from(void *self, uint32_t partition, int64_t offset, struct pw_err *err);
 void kafka_read_stop(void *self, uint32_t partition);
 
-/* kafka_check.c */
+/* kafka_check.c. A topic that was just made is not known to every broker yet; so one that is not
+ * there is asked for again, for that long. */
+#define KAFKA_MISSING_MS 1000
+
 enum pw_code kafka_check(void *self, struct pw_err *err);
 enum pw_code kafka_topic_check(rd_kafka_t *client, const char *topic, uint32_t replica_count,
                                struct pw_err *err);
 enum pw_code kafka_brokers_check(rd_kafka_t *client, const char *topic, struct pw_err *err);
-enum pw_code kafka_no_topic(const char *topic, struct pw_err *err); /* SETTING_WRONG. */
+/* SETTING_WRONG. */
+enum pw_code kafka_no_topic(const char *topic, struct pw_err *err);
 
 /* The partitions and replicas (the fewest of any partition) of a topic; a topic that does not exist
  * has 0 partitions and is PW_OK. */
@@ -115,6 +119,10 @@ struct kafka_shape {
 };
 enum pw_code kafka_shape_of(rd_kafka_t *client, const char *topic, int timeout_ms,
                             struct kafka_shape *ret_shape, struct pw_err *err);
+
+/* The same, but waits up to missing_ms until the topic is there and every partition is led. */
+enum pw_code kafka_shape_await(rd_kafka_t *client, const char *topic, int timeout_ms,
+                               int missing_ms, struct kafka_shape *ret_shape, struct pw_err *err);
 
 /* What a topic of a ledger must be set to. */
 struct kafka_rule {

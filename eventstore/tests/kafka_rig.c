@@ -14,7 +14,7 @@ static const struct {
     {"cleanup.policy", "delete"},     {"retention.ms", "-1"},
     {"retention.bytes", "-1"},        {"message.timestamp.type", "LogAppendTime"},
     {"max.message.bytes", "2097152"}, {"unclean.leader.election.enable", "false"},
-    {"min.insync.replicas", "1"},
+    {"min.insync.replicas", NULL}, /* By the replicas. */
 };
 
 static void must(bool good, const char *what, const char *detail)
@@ -31,31 +31,6 @@ const char *kafka_rig_servers(void)
     must(servers != NULL && servers[0] != '\0', "PW_TEST_KAFKA",
          "is not set; it names the broker to test with as host:port");
     return servers;
-}
-
-void kafka_rig_open(struct kafka_rig *rig)
-{
-    static unsigned rig_count;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    *rig = (struct kafka_rig){0};
-    snprintf(rig->topic, sizeof rig->topic, "pw-test-%lld-%ld-%d-%u", (long long)now.tv_sec,
-             now.tv_nsec, (int)getpid(), rig_count++);
-    rig->settings[0] = (struct pw_kafka_setting){"bootstrap.servers", kafka_rig_servers()};
-    rig->config = (struct pw_kafka_config){
-        .topic = rig->topic,
-        .settings = rig->settings,
-        .setting_count = 1,
-    };
-    char text[200] = "";
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "bootstrap.servers", kafka_rig_servers(), text, sizeof text);
-    rd_kafka_conf_set(conf, "allow.auto.create.topics", "false", text, sizeof text);
-    rd_kafka_conf_set(conf, "linger.ms", "0", text, sizeof text);
-    rd_kafka_conf_set(conf, "message.max.bytes", "2000000", text, sizeof text);
-    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR);
-    rig->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
-    must(rig->client != NULL, "rd_kafka_new", text);
 }
 
 /* Waits for an admin request's answer, and gives the error of its one topic or resource. */
@@ -86,22 +61,70 @@ static void answer_await(struct kafka_rig *rig, rd_kafka_queue_t *queue, const c
     rd_kafka_queue_destroy(queue);
 }
 
-static const char *setting_value(size_t i, const char *name, const char *value)
+static const char *setting_value(const struct kafka_rig *rig, size_t i, const char *name,
+                                 const char *value)
 {
-    return name != NULL && strcmp(name, good_settings[i].name) == 0 ? value
-                                                                    : good_settings[i].value;
+    if (name != NULL && strcmp(name, good_settings[i].name) == 0) {
+        return value;
+    }
+    if (good_settings[i].value == NULL) {
+        return rig->replica_count >= 3 ? "2" : "1";
+    }
+    return good_settings[i].value;
+}
+
+static const struct rd_kafka_metadata *metadata_of(struct kafka_rig *rig)
+{
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(rig->client, rig->topic, NULL);
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_resp_err_t error = rd_kafka_metadata(rig->client, 0, topic, &metadata, RIG_TIMEOUT_MS);
+    rd_kafka_topic_destroy(topic);
+    must(error == 0, "metadata", rd_kafka_err2str(error));
+    return metadata;
+}
+
+int kafka_rig_leader(struct kafka_rig *rig, uint32_t partition)
+{
+    const struct rd_kafka_metadata *metadata = metadata_of(rig);
+    must((uint32_t)metadata->topics[0].partition_cnt > partition, "leader", "no such partition");
+    int leader = metadata->topics[0].partitions[partition].leader;
+    rd_kafka_metadata_destroy(metadata);
+    return leader;
+}
+
+void kafka_rig_open(struct kafka_rig *rig)
+{
+    static unsigned rig_count;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    *rig = (struct kafka_rig){0};
+    snprintf(rig->topic, sizeof rig->topic, "pw-test-%lld-%ld-%d-%u", (long long)now.tv_sec,
+             now.tv_nsec, (int)getpid(), rig_count++);
+    rig->settings[0] = (struct pw_kafka_setting){"bootstrap.servers", kafka_rig_servers()};
+    rig->config = (struct pw_kafka_config){
+        .topic = rig->topic,
+        .settings = rig->settings,
+        .setting_count = 1,
+    };
+    char text[200] = "";
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", kafka_rig_servers(), text, sizeof text);
+    rd_kafka_conf_set(conf, "allow.auto.create.topics", "false", text, sizeof text);
+    rd_kafka_conf_set(conf, "linger.ms", "0", text, sizeof text);
+    rd_kafka_conf_set(conf, "message.max.bytes", "2000000", text, sizeof text);
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR);
+    rig->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    must(rig->client != NULL, "rd_kafka_new", text);
+    const struct rd_kafka_metadata *metadata = metadata_of(rig);
+    rig->replica_count = metadata->broker_cnt >= 3 ? 3 : 1;
+    rd_kafka_metadata_destroy(metadata);
 }
 
 /* Every broker knows a topic, or that it is gone, only a moment later. */
 static void topic_await(struct kafka_rig *rig, bool present)
 {
     for (int tries = 0; tries < RIG_TIMEOUT_MS / 20; tries++) {
-        rd_kafka_topic_t *topic = rd_kafka_topic_new(rig->client, rig->topic, NULL);
-        const struct rd_kafka_metadata *metadata;
-        rd_kafka_resp_err_t error =
-            rd_kafka_metadata(rig->client, 0, topic, &metadata, RIG_TIMEOUT_MS);
-        rd_kafka_topic_destroy(topic);
-        must(error == 0, "metadata", rd_kafka_err2str(error));
+        const struct rd_kafka_metadata *metadata = metadata_of(rig);
         bool there = metadata->topics[0].err == 0 && metadata->topics[0].partition_cnt > 0;
         for (int i = 0; i < metadata->topics[0].partition_cnt; i++) {
             there = there && metadata->topics[0].partitions[i].leader >= 0;
@@ -120,11 +143,12 @@ void kafka_rig_make_topic(struct kafka_rig *rig, uint32_t partition_count, const
                           const char *value)
 {
     char text[200] = "";
-    rd_kafka_NewTopic_t *topic =
-        rd_kafka_NewTopic_new(rig->topic, (int)partition_count, 1, text, sizeof text);
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(rig->topic, (int)partition_count,
+                                                       (int)rig->replica_count, text, sizeof text);
     must(topic != NULL, "new topic", text);
     for (size_t i = 0; i < PW_COUNT(good_settings); i++) {
-        rd_kafka_NewTopic_set_config(topic, good_settings[i].name, setting_value(i, name, value));
+        rd_kafka_NewTopic_set_config(topic, good_settings[i].name,
+                                     setting_value(rig, i, name, value));
     }
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rig->client);
     rd_kafka_CreateTopics(rig->client, &topic, 1, NULL, queue);
@@ -139,7 +163,7 @@ void kafka_rig_alter_topic(struct kafka_rig *rig, const char *name, const char *
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, rig->topic);
     for (size_t i = 0; i < PW_COUNT(good_settings); i++) {
         rd_kafka_ConfigResource_set_config(resource, good_settings[i].name,
-                                           setting_value(i, name, value));
+                                           setting_value(rig, i, name, value));
     }
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rig->client);
     rd_kafka_AlterConfigs(rig->client, &resource, 1, NULL, queue);

@@ -12,7 +12,8 @@
 
 struct kafka_rig {
     char topic[64];
-    rd_kafka_t *client; /* A producer without any setting of ours. */
+    uint32_t replica_count; /* 3 where there are as many brokers, else 1. */
+    rd_kafka_t *client;     /* A producer without any setting of ours. */
     struct pw_kafka_setting settings[1];
     struct pw_kafka_config config; /* For pw_kafka_open and pw_kafka_create. */
 };
@@ -30,6 +31,9 @@ void kafka_rig_make_topic(struct kafka_rig *rig, uint32_t partition_count, const
 /* Sets the topic's settings to those of a ledger, but for that one. */
 void kafka_rig_alter_topic(struct kafka_rig *rig, const char *name, const char *value);
 void kafka_rig_delete_topic(struct kafka_rig *rig);
+
+/* The node number of the broker that leads the partition. */
+int kafka_rig_leader(struct kafka_rig *rig, uint32_t partition);
 
 /* Deletes the records before that offset. */
 void kafka_rig_delete_records(struct kafka_rig *rig, uint32_t partition, int64_t offset);
