@@ -12,6 +12,7 @@ import pymysql
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from integration.cluster.cluster import random_address
 from integration.cluster.galera import Galera
 from integration.cluster.kafka import Kafka
 from integration.cluster.process import Process, ProcessError, wait_until
@@ -23,6 +24,7 @@ KAFKA_PORT, GALERA_PORT = 24092, 24306
 class OnDisk(unittest.TestCase):
     def setUp(self):
         RUN.mkdir(parents=True, exist_ok=True)
+        self.address = random_address()
         self.dir = Path(tempfile.mkdtemp(prefix="cluster-", dir=RUN))
         self.addCleanup(shutil.rmtree, self.dir)
 
@@ -36,7 +38,7 @@ def kill_all(cluster):
 
 class KafkaTest(OnDisk):
     def cluster(self, nodes):
-        kafka = Kafka(self.dir / "kafka", nodes=nodes, address="127.0.2.1", port=KAFKA_PORT)
+        kafka = Kafka(self.dir / "kafka", nodes=nodes, address=self.address, port=KAFKA_PORT)
         self.addCleanup(kafka.stop)
         return kafka
 
@@ -89,13 +91,13 @@ class KafkaTest(OnDisk):
 
     def test_a_taken_port_is_named(self):
         self.cluster(nodes=1).start()
-        with self.assertRaisesRegex(ProcessError, f"127.0.2.1:{KAFKA_PORT}"):
-            Kafka(self.dir / "second", address="127.0.2.1", port=KAFKA_PORT).start()
+        with self.assertRaisesRegex(ProcessError, f"{self.address}:{KAFKA_PORT}"):
+            Kafka(self.dir / "second", address=self.address, port=KAFKA_PORT).start()
 
 
 class GaleraTest(OnDisk):
     def cluster(self, nodes, where="galera", port=GALERA_PORT):
-        galera = Galera(self.dir / where, nodes=nodes, address="127.0.2.1", port=port)
+        galera = Galera(self.dir / where, nodes=nodes, address=self.address, port=port)
         self.addCleanup(galera.stop)
         return galera
 

@@ -165,7 +165,7 @@ class House:
         print(f"ProctorWise listens on http://{self.http} (API) and http://{self.admin} (metrics, health, admin).\n"
               f"Kafka {self.kafka.endpoints()}  Galera {self.galera.endpoints()}  log {os.path.relpath(self.proctorwise.log_file, ROOT)}\n"
               f"Next, in another terminal (README.md goes on from there):\n\n"
-              f"    {binary} admin tenant create --config {shown} --help\n\n"
+              f"    {binary} admin tenant create --config {shown} --name Graz --time-zone Europe/Vienna --language de\n\n"
               f"Ctrl-C stops everything; what was written stays for the next start.", flush=True)
 
     def wait(self):

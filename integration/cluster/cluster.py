@@ -17,6 +17,7 @@ import fcntl
 import ipaddress
 import json
 import os
+import random
 import signal
 import socket
 import sys
@@ -206,6 +207,11 @@ class Cluster:
         with open(self.dir / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def random_address():
+    """A loopback address for a test's first node: so many are free that tests of two checkouts do not meet."""
+    return f"127.{random.randint(16, 254)}.{random.randint(0, 255)}.1"
 
 
 def write_whole(path, text, mode=0o644):

@@ -127,7 +127,7 @@ class Kafka(Cluster):
         cluster_id = base64.urlsafe_b64encode(uuid.UUID(self.id).bytes).decode().rstrip("=")
         return subprocess.Popen(
             ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{libraries()}/*", "kafka.tools.StorageTool", "format",
-             "--cluster-id", cluster_id, "--config", node.dir / "server.properties"],
+             f"--cluster-id={cluster_id}", "--config", node.dir / "server.properties"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
