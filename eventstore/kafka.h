@@ -26,7 +26,9 @@ struct pw_kafka_config {
  * LEDGER_DOWN otherwise, and the caller tries again later. SETTING_WRONG where there is no such
  * topic. wake.wake may be NULL. From then on the handle finds its way back to the brokers by
  * itself. check() knows a broker before 4.0 by `inter.broker.protocol.version`, which 4.0 took away;
- * it must be allowed DescribeConfigs on the topic and on the cluster. */
+ * it must be allowed DescribeConfigs on the topic and on the cluster. With several replicas LOST comes
+ * only after 5 s: a broker that hung and woke up answers from an older log until it knows that
+ * another leads. */
 enum pw_code pw_kafka_open(const struct pw_kafka_config *config, struct pw_ledger_wake wake,
                            int timeout_ms, struct pw_ledger *ret_ledger, struct pw_err *err);
 

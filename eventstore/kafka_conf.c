@@ -1,8 +1,5 @@
 #include "eventstore/kafka_parts.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 enum side { READER = 1, WRITER = 2, BOTH = 3 };
 
 struct own_setting {

@@ -4,9 +4,6 @@
  * a report is never taken at its word, and the read starts again where it stood. */
 #include "eventstore/kafka_parts.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 /* A broker that hung and woke up believes for a moment that it still leads, and answers from a log
  * that may end before our offset (librdkafka sends no leader epoch that would tell it). Where other
  * replicas may lead, only an offset that stays out of range so long is lost. librdkafka asks again

@@ -1,8 +1,5 @@
 #include "eventstore/kafka_parts.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
 static struct pw_kafka_config config_of(const struct pw_kafka *kafka)
 {
     return (struct pw_kafka_config){
