@@ -176,6 +176,7 @@ void job_finish(struct partition *partition,
                 struct pw_job *job); /* done, for it and its waiters. */
 void job_turn_away(struct partition *partition, struct pw_job *job, enum pw_code code,
                    const char *detail);
+void job_refuse_key(struct partition *partition, struct pw_job *job); /* KEY_REUSED. */
 
 /* engine_decide.c */
 void decide_turns(struct partition *partition);

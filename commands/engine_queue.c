@@ -152,12 +152,11 @@ void job_finish(struct partition *partition, struct pw_job *job)
             waiter->stream_version = job->stream_version;
             waiter->position = job->position;
             waiter->replayed = true;
+            finish_one(partition, waiter);
         } else {
-            pw_fail(&waiter->err, PW_ERR_KEY_REUSED,
-                    "the key belongs to a request with other content");
+            job_refuse_key(partition, waiter);
         }
         partition->counters.replayed_count++;
-        finish_one(partition, waiter);
         waiter = next;
     }
     finish_one(partition, job);
@@ -173,4 +172,11 @@ void job_turn_away(struct partition *partition, struct pw_job *job, enum pw_code
     job->stream_version = 0;
     job->position = (struct pw_position){.partition = partition->number, .offset = -1};
     finish_one(partition, job);
+}
+
+/* It says nothing about the request that the key belongs to. */
+void job_refuse_key(struct partition *partition, struct pw_job *job)
+{
+    job_turn_away(partition, job, PW_ERR_KEY_REUSED,
+                  "the key belongs to a request with other content");
 }

@@ -176,7 +176,7 @@ static void answer_again(struct pw_job *job, const struct pw_fingerprint *finger
 {
     enum pw_code code = PW_OK;
     if (memcmp(fingerprint, &job->fingerprint, sizeof *fingerprint) != 0) {
-        pw_fail(&job->err, PW_ERR_KEY_REUSED, "the key belongs to a request with other content");
+        job->err.code = PW_ERR_KEY_REUSED;
         return;
     }
     job->stream_id = *stream_id;
@@ -232,12 +232,17 @@ static void lookup_record(struct partition *partition, const struct pw_ledger_ev
         diverged(partition, event->offset); /* What was folded there is not there any more. */
         return;
     }
-    struct pw_hash hash = pw_record_hash(event->value, event->value_bytes);
-    job->position = (struct pw_position){.partition = partition->number, .offset = event->offset};
-    memcpy(job->position.head, hash.bytes, sizeof job->position.head);
-    job->replayed = !job->was_in_flight;
     partition->counters.replayed_count++;
-    job_finish(partition, job);
+    if (job->err.code == PW_ERR_KEY_REUSED) {
+        job_refuse_key(partition, job);
+    } else {
+        struct pw_hash hash = pw_record_hash(event->value, event->value_bytes);
+        job->position =
+            (struct pw_position){.partition = partition->number, .offset = event->offset};
+        memcpy(job->position.head, hash.bytes, sizeof job->position.head);
+        job->replayed = !job->was_in_flight;
+        job_finish(partition, job);
+    }
     lookup_next(partition);
 }
 

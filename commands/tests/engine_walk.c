@@ -73,6 +73,7 @@ static void repeats(void)
     CHECK(pw_id_equal(&again.job.stream_id, &ann.job.stream_id), "the first answer's stream");
     CHECK(memcmp(&again.job.position, &ann.job.position, sizeof ann.job.position) == 0, "position");
     CHECK(rig_ask(rig, 0, &other) == PW_ERR_KEY_REUSED, "other content");
+    CHECK(other.job.position.offset == -1 && !other.job.replayed, "nothing of the first one");
 
     struct ask bob = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
     struct ask bob_again = bob;
@@ -98,6 +99,7 @@ static void repeats(void)
     CHECK(cid_again.answered && cid_again.job.err.code == PW_OK && cid_again.job.replayed,
           "waited for");
     CHECK(cid_other.answered && cid_other.job.err.code == PW_ERR_KEY_REUSED, "other content");
+    CHECK(cid_other.job.position.offset == -1 && !cid_other.job.replayed, "nothing of the first");
     rig_close(rig);
 }
 

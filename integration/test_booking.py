@@ -1,0 +1,375 @@
+"""Commands from outside: a booking from the tenant to the seat and back, and what REST promises of commands."""
+
+import re
+import time
+import unittest
+import uuid
+
+from integration.harness import Client, at, uuid7
+from integration.house_case import AnswerCase, House, read_whole_ledger, table_routes
+
+house = House()
+
+
+def setUpModule():
+    house.start("127.0.21")
+
+
+def uuid7_at(**ahead):
+    """A UUIDv7 of a moment that lies so far ahead."""
+    key = uuid.UUID(uuid7()).int
+    shift_ms = sum({"hours": 3_600_000, "minutes": 60_000}[unit] * count for unit, count in ahead.items())
+    return str(uuid.UUID(int=key + (shift_ms << 80)))
+
+
+class BookingTest(AnswerCase):
+    def test_from_the_tenant_to_a_seat_and_back(self):
+        answers = []
+
+        def yes(answer, *what):
+            answers.append(answer)
+            return self.expect_yes(answer, *what)
+
+        def no(answer, *what):
+            answers.append(answer)
+            return self.expect_no(answer, *what)
+
+        teacher = house.as_teacher()
+        exam = yes(teacher.post("/exams", {"title": "Numerik – Übung", "duration_minutes": 45, "lead_time_minutes": 60}), 201, 1,
+                   "exams")
+        no(teacher.post("/slots", {"exam_id": exam, "starts_at": at(days=2), "capacity": 1}), 409, "exam-not-published")
+        yes(teacher.post(f"/exams/{exam}/publish"), 200, 2)
+        yes(teacher.post(f"/exams/{exam}/publish", {}), 200, 2)  # Changes nothing.
+        revised = {"title": "Numerik", "duration_minutes": 60, "lead_time_minutes": 60, "buffer_minutes": 15}
+        yes(teacher.post(f"/exams/{exam}/revise-draft", revised), 200, 3)
+        yes(teacher.post(f"/exams/{exam}/publish", {}), 200, 4)
+        no(teacher.post("/slots", {"exam_id": exam, "starts_at": at(hours=-1), "capacity": 1}), 409, "slot-in-past")
+        slot = yes(teacher.post("/slots", {"exam_id": exam, "starts_at": at(days=2), "capacity": 2}), 201, 1, "slots")
+
+        ann, bob, eve = (house.tenant.student().client(house.node) for _ in range(3))
+        seat = yes(ann.post(f"/slots/{slot}/reservations"), 201, 1, "reservations")
+        booked = no(ann.post(f"/slots/{slot}/reservations"), 409, "already-booked")
+        self.assertIn(seat, booked.json["detail"])
+        yes(bob.post(f"/slots/{slot}/reservations", {}), 201, 1, "reservations")
+        full = no(eve.post(f"/slots/{slot}/reservations"), 409, "slot-full")
+        self.assertIn("2 of 2", full.json["detail"])
+        no(teacher.post(f"/slots/{slot}/change-capacity", {"capacity": 1}), 409, "capacity-below-taken")
+        yes(ann.post(f"/reservations/{seat}/cancel"), 200, 2)
+        no(ann.post(f"/reservations/{seat}/cancel"), 409, "reservation-not-live")
+        yes(eve.post(f"/slots/{slot}/reservations"), 201, 1, "reservations")
+        no(ann.post(f"/slots/{slot}/reservations"), 409, "slot-full")
+        yes(teacher.post(f"/slots/{slot}/change-capacity", {"capacity": 3}), 200, 2)
+        again = yes(ann.post(f"/slots/{slot}/reservations"), 201, 1, "reservations")
+        self.assertNotEqual(again, seat)
+        self.check_on_record(answers)
+        self.check_locations(answers, {exam: 4, slot: 2, seat: 2})
+
+    def check_on_record(self, answers):
+        ledger = read_whole_ledger(house.stack)
+        for answer in answers:
+            decided = [each for each in ledger.decisions if each["command"] == answer.headers["Idempotency-Key"]]
+            self.assertEqual(len(decided), 1, answer)
+            self.assertEqual((decided[0]["position"], decided[0]["problem"]), (answer.position, answer.problem))
+            if answer.status < 400:
+                self.assertEqual((decided[0]["stream"], decided[0]["version"]), (answer.json["id"], answer.json["version"]))
+            else:
+                self.assertEqual(decided[0]["detail"], answer.json.get("detail", ""))
+
+    def check_locations(self, answers, versions):
+        """Each Location shows the thing, no older than the last answer said, and with the version as ETag."""
+        admin = Client(house.node.api, house.tenant.admin.token)
+        for answer in answers:
+            if answer.status == 201:
+                headers = {"Pw-Min-Position": answers[-1].position, "Prefer": "wait=10"}
+                shown = self.expect(admin.get(answer.headers["Location"], headers=headers), 200)
+                version = versions.get(answer.json["id"], 1)
+                self.assertEqual((shown.json["id"], shown.json["version"]), (answer.json["id"], version))
+                self.assertEqual(shown.headers["ETag"], f'"{version}"')
+
+    def test_one_student_one_calendar(self):
+        exam, start = house.exam(duration_minutes=60, buffer_minutes=30), at(days=9)
+        slots = [house.slot(exam, starts_at=start), house.slot(exam, starts_at=at(days=10))]
+        others = [house.exam(duration_minutes=60) for _ in range(3)]
+        clash = house.slot(others[0], starts_at=start)
+        student = house.tenant.student().client(house.node)
+        seat = self.expect_yes(student.post(f"/slots/{slots[0]}/reservations"), 201, 1)
+        other_slot = self.expect_no(student.post(f"/slots/{slots[1]}/reservations"), 409, "exam-already-booked")
+        self.assertIn(seat, other_slot.json["detail"])
+        self.expect_no(student.post(f"/slots/{clash}/reservations"), 409, "calendar-conflict")
+        # The end is exclusive, and includes the buffer: 89 minutes later is too soon, 90 is not. Offsets do not matter.
+        soon = house.slot(others[1], starts_at=start.replace("Z", "-01:29"))
+        later = house.slot(others[2], starts_at=start.replace("Z", "-01:30"))
+        self.expect_no(student.post(f"/slots/{soon}/reservations"), 409, "calendar-conflict")
+        self.expect_yes(student.post(f"/slots/{later}/reservations"), 201, 1)
+
+    def test_after_the_lead_time_no_student_cancels(self):
+        exam = house.exam(lead_time_minutes=24 * 60)
+        slot = house.slot(exam, starts_at=at(hours=5))
+        student = house.tenant.student().client(house.node)
+        seat = self.expect_yes(student.post(f"/slots/{slot}/reservations"), 201, 1)
+        self.expect_no(student.post(f"/reservations/{seat}/cancel"), 409, "cancel-too-late")
+
+    def test_a_student_acts_only_for_themselves(self):
+        slot = house.slot()
+        ann, bob = (house.tenant.student().client(house.node) for _ in range(2))
+        seat = self.expect_yes(ann.post(f"/slots/{slot}/reservations"), 201, 1)
+        self.expect_no(bob.post(f"/reservations/{seat}/cancel"), 404, "no-such-reservation")
+        self.expect(bob.post(f"/slots/{slot}/reservations", {"student_id": str(uuid.uuid4())}), 400, "invalid", ["/student_id"])
+        self.expect_yes(ann.post(f"/reservations/{seat}/cancel"), 200, 2)
+
+    def test_another_teachers_exam_does_not_exist(self):
+        exam = house.exam()
+        slot = house.slot(exam)
+        other = house.client(house.tenant.token(str(uuid.uuid4()), ["teacher"]))
+        draft = {"title": "Mine now", "duration_minutes": 10}
+        opened = {"exam_id": exam, "starts_at": at(days=3), "capacity": 5}
+        self.expect_no(other.post(f"/exams/{exam}/revise-draft", draft), 404, "no-such-exam")
+        self.expect_no(other.post(f"/exams/{exam}/publish"), 404, "no-such-exam")
+        self.expect_no(other.post("/slots", opened), 404, "no-such-exam")
+        self.expect_no(other.post(f"/slots/{slot}/change-capacity", {"capacity": 5}), 404, "no-such-slot")
+        # An admin runs the slots of every exam, also one who teaches.
+        for roles in (["admin"], ["teacher", "admin"], ["student", "admin", "teacher"]):
+            admin = house.client(house.tenant.token(str(uuid.uuid4()), roles))
+            self.expect_yes(admin.post("/slots", opened), 201, 1, "slots")
+
+    def test_the_defaults_of_a_draft(self):
+        teacher = house.as_teacher()
+        answer = teacher.post("/exams", {"title": "x", "duration_minutes": 1440})
+        self.expect_yes(answer, 201, 1)
+        shown = teacher.get(f"/exams/{answer.json['id']}", headers={"Pw-Min-Position": answer.position, "Prefer": "wait=10"})
+        self.expect(shown, 200)
+        self.assertEqual([shown.json[f"draft_{name}"] for name in ("title", "lead_time_minutes", "buffer_minutes")],
+                         ["x", 1440, 0])
+        self.assertIsNone(shown.json["published_number"])
+
+
+class IfMatchTest(AnswerCase):
+    def test_the_version_that_the_route_names(self):
+        slot, teacher = house.slot(), house.as_teacher()
+
+        def change(capacity, tag, key=None):
+            return teacher.post(f"/slots/{slot}/change-capacity", {"capacity": capacity}, key=key, headers={"If-Match": tag})
+
+        self.expect_yes(change(40, '"1"'), 200, 2)
+        key = uuid7()
+        stale = self.expect_no(change(41, '"1"', key), 412, "version-mismatch")
+        repeated = self.expect_no(change(41, '"1"', key), 412, "version-mismatch")
+        self.assertEqual(repeated.headers["Idempotency-Replayed"], "true")
+        self.assertEqual(repeated.position, stale.position)
+        self.assertIn(key, read_whole_ledger(house.stack).positions[stale.position])
+        self.expect_yes(change(41, "*"), 200, 3)
+        for tag in ('W/"3"', '"03"', '"three"', '"300000000000"', '""'):
+            with self.subTest(tag):
+                self.expect_no(change(42, tag), 412, "version-mismatch")
+        for tag in ("3", '"3', "'3'", '"1", "3"', '"3" "3"'):
+            with self.subTest(tag):
+                self.expect(change(42, tag), 400, "malformed")
+        student = house.tenant.student().client(house.node)  # The last id of this route is the slot's.
+        self.expect_no(student.post(f"/slots/{slot}/reservations", headers={"If-Match": '"2"'}), 412, "version-mismatch")
+        self.expect_yes(student.post(f"/slots/{slot}/reservations", headers={"If-Match": '"3"'}), 201, 1)
+
+    def test_what_does_not_exist_is_404(self):
+        answer = house.as_teacher().post(f"/exams/{uuid.uuid4()}/publish", headers={"If-Match": '"1"'})
+        self.expect_no(answer, 404, "no-such-exam")
+
+
+class IdempotencyTest(AnswerCase):
+    def expect_repeat(self, first, second):
+        self.assertEqual((second.status, second.position), (first.status, first.position))
+        self.assertEqual({**second.json, "instance": None}, {**first.json, "instance": None})
+        for name in ("ETag", "Location", "Idempotency-Key", "Content-Type"):
+            self.assertEqual(second.headers[name], first.headers[name])
+        self.assertNotIn("Idempotency-Replayed", first.headers)
+        self.assertEqual(second.headers["Idempotency-Replayed"], "true")
+
+    def test_a_repeat_gets_the_first_answer(self):
+        slot, key, refused, unchanged = house.slot(capacity=1), uuid7(), uuid7(), uuid7()
+        actors = house.tenant.student(), house.tenant.student(), house.tenant.teacher
+
+        def ask():
+            ann, bob, teacher = (actor.client(house.node) for actor in actors)
+            return [ann.post(f"/slots/{slot}/reservations", {}, key=key), bob.post(f"/slots/{slot}/reservations", key=refused),
+                    teacher.post(f"/slots/{slot}/change-capacity", {"capacity": 1}, key=unchanged)]
+
+        first = ask()
+        self.expect_yes(first[0], 201, 1)
+        self.expect_no(first[1], 409, "slot-full")
+        self.expect_yes(first[2], 200, 1)
+        for one, other in zip(first, ask()):
+            self.expect_repeat(one, other)
+        # An older answer stays true although the world has moved on.
+        cancelled = actors[0].client(house.node).post(f"/reservations/{first[0].json['id']}/cancel")
+        self.expect_yes(cancelled, 200, 2)
+        for one, other in zip(first, ask()):
+            self.expect_repeat(one, other)
+        self.assertEqual(house.node.terminate(), 0)
+        house.node.start()
+        for one, other in zip(first, ask()):
+            self.expect_repeat(one, other)
+        house.node.kill()
+        house.node.start()
+        for one, other in zip(first, ask()):
+            self.expect_repeat(one, other)
+
+    def test_the_key_may_be_quoted_and_of_either_case(self):
+        slot, key = house.slot(), uuid7()
+        student = house.tenant.student().client(house.node)
+        first = student.post(f"/slots/{slot}/reservations", key=key)
+        self.assertEqual(first.headers["Idempotency-Key"], key)
+        for spelled in (f'"{key}"', key.upper(), f" {key} "):
+            self.expect_repeat(first, student.post(f"/slots/{slot}/reservations", key=spelled))
+
+    def test_without_a_key_the_server_makes_one(self):
+        slot = house.slot()
+        student = house.tenant.student().client(house.node)
+        first = student.post(f"/slots/{slot}/reservations")
+        key = first.headers["Idempotency-Key"]
+        self.assertEqual(uuid.UUID(key).version, 7)
+        self.assertLess(abs((uuid.UUID(key).int >> 80) / 1000 - time.time()), 60)
+        self.expect_repeat(first, student.post(f"/slots/{slot}/reservations", key=key))
+
+    def test_a_key_is_good_for_one_request(self):
+        slot, other, key = house.slot(), house.slot(), uuid7()
+        teacher, path = house.as_teacher(), f"/slots/{slot}/change-capacity"
+        self.expect_yes(teacher.post(path, {"capacity": 31}, key=key), 200, 2)
+        for name, answer in {
+            "body": teacher.post(path, {"capacity": 32}, key=key),
+            "if-match": teacher.post(path, {"capacity": 31}, key=key, headers={"If-Match": '"1"'}),
+            "target": teacher.post(f"/slots/{other}/change-capacity", {"capacity": 31}, key=key),
+            "route": teacher.post("/exams", {"title": "x", "duration_minutes": 5}, key=key),
+        }.items():
+            with self.subTest(name):
+                self.expect(answer, 422, "idempotency-key-reused")
+                self.assertIsNone(answer.position)  # It says nothing about the earlier request.
+                self.assertNotIn("Idempotency-Replayed", answer.headers)
+        spelled = b'{ "capacity":\n31 }'  # The same fields, though other bytes.
+        self.assertEqual(teacher.post(path, spelled, key=key).headers["Idempotency-Replayed"], "true")
+
+    def test_a_refused_key_is_not_free_for_another_body(self):
+        slot, key = house.slot(), uuid7()
+        path = f"/slots/{slot}/change-capacity"
+        teacher = house.as_teacher()
+        self.expect_no(teacher.post(path, {"capacity": 31}, key=key, headers={"If-Match": '"9"'}), 412, "version-mismatch")
+        self.expect(teacher.post(path, {"capacity": 31}, key=key), 422, "idempotency-key-reused")
+
+    def test_keys_are_the_actors_own(self):
+        slot, key = house.slot(), uuid7()
+        ann, bob = (house.tenant.student().client(house.node) for _ in range(2))
+        first = ann.post(f"/slots/{slot}/reservations", key=key)
+        self.expect_yes(first, 201, 1)
+        second = bob.post(f"/slots/{slot}/reservations", key=key)
+        self.expect_yes(second, 201, 1)
+        self.assertNotEqual(second.json["id"], first.json["id"])
+        self.assertNotIn("Idempotency-Replayed", second.headers)
+
+    def test_what_is_turned_away_at_the_door_leaves_the_key_free(self):
+        slot, key = house.slot(), uuid7()
+        path, teacher = f"/slots/{slot}/change-capacity", house.as_teacher()
+        self.expect(teacher.post(path, {"capacity": 0}, key=key), 400, "invalid", ["/capacity"])
+        self.expect_yes(teacher.post(path, {"capacity": 1}, key=key), 200, 2)
+
+    def test_the_window_of_a_key(self):
+        slot = house.slot()
+        for key, status, problem in (
+            (uuid7_at(hours=-25), 409, "command-id-too-old"), (uuid7_at(hours=-24 * 365 * 20), 409, "command-id-too-old"),
+            (uuid7_at(minutes=6), 409, "command-id-from-future"), ("ffffffff-ffff-7fff-bfff-ffffffffffff", 409,
+                                                                   "command-id-from-future"),
+            (uuid7_at(minutes=4), 201, None), (uuid7_at(hours=-23), 201, None),
+        ):
+            with self.subTest(key):
+                answer = house.tenant.student().client(house.node).post(f"/slots/{slot}/reservations", key=key)
+                self.expect(answer, status, problem)
+                self.assertEqual(answer.position is None, status == 409)
+
+    def test_what_is_no_key(self):
+        slot, key = house.slot(), uuid7()
+        student = house.tenant.student().client(house.node)
+        for wrong in (str(uuid.uuid4()), str(uuid.uuid1()), "1", "", '""', key[:-1], key + "0", key.replace("-", ""), f"{{{key}}}",
+                      f'"{key}', f"urn:uuid:{key}", f"{key},{key}", str(uuid.UUID(int=0)),
+                      str(uuid.UUID(int=uuid.UUID(key).int & ~(3 << 62)))):
+            with self.subTest(wrong):
+                self.expect(student.post(f"/slots/{slot}/reservations", key=wrong), 400, "idempotency-key-invalid")
+
+
+ROLES = ("student", "teacher", "grader", "proctor", "admin", "auditor", "analyst", "service")
+EXAM = {"title": "x", "duration_minutes": 5}
+# Who may do what: domain.md's table in words, as far as there are routes. (method, path): (roles, body)
+MATRIX = {
+    ("POST", "/exams"): ({"teacher"}, EXAM),
+    ("POST", "/exams/{exam_id}/revise-draft"): ({"teacher"}, EXAM),
+    ("POST", "/exams/{exam_id}/publish"): ({"teacher"}, {}),
+    ("POST", "/slots"): ({"teacher", "admin"}, {"exam_id": str(uuid.uuid4()), "starts_at": "2040-01-01T00:00:00Z", "capacity": 1}),
+    ("POST", "/slots/{slot_id}/change-capacity"): ({"teacher", "admin"}, {"capacity": 1}),
+    ("POST", "/slots/{slot_id}/reservations"): ({"student"}, {}),
+    ("POST", "/reservations/{reservation_id}/cancel"): ({"student"}, {}),
+    ("GET", "/exams"): ({"teacher", "admin"}, None),
+    ("GET", "/exams/{exam_id}"): ({"teacher", "admin"}, None),
+    ("GET", "/slots"): ({"student", "teacher", "admin"}, None),
+    ("GET", "/slots/{slot_id}"): ({"student", "teacher", "admin"}, None),
+    ("GET", "/reservations"): ({"student", "teacher", "admin"}, None),
+    ("GET", "/reservations/{reservation_id}"): ({"student", "teacher", "admin"}, None),
+    ("GET", "/calendar"): ({"student"}, None),
+    ("GET", "/students/{student_id}/calendar"): ({"admin"}, None),
+}
+
+
+class RolesTest(AnswerCase):
+    def test_the_matrix_has_every_route(self):
+        self.assertEqual(table_routes(), MATRIX.keys())
+
+    def test_every_route_and_role(self):
+        """Things of the tenant's own, which the admin of another tenant asks for as well, and things that there are not."""
+        exam = house.exam()
+        slot, student = house.slot(exam), house.tenant.student()
+        seat = self.expect_yes(student.client(house.node).post(f"/slots/{slot}/reservations"), 201, 1)
+        there_are = {"exam_id": exam, "slot_id": slot, "reservation_id": seat, "student_id": student.id}
+        stranger = house.stack.tenant(house.node, "Linz")
+        for (method, path), (roles, body) in MATRIX.items():
+            for role in ROLES:
+                for ids in (there_are, {name: str(uuid.uuid4()) for name in there_are}):
+                    with self.subTest(method=method, path=path, role=role, exists=ids is there_are):
+                        self.check(method, path.format(**ids), body, role, role in roles, ids is there_are, stranger)
+
+    def check(self, method, path, body, role, may, exists, stranger):
+        actor = str(uuid.uuid4())
+        # A token of the stranger's opens no door here, whatever its role; nor does one of ours at the stranger's.
+        foreign = house.client(stranger.token(actor, [role]))
+        self.expect(foreign.call(method, path, body), 404, "not-found")
+        own = house.client(house.tenant.token(actor, [role]))
+        answer = own.call(method, path, body)
+        if not may:
+            self.expect(answer, 403, "forbidden")
+            self.assertIsNone(answer.position)
+        else:
+            self.assertNotIn(answer.status, (400, 401, 403, 405, 500, 503), answer)
+        # What is this tenant's does not exist in the other one, though its path says so.
+        lost = house.client(stranger.token(actor, [role]), stranger).call(method, path, body)
+        if not may:
+            self.expect(lost, 403, "forbidden")
+        elif re.search(r"/[0-9a-f-]{36}(/|$)", path) and not path.endswith("/calendar") or method == "POST" and path == "/slots":
+            self.assertEqual(lost.status, 404, lost)
+        elif method == "GET":
+            own, others = ({item.get("id", item.get("reservation_id")) for item in each.json["items"]} for each in (answer, lost))
+            self.assertFalse(own & others)
+        if may and not exists and answer.status not in (200, 201):
+            self.assertEqual(answer.status, 404, answer)
+
+    def test_another_persons_things(self):
+        slot, ann, bob = house.slot(), house.tenant.student(), house.tenant.student()
+        answer = ann.client(house.node).post(f"/slots/{slot}/reservations")
+        seat = self.expect_yes(answer, 201, 1)
+        headers = {"Pw-Min-Position": answer.position, "Prefer": "wait=10"}
+        other = house.client(house.tenant.token(str(uuid.uuid4()), ["teacher"]))
+        for name, client, status in (("own", ann.client(house.node), 200), ("student", bob.client(house.node), 404),
+                                     ("teacher", house.as_teacher(), 200), ("other teacher", other, 404),
+                                     ("admin", house.as_admin(), 200)):
+            with self.subTest(name):
+                self.expect(client.get(f"/reservations/{seat}", headers=headers), status, "not-found" if status == 404 else None)
+                listed = [item["id"] for item in client.all(f"/reservations?slot_id={slot}", headers=headers)]
+                self.assertEqual(listed, [seat] if status == 200 else [])
+        for name, value in (("student_id", bob.id), ("student_id", ann.id)):
+            self.expect(bob.client(house.node).get(f"/reservations?{name}={value}"), 400, "invalid", [f"/{name}"])
+
+
+if __name__ == "__main__":
+    unittest.main()
