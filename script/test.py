@@ -67,10 +67,11 @@ def integration(part):
 
 
 def asan(part):
-    """Unit and contract tests again, under AddressSanitizer and UBSan."""
+    """Unit and contract tests again under AddressSanitizer and UBSan, and a served house that is sent everything bad."""
     part.ctest("asan", "unit")
     if has_label("contract"):
         part.ctest("asan", "contract")
+    part.unittests("integration/test_bad_input.py", "asan")
 
 
 def tsan(part):
@@ -190,13 +191,14 @@ class Part:
         bad = len(cases) - good  # One that was not run, or was skipped, has not passed.
         self.count(good, max(bad, 1 if code else 0))
 
-    def unittests(self, pattern):
-        """Runs the Python test modules of a pattern, one process each, against the release build where there is one."""
-        self.build("release")
+    def unittests(self, pattern, preset="release"):
+        """Runs the Python test modules of a pattern, one process each, against the binary of a preset."""
+        self.build(preset)
+        environment = {**self.session.test_environment(), "PW_TEST_BINARY": str(ROOT / "build" / preset / "api/proctorwise")}
         for file in git("ls-files", pattern):
             module = file.removesuffix(".py").replace("/", ".")
             start = self.log.stat().st_size if self.log.exists() else 0
-            code = self.run([PYTHON, "-m", "unittest", "-v", module], environment=self.session.test_environment())
+            code = self.run([PYTHON, "-m", "unittest", "-v", module], environment=environment)
             with open(self.log, "rb") as log:
                 log.seek(start)
                 ran, bad = unittest_counts(log.read().decode(errors="replace"))
