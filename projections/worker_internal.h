@@ -26,6 +26,8 @@ struct partition {
     bool reading;   /* read_from was asked for. */
     bool verified;  /* The stored record was met and has the stored hash; or none is stored. */
     bool caught_up; /* Was told that it has everything, since it began to read. */
+    bool
+        end_is_new; /* It began to read after the stored position was read: what its log's end leaves out is gone. */
     int64_t end_offset;
 };
 

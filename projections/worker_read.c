@@ -20,6 +20,7 @@ static void start_reading(struct pw_worker *worker)
             return;
         }
         partition->reading = true;
+        partition->end_is_new = true;
     }
 }
 
@@ -198,6 +199,12 @@ static void stand_by(struct pw_worker *worker, int timeout_ms)
 static void end_came(struct pw_worker *worker, const struct pw_ledger_event *event)
 {
     struct partition *partition = &worker->partitions[event->partition];
+    if (!partition->verified && !partition->end_is_new) {
+        /* The positions were read after this end was told, and the log may well have grown: ask for its end again. */
+        worker->ledger.read_stop(worker->ledger.self, event->partition);
+        partition->reading = false;
+        return;
+    }
     partition->end_offset = event->offset;
     partition->caught_up = true;
     if (!partition->verified) { /* The log ends before what was read of it once. */

@@ -108,6 +108,7 @@ static void adopt(struct pw_worker *worker)
         if (partition->stored.record_offset != worker->read[i].record_offset ||
             partition->stored.writer_epoch != worker->read[i].writer_epoch) {
             worker->still_since_us = worker_now_us(worker);
+            partition->end_is_new = false;
         }
         partition->stored = worker->read[i];
         int64_t head_offset = partition->fold.chain.head_offset;

@@ -435,6 +435,107 @@ Test(worker, a_shorter_ledger_stops_it)
     rig_free(rig);
 }
 
+/* A ledger whose reader tells the end of the log late. */
+struct late_end {
+    struct rig *rig;
+    struct pw_ledger sim;
+    bool holds;
+    bool held;
+    struct pw_ledger_event end;
+};
+
+static enum pw_code late_read_from(void *self, uint32_t partition, int64_t offset,
+                                   struct pw_err *err)
+{
+    struct late_end *late = self;
+    late->held = late->held && late->end.partition != partition;
+    return late->sim.read_from(late->sim.self, partition, offset, err);
+}
+
+static void late_read_stop(void *self, uint32_t partition)
+{
+    struct late_end *late = self;
+    late->held = late->held && late->end.partition != partition;
+    late->sim.read_stop(late->sim.self, partition);
+}
+
+static void late_next(void *self, int timeout_ms, struct pw_ledger_event *ret_event)
+{
+    struct late_end *late = self;
+    if (late->held && !late->holds) {
+        late->held = false;
+        *ret_event = late->end;
+        return;
+    }
+    late->sim.next(late->sim.self, timeout_ms, ret_event);
+    if (late->holds && ret_event->kind == PW_LEDGER_END) {
+        late->held = true;
+        late->end = *ret_event;
+        *ret_event = (struct pw_ledger_event){.kind = PW_LEDGER_NOTHING};
+    }
+}
+
+static void late_close(void *self)
+{
+    struct late_end *late = self;
+    late->sim.close(late->sim.self);
+}
+
+static enum pw_code late_open(void *self, struct pw_ledger *ret_ledger, struct pw_err *err)
+{
+    struct late_end *late = self;
+    enum pw_code code = rig_open_ledger(late->rig, &late->sim, err);
+    *ret_ledger = late->sim;
+    ret_ledger->self = late;
+    ret_ledger->read_from = late_read_from;
+    ret_ledger->read_stop = late_read_stop;
+    ret_ledger->next = late_next;
+    ret_ledger->close = late_close;
+    return code;
+}
+
+/* While it stands by it reads positions that another worker has moved: an end of the log that was
+ * told before may lie below them. */
+Test(worker, an_end_told_before_the_positions_moved_does_not_stop_it)
+{
+    struct rig *rig = rig_new(17);
+    scribe_write(rig->scribe, 100);
+    struct pw_worker *writer = rig_worker(rig);
+    run_until_done(rig, writer, &pw_reservations_projection);
+    struct late_end late = {.rig = rig};
+    struct pw_worker_options options = {.projection = &pw_reservations_projection,
+                                        .open_ledger = late_open,
+                                        .open_ledger_self = &late,
+                                        .storage = double_store_session(rig->store),
+                                        .log = {rig, rig_say},
+                                        .monotonic_us = rig_now_us,
+                                        .monotonic_self = rig};
+    struct pw_worker *standby = pw_worker_new(&options);
+    for (int i = 0; i < 20; i++) {
+        tick(rig, standby);
+    }
+    late.holds = true;
+    scribe_junk(rig->scribe, 1);
+    tick(rig, standby);
+    cr_assert(late.held && late.end.partition == 1);
+    scribe_leader(rig->scribe, 0); /* In hand, and nothing else is read until it is stored. */
+    tick(rig, standby);
+    for (int i = 0; i < 3; i++) {
+        scribe_leader(rig->scribe, 1);
+    }
+    run_until_done(rig, writer, &pw_reservations_projection);
+    late.holds = false;
+    for (int i = 0; i < 20; i++) {
+        tick(rig, standby);
+    }
+    struct pw_worker_status status = status_of(standby);
+    cr_expect_eq(status.state, PW_WORKER_LIVE, "%s: %s", pw_worker_state_name(status.state),
+                 status.reason);
+    pw_worker_free(standby);
+    pw_worker_free(writer);
+    rig_free(rig);
+}
+
 Test(worker, another_ledger_stops_it)
 {
     struct rig *rig = rig_new(15);
