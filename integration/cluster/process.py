@@ -7,6 +7,7 @@ always through a pidfd, so that the pid cannot pass to a stranger between the pr
 
 import os
 import re
+import select
 import signal
 import subprocess
 import time
@@ -77,23 +78,23 @@ class Process:
         if fd is None:
             return False
         try:
-            signal.pidfd_send_signal(fd, number)
-        except ProcessLookupError:
-            return False
+            return _send(fd, number)
         finally:
             os.close(fd)
-        return True
 
     def end(self, patience_seconds=30):
-        """Ends the process: asks first, insists after `patience_seconds` (0 insists at once)."""
-        if patience_seconds > 0 and self.signal(signal.SIGTERM):
-            self.signal(signal.SIGCONT)  # One that is paused would never see the request.
+        """Ends the process: asks first, insists after `patience_seconds` (0 insists at once). Its ports are free afterwards."""
+        fd = self._open()
+        if fd is not None:
             try:
-                wait_until("ended", lambda: self.pid() is None, patience_seconds)
-            except ProcessError:
-                pass
-        self.signal(signal.SIGKILL)
-        wait_until("ended", lambda: self.pid() is None, 20, every=0.01)
+                if patience_seconds > 0 and _send(fd, signal.SIGTERM):
+                    _send(fd, signal.SIGCONT)  # One that is paused would never see the request.
+                    _ended(fd, patience_seconds)
+                _send(fd, signal.SIGKILL)
+                if not _ended(fd, 20):
+                    raise ProcessError("not ended within 20 s")
+            finally:
+                os.close(fd)
         self._end_helpers()
         self.pid_file.unlink(missing_ok=True)
 
@@ -147,6 +148,21 @@ class Process:
         except OSError:
             return False
         return not command.startswith("/bin/sh -c echo") and self._mark.search(command) is not None
+
+
+def _send(fd, number):
+    try:
+        signal.pidfd_send_signal(fd, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _ended(fd, seconds):
+    """Waits for the end of all threads of a process: while one lives, sockets stay bound, although /proc calls it a zombie."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def _stat(pid):
