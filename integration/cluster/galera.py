@@ -176,6 +176,7 @@ class Galera(Cluster):
         shutil.rmtree(aside, ignore_errors=True)
         made = subprocess.run(
             ["mariadb-install-db", "--no-defaults", f"--datadir={aside}", "--skip-test-db", "--skip-name-resolve",
+             "--force",  # A host whose own name cannot be looked up is no hindrance: we use addresses alone.
              "--innodb-log-file-size=64M", "--auth-root-authentication-method=socket",
              f"--auth-root-socket-user={_whoami()}", *(["--user=root"] if os.geteuid() == 0 else [])],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
