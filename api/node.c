@@ -130,6 +130,7 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
         .cluster_key = service->cluster_key,
     };
     node->peers = pw_peers_new(&peers);
+    service->peers = pw_peers_port(node->peers);
     service->trust = pw_trust_new();
     service->tokens =
         pw_tokens_new(service->trust, pw_config_text(node->config, PW_CONFIG_AUTH_AUDIENCE));
@@ -137,7 +138,7 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
         .config = node->config,
         .node_id = service->node_id,
         .incarnation = service->incarnation,
-        .peers = pw_peers_port(node->peers),
+        .peers = service->peers,
         .trust = service->trust,
         .stop = stop,
     };

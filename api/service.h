@@ -13,7 +13,6 @@
 #include "api/route.h"
 #include "commands/engine.h"
 
-struct pw_peers_probe;
 struct pw_node_workers;
 
 struct pw_service {
@@ -28,6 +27,7 @@ struct pw_service {
     const uint8_t *secret; /* The ledger's. */
     size_t secret_bytes;
     struct pw_str cluster_key; /* Empty: /internal/ is shut. */
+    struct pw_peers peers;     /* Whether another node that leads is up. */
     struct pw_query_pool *queries;
     struct pw_node_workers *workers;
     struct pw_http_server *public_server;

@@ -56,6 +56,14 @@ static void add_reason(struct reasons *reasons, const char *part, const char *na
     reasons->count++;
 }
 
+static bool is_led_elsewhere(struct pw_service *service, const struct pw_partition_status *status)
+{
+    struct pw_str node_id = pw_str_of(status->leader_node_id);
+    return node_id.len > 0 && !pw_str_equal(node_id, pw_str_of(service->node_id)) &&
+           service->peers.leads(service->peers.self, node_id, &status->leader_incarnation,
+                                status->partition) == PW_PEER_ALIVE;
+}
+
 static void check_partition(struct pw_service *service, uint32_t partition, struct reasons *reasons)
 {
     struct pw_partition_status status;
@@ -66,14 +74,9 @@ static void check_partition(struct pw_service *service, uint32_t partition, stru
         add_reason(reasons, "commands", name, status.problem.detail);
     } else if (!status.caught_up) {
         add_reason(reasons, "commands", name, "still reads the ledger");
-    } else if (!leads(&status)) {
-        bool other = status.leader_node_id[0] != '\0' &&
-                     strcmp(status.leader_node_id, service->node_id) != 0;
-        /* Another node may lead: then this one stands by, and says so in its problem. */
-        if (!other || status.problem.code != PW_OK) {
-            add_reason(reasons, "commands", name,
-                       status.problem.code != PW_OK ? status.problem.detail : "nobody leads");
-        }
+    } else if (!leads(&status) && !is_led_elsewhere(service, &status)) {
+        add_reason(reasons, "commands", name,
+                   status.problem.code != PW_OK ? status.problem.detail : "nobody leads");
     }
 }
 

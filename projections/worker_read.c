@@ -220,6 +220,20 @@ static void ledger_works(struct pw_worker *worker)
     }
 }
 
+/* Reading is asked for anew: a log in which nothing has happened meanwhile would otherwise say nothing
+ * when it is back, and this worker would wait until the next record. */
+static void ledger_lost(struct pw_worker *worker, const char *detail)
+{
+    for (uint32_t i = 0; i < worker->partition_count; i++) {
+        if (worker->partitions[i].reading) {
+            worker->ledger.read_stop(worker->ledger.self, i);
+            worker->partitions[i].reading = false;
+        }
+    }
+    worker->ledger_down = true;
+    worker_waits(worker, detail == NULL ? "the ledger does not answer" : detail);
+}
+
 static void event_came(struct pw_worker *worker, const struct pw_ledger_event *event)
 {
     switch (event->kind) {
@@ -236,10 +250,7 @@ static void event_came(struct pw_worker *worker, const struct pw_ledger_event *e
                     event->partition, event->offset, event->detail == NULL ? "" : ": ",
                     event->detail == NULL ? "" : event->detail);
         break;
-    case PW_LEDGER_DOWN:
-        worker->ledger_down = true;
-        worker_waits(worker, event->detail == NULL ? "the ledger does not answer" : event->detail);
-        break;
+    case PW_LEDGER_DOWN: ledger_lost(worker, event->detail); break;
     case PW_LEDGER_NOTHING:
     case PW_LEDGER_DELIVERED:
     case PW_LEDGER_FAILED: /* Of appends, which a worker never asks for. */ break;

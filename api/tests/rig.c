@@ -131,6 +131,7 @@ void rig_open(struct rig *rig)
     rig->service.secret = ledger_secret;
     rig->service.secret_bytes = sizeof ledger_secret;
     rig->service.cluster_key = PW_STR(RIG_CLUSTER_KEY);
+    rig->service.peers = (struct pw_peers){.leads = nobody};
     rig->service.workers = &rig->workers;
     cr_assert(pw_query_pool_new(&galera, 1, &rig->service.queries, &err) == PW_OK, "%s",
               err.detail);
