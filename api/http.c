@@ -142,13 +142,18 @@ static enum pw_http_method method_of(const char *method)
     return PW_HTTP_OTHER;
 }
 
+static void refuse_body(struct pw_http_request *request)
+{
+    request->fault = PW_ERR_TOO_LARGE;
+    request->fault_detail = "the body has more than 65536 bytes";
+}
+
 /* Takes a piece of the body; false when so much comes that the connection is to be closed. */
 static bool take_body(struct pw_http_request *request, const char *data, size_t bytes)
 {
     request->body_seen_bytes += bytes;
     if (request->body_seen_bytes > PW_HTTP_BODY_BYTES_MAX) {
-        request->fault = PW_ERR_TOO_LARGE;
-        request->fault_detail = "the body has more than 65536 bytes";
+        refuse_body(request);
         return request->body_seen_bytes <= BODY_SWALLOW_MAX;
     }
     if (request->body.len + bytes > request->body_room) {
@@ -219,6 +224,7 @@ void pw_http_complete(struct pw_http_request *request)
 
 static enum MHD_Result queue_answer(struct pw_http_request *request)
 {
+    assert(request->status != 0);
     struct MHD_Response *response = MHD_create_response_from_buffer(
         request->answer_body.len, (void *)(uintptr_t)request->answer_body.ptr,
         MHD_RESPMEM_PERSISTENT);
@@ -238,6 +244,31 @@ static enum MHD_Result queue_answer(struct pw_http_request *request)
     return queued;
 }
 
+/* A body that says beforehand that it is too large is answered at once where the client waits for a
+ * word (Expect), or when it is not worth reading: MHD then closes the connection. Any other is read
+ * and thrown away, since a client that still sends might never see an answer. */
+static bool is_refused_at_once(struct pw_http_request *request)
+{
+    const char *length =
+        MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Content-Length");
+    const char *expect =
+        MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Expect");
+    unsigned long long bytes = length != NULL ? strtoull(length, NULL, 10) : 0;
+    return bytes > (expect != NULL ? PW_HTTP_BODY_BYTES_MAX : BODY_SWALLOW_MAX);
+}
+
+static enum MHD_Result handle(struct pw_http_loop *loop, struct pw_http_request *request)
+{
+    http_parse_headers(request);
+    request->phase = PHASE_HANDLED;
+    loop->server->options.handler.handle(loop->server->options.handler.self, request);
+    if (request->phase == PHASE_WAITING) {
+        MHD_suspend_connection(request->connection);
+        return MHD_YES;
+    }
+    return queue_answer(request);
+}
+
 /* MHD calls this once the headers are there, for each piece of the body, once after the body, and
  * again after a suspended connection was resumed. */
 static enum MHD_Result on_request(void *self, struct MHD_Connection *connection, const char *url,
@@ -251,6 +282,10 @@ static enum MHD_Result on_request(void *self, struct MHD_Connection *connection,
     (void)version;
     if (request->method == 0) {
         request->method = method_of(method);
+        if (is_refused_at_once(request)) {
+            refuse_body(request);
+            return handle(loop, request);
+        }
         return MHD_YES;
     }
     if (*data_bytes > 0) {
@@ -258,17 +293,7 @@ static enum MHD_Result on_request(void *self, struct MHD_Connection *connection,
         *data_bytes = 0;
         return taken ? MHD_YES : MHD_NO;
     }
-    if (request->phase == PHASE_READING) {
-        http_parse_headers(request);
-        request->phase = PHASE_HANDLED;
-        loop->server->options.handler.handle(loop->server->options.handler.self, request);
-    }
-    if (request->phase == PHASE_WAITING) {
-        MHD_suspend_connection(connection);
-        return MHD_YES;
-    }
-    assert(request->status != 0);
-    return queue_answer(request);
+    return request->phase == PHASE_READING ? handle(loop, request) : queue_answer(request);
 }
 
 /* --- Loops --- */

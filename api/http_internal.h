@@ -13,10 +13,8 @@
 
 #include "api/http.h"
 
-#define ARENA_BYTES_MAX (2 * 1024 * 1024)
-#define BODY_SWALLOW_MAX                                                                           \
-    (1024 *                                                                                        \
-     1024) /* A body that is too large is read up to here, so that the client reads our answer. */
+#define ARENA_BYTES_MAX   (2 * 1024 * 1024)
+#define BODY_SWALLOW_MAX  (16 * 1024 * 1024) /* So far a body that is too large is read. */
 #define FREE_REQUESTS_MAX 1024
 #define RANDOM_BYTES      4096
 

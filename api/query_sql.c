@@ -94,25 +94,61 @@ static void add_after(struct composer *composer, const struct pw_query_ask *ask)
     bind_id(composer, &ask->after.key);
 }
 
-/* Rows are joined to their position on the left, so that an empty answer has its position too. */
-static void add_from(struct composer *composer, const struct pw_query_ask *ask, bool exams)
+/* The number of the column that the list is in order of, and of the key: 0. */
+static uint32_t order_column_of(const struct pw_query_info *info)
 {
-    const char *projection = ask->info->projection;
-    pw_text_addf(&composer->text,
-                 " FROM pw_projections g JOIN pw_positions p ON p.projection = '%s' AND "
-                 "p.generation = g.generation AND p.partition_number = ?",
-                 projection);
-    bind_integer(composer, ask->partition);
-    if (exams) {
-        pw_text_add_c(&composer->text,
-                      " JOIN pw_projections ge ON ge.name = 'exams' JOIN pw_positions pe ON "
-                      "pe.projection = 'exams' AND pe.generation = ge.generation AND "
-                      "pe.partition_number = ?");
-        bind_integer(composer, ask->partition);
+    uint32_t i = 0;
+    while (info->order_column != NULL && strcmp(info->columns[i].sql, info->order_column) != 0) {
+        i++;
+        assert(i < info->column_count);
+    }
+    return i;
+}
+
+/* The rows, as a table of their own with columns c0, c1, ...: so the index gives their order, and
+ * reading ends at the limit. */
+static void add_rows(struct composer *composer, const struct pw_query_ask *ask, uint32_t scopes)
+{
+    const struct pw_query_info *info = ask->info;
+    for (uint32_t i = 0; i < info->column_count; i++) {
+        pw_text_addf(&composer->text, "%s %s AS c%u", i == 0 ? "(SELECT" : ",",
+                     info->columns[i].sql, i);
     }
     pw_text_addf(&composer->text,
-                 " LEFT JOIN %s t ON t.generation = g.generation AND t.tenant_id = ?", projection);
+                 " FROM %s t WHERE t.generation = " PW_GENERATION_OF("%s") " AND t.tenant_id = ?",
+                 info->projection, info->projection);
     bind_id(composer, &ask->tenant_id);
+    if (info->fixed != NULL) {
+        pw_text_addf(&composer->text, " AND %s", info->fixed);
+    }
+    if (!info->is_list) {
+        pw_text_addf(&composer->text, " AND %s = ?", info->key_column);
+        bind_id(composer, &ask->key);
+    } else if (info->param_name != NULL) {
+        pw_text_addf(&composer->text, " AND %s = ?", info->param_column);
+        bind_id(composer, &ask->param);
+    }
+    add_scopes(composer, ask, scopes);
+    add_filters(composer, ask);
+    add_after(composer, ask);
+    if (info->is_list) {
+        pw_text_addf(&composer->text, " ORDER BY %s%s%s LIMIT ?",
+                     info->order_column != NULL ? info->order_column : "",
+                     info->order_column != NULL ? ", " : "", info->key_column);
+        bind_integer(composer, ask->limit + 1);
+    }
+    pw_text_add_c(&composer->text, ") r");
+}
+
+static void add_position(struct composer *composer, const struct pw_query_ask *ask,
+                         const char *alias, const char *projection)
+{
+    pw_text_addf(&composer->text,
+                 "%s.projection = '%s' AND %s.generation = " PW_GENERATION_OF(
+                     "%s") " AND "
+                           "%s.partition_number = ?",
+                 alias, projection, alias, projection, alias);
+    bind_integer(composer, ask->partition);
 }
 
 struct pw_str pw_query_compose(const struct pw_query_ask *ask, struct pw_arena *arena,
@@ -128,28 +164,21 @@ struct pw_str pw_query_compose(const struct pw_query_ask *ask, struct pw_arena *
                                           "IF(pe.record_offset < p.record_offset, pe.head, p.head)"
                                         : "SELECT p.record_offset, p.head");
     for (uint32_t i = 0; i < info->column_count; i++) {
-        pw_text_addf(&composer.text, ", %s", info->columns[i].sql);
+        pw_text_addf(&composer.text, ", r.c%u", i);
     }
-    add_from(&composer, ask, exams);
-    if (info->fixed != NULL) {
-        pw_text_addf(&composer.text, " AND %s", info->fixed);
+    /* One statement is one snapshot. Rows hang on their position by a left join, so that an empty
+     * answer has its position too. */
+    pw_text_add_c(&composer.text, " FROM pw_positions p");
+    if (exams) {
+        pw_text_add_c(&composer.text, " JOIN pw_positions pe ON ");
+        add_position(&composer, ask, "pe", "exams");
     }
-    if (!info->is_list) {
-        pw_text_addf(&composer.text, " AND %s = ?", info->key_column);
-        bind_id(&composer, &ask->key);
-    } else if (info->param_name != NULL) {
-        pw_text_addf(&composer.text, " AND %s = ?", info->param_column);
-        bind_id(&composer, &ask->param);
-    }
-    add_scopes(&composer, ask, scopes);
-    add_filters(&composer, ask);
-    add_after(&composer, ask);
-    pw_text_addf(&composer.text, " WHERE g.name = '%s'", info->projection);
+    pw_text_add_c(&composer.text, " LEFT JOIN ");
+    add_rows(&composer, ask, scopes);
+    pw_text_add_c(&composer.text, " ON TRUE WHERE ");
+    add_position(&composer, ask, "p", info->projection);
     if (info->is_list) {
-        pw_text_addf(&composer.text, " ORDER BY %s%s%s LIMIT ?",
-                     info->order_column != NULL ? info->order_column : "",
-                     info->order_column != NULL ? ", " : "", info->key_column);
-        bind_integer(&composer, ask->limit + 1);
+        pw_text_addf(&composer.text, " ORDER BY r.c%u, r.c0", order_column_of(info));
     }
     *ret_bind_count = composer.count;
     const char *sql = pw_text_c(&composer.text);

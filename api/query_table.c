@@ -5,8 +5,9 @@
 #define STAFF     (PW_ROLE(TEACHER) | PW_ROLE(ADMIN))
 
 #define OF_OWN_EXAM                                                                                \
-    "EXISTS (SELECT 1 FROM exams e WHERE e.generation = ge.generation AND "                        \
-    "e.tenant_id = t.tenant_id AND e.exam_id = t.exam_id AND e.owner_id = ?)"
+    "EXISTS (SELECT 1 FROM exams e WHERE e.generation = " PW_GENERATION_OF(                        \
+        "exams") " AND "                                                                           \
+                 "e.tenant_id = t.tenant_id AND e.exam_id = t.exam_id AND e.owner_id = ?)"
 
 static const char *const reservation_states[] = {"", "confirmed", "cancelled", NULL};
 

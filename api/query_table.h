@@ -11,6 +11,10 @@
 
 #include "schemas/schema.h"
 
+/* The generation of a read model that queries show. */
+#define PW_GENERATION_OF(projection)                                                               \
+    "(SELECT g.generation FROM pw_projections g WHERE g.name = '" projection "')"
+
 enum pw_answer_kind {
     PW_ANSWER_ID,
     PW_ANSWER_TEXT,
@@ -39,7 +43,7 @@ struct pw_query_filter {
 struct pw_query_scope {
     uint32_t roles;
     const char *sql; /* A condition with one `?`, the actor's id; NULL: everything of the tenant. */
-    bool of_exams;   /* It reads `exams e` as well, whose generation is ge. */
+    bool of_exams;   /* It reads the read model `exams` as well. */
 };
 
 #define PW_QUERY_FILTERS_MAX 6
