@@ -274,6 +274,9 @@ static void partition_turn(struct partition *partition)
                       "the clock disagrees with the broker's by more than a second");
         }
     }
+    if (engine->down) {
+        lookups_give_back(partition);
+    }
     if (partition->phase != PW_PHASE_LEADING || engine->down) {
         queue_expire(partition, false);
     }

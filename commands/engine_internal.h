@@ -199,6 +199,7 @@ void read_end(struct partition *partition, const struct pw_ledger_event *event);
 void read_lost(struct partition *partition, const struct pw_ledger_event *event);
 void read_follow_record(struct partition *partition, const struct pw_ledger_event *event);
 void lookup_next(struct partition *partition);
+void lookups_give_back(struct partition *partition);
 void partition_stop(struct partition *partition, enum pw_code code, const char *detail);
 void observe_value(struct partition *partition, const uint8_t *value, size_t bytes);
 

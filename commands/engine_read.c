@@ -246,6 +246,20 @@ static void lookup_record(struct partition *partition, const struct pw_ledger_ev
     lookup_next(partition);
 }
 
+/* The log is out of reach: repeats go back to where patience ends. */
+void lookups_give_back(struct partition *partition)
+{
+    struct job_list list = partition->lookups;
+    struct pw_job *job;
+    if (list.first != NULL && partition->read_mode == READ_LOOKUP) {
+        read_stop(partition);
+    }
+    partition->lookups = (struct job_list){0};
+    while ((job = list_pop(&list)) != NULL) {
+        queue_push(partition, job);
+    }
+}
+
 /* While it leads and reads nothing else: repeats get their answers, and the own head is compared
  * once a second while it moves. */
 void lookup_next(struct partition *partition)

@@ -236,6 +236,28 @@ static void log_down(void)
     rig_close(rig);
 }
 
+static void log_down_at_a_repeat(void)
+{
+    struct world world;
+    world_open(&world, 1);
+    struct rig *rig = &world.rig;
+    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    CHECK(rig_ask(rig, 0, &ann) == PW_OK, "%s", ann.job.err.detail);
+    struct pw_position first = ann.job.position;
+    rig_send(rig, 0, &ann);
+    rig_run(rig, 1);
+    CHECK(!ann.answered, "its record is still to be read");
+    pw_sim_set_down(rig->log, true);
+    rig_run(rig, 5000);
+    CHECK(ann.answered, "it hangs");
+    CHECK(ann.job.err.code == PW_ERR_LEDGER_DOWN, "%s", pw_error_info(ann.job.err.code)->name);
+    pw_sim_set_down(rig->log, false);
+    rig_run(rig, 10000);
+    CHECK(rig_ask(rig, 0, &ann) == PW_OK, "%s", ann.job.err.detail);
+    CHECK(ann.job.replayed && ann.job.position.offset == first.offset, "the first answer");
+    rig_close(rig);
+}
+
 static void log_replaced(void)
 {
     struct world world;
@@ -327,6 +349,7 @@ int main(void)
         {"junk and wrong reports change nothing", foreign_junk},
         {"nobody decides on a clock that is off", clock_off},
         {"a log that is down heals", log_down},
+        {"a repeat does not wait for a log that is down", log_down_at_a_repeat},
         {"a log that was replaced is seen", log_replaced},
         {"a log without genesis is refused", no_genesis},
         {"a stop drains", stop_drains},
