@@ -1,0 +1,85 @@
+"""Several processes of ProctorWise on one ledger: those that do not know of each other, and those that do."""
+
+import time
+import unittest
+
+from integration.fault_case import TRIES, WARM_UP, FaultCase, total, under_load
+
+TAKE_OVER_SECONDS = 75  # Who met a live leader looks again after 1 s, then 2, 4, ... 30.
+
+
+class LeaderFaults(FaultCase):
+    def setUp(self):
+        self.other = self.stack.node()
+        self.addCleanup(self.other.kill)
+
+    @under_load
+    def test_two_processes_that_do_not_know_of_each_other(self, load):
+        """Each takes the other for dead, and bids; one hangs while the other leads, and wakes up in the belief that it leads."""
+        self.other.start(ready=False)
+        load.nodes, load.silence_seconds, tries = [self.node, self.other], 3, 0
+        while tries < TRIES and (0 in self.bids() or self.voids() == 0):
+            self.hang_while_the_other_leads(load)
+            tries += 1
+        load.until_decided(WARM_UP, TAKE_OVER_SECONDS)
+        self.provoked |= {"tries": tries, "bids": self.bids()}
+        proof = self.prove(load, [self.node, self.other])
+        self.assertGreater(self.provoked["void"], 0, "neither wrote on an old head")
+        led = {incarnation for _, _, _, incarnation in proof.leaders - self.before.leaders}
+        self.assertGreater(len(led), 1, "only one of them led")
+        self.other.kill()
+
+    def hang_while_the_other_leads(self, load):
+        before = total(self.other.metrics(), "pw_commands_decided_total")
+        load.strike(self.node.pause, wait=False)
+        self.until("decided by the other",
+                   lambda: total(self.other.metrics(), "pw_commands_decided_total") >= before + WARM_UP, TAKE_OVER_SECONDS)
+        self.node.resume()
+        load.until_decided(WARM_UP)
+
+    def bids(self):
+        return [total(node.metrics(), "pw_bids_total") for node in (self.node, self.other)]
+
+    def voids(self):
+        return max(total(node.metrics(), "pw_records_void_total") for node in (self.node, self.other))
+
+    def test_a_standby_waits_and_takes_over(self):
+        """Of two processes that know of each other one leads, the other says so, and leads when the first is killed."""
+        self.node.terminate()
+        names = ",".join(f"node{node.number}={node.admin}" for node in (self.node, self.other))
+        for node in (self.node, self.other):
+            node.configure({"cluster.nodes": names})
+        self.node.start()
+        try:
+            self.take_over()
+        finally:
+            self.other.kill()
+            self.node.kill()
+            self.node.configure({})
+            self.node.start()
+
+    @under_load
+    def take_over(self, load):
+        load.until_decided(WARM_UP)
+        self.other.start(ready=False)
+        self.until("queries answered by the standby", lambda: self.query(self.other) == (200, None))
+        for _ in range(20):
+            answer = self.command(self.other)
+            self.assertEqual((answer.status, answer.problem), (503, "no-leader"), answer)
+            self.assertIn("Retry-After", answer.headers)
+        self.assertEqual(total(self.other.metrics(), "pw_bids_total"), 0, "it bid although the first one led")
+        load.nodes = [self.node, self.other]
+        load.until_decided(WARM_UP)
+        unanswered = load.strike(self.node.kill)
+        began = time.monotonic()
+        load.until_decided(WARM_UP, TAKE_OVER_SECONDS)
+        self.assertGreater(unanswered, 0, "nothing was in flight")
+        self.provoked |= {"unanswered": unanswered, "landed": len(load.landed),
+                          "seconds until the standby led": round(time.monotonic() - began, 1)}
+        self.prove(load, [self.other])
+        self.other.kill()
+        self.node.start()
+
+
+if __name__ == "__main__":
+    unittest.main()

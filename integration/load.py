@@ -1,0 +1,347 @@
+"""Students who book and cancel, many at once and without end, while servers die.
+
+    load = Load(world, nodes, seed=7)
+    load.start()
+    load.until_decided(500)                # so many commands were answered
+    unanswered = load.strike(node.kill)    # kills while a burst of requests is under way
+    ...
+    load.finish()                          # no new commands; those that are open are asked again until they are answered
+    load.decided, load.open, load.wrong
+
+Each command is sent again under its key after a 503, a lost connection or a long silence, to whichever node comes next. Some
+commands that were answered are sent once more: the answer must be the same. What no client should ever see is in `wrong`.
+
+One thread, so that the moment of a strike is exact: the requests of a burst were sent, and none of their answers was read.
+"""
+
+import collections
+import json
+import random
+import selectors
+import socket
+import threading
+import time
+
+from integration.cluster.process import wait_until
+from integration.harness import ProcessError, at, uuid7
+
+RETRY_SECONDS = 0.1  # More impatient than Retry-After asks for.
+SILENCE_SECONDS = 25  # After which a request is given up on its connection and sent again on another, unless a test says otherwise.
+PAUSE_SECONDS = (0.005, 0.04)  # A student thinks so long between two commands.
+GATHER_SECONDS = 0.5  # How long a strike waits for connections to come free, for a bigger burst.
+DELAYED_SECONDS = 0.5  # An answer that comes so long after a strike had to wait for something.
+REPEATS = 0.05  # How many commands are sent again after they were answered.
+DECIDED = (200, 201, 404, 409, 412)
+
+
+class World:
+    """Tenants with exams, slots with few seats, and students: small enough that they get into each other's way."""
+
+    def __init__(self, node, tenants=3, exams=4, slots=3, students=24):
+        self.tenants = [_Place(node, exams, slots, students) for _ in range(tenants)]
+
+
+class _Place:
+    def __init__(self, node, exams, slots, students):
+        self.tenant = node.stack.tenant(node)
+        made = [self.tenant.exam(node, f"Exam {number}", buffer_minutes=15) for number in range(exams)]
+        # Slots of different exams lie at the same hours, so that calendars clash.
+        self.slots = [self.tenant.slot(node, exam, capacity=2 + number, starts_at=at(days=30, hours=2 * number))
+                      for exam in made for number in range(slots)]
+        self.students = [self.tenant.student() for _ in range(students)]
+        self.bookings = {student.id: [] for student in self.students}  # Reservation ids, most of them live.
+
+
+class Command:
+    """One command of one student, from its first sending to its answer."""
+
+    def __init__(self, place, student, path, key=None):
+        self.place, self.student, self.path, self.key = place, student, path, key or uuid7()
+        self.first = None  # The answer that it got before, where this is a repeat.
+        self.attempts = 0
+        self.not_before = 0.0
+        # Once answered:
+        self.status = self.problem = self.position = self.id = self.version = None
+        self.replayed = False
+
+    @property
+    def tenant(self):
+        return self.place.tenant
+
+    def answer(self):
+        return self.status, self.problem, self.position, self.id, self.version
+
+    def request(self, host):
+        return (f"POST /v1/tenants/{self.tenant.id}{self.path} HTTP/1.1\r\nHost: {host}\r\n"
+                f"Authorization: Bearer {self.student.token}\r\nIdempotency-Key: {self.key}\r\nContent-Length: 0\r\n\r\n").encode()
+
+    def __repr__(self):
+        return f"<{self.path} key {self.key}: {self.answer()} after {self.attempts} attempt(s)>"
+
+
+class _Connection:
+    def __init__(self, number):
+        self.node_number = number  # Which node it talks to, modulo their count.
+        self.socket = self.command = None
+        self.received = b""
+        self.sent_at = self.idle_until = 0.0
+
+
+class Load:
+    def __init__(self, world, nodes, seed, connections=48):
+        self.world, self.nodes = world, nodes
+        self.seed, self.random = seed, random.Random(seed)
+        self.decided, self.open, self.wrong = [], set(), []
+        self.sent = set()  # Every key.
+        self.counts = collections.Counter()  # By status, and `lost`, `late`, `refused to connect`.
+        self.landed = []  # Keys that were struck, and turned out to be on record already.
+        self._connections = [_Connection(number) for number in range(connections)]
+        self._selector = selectors.DefaultSelector()
+        self._waiting = collections.deque()  # Commands to be sent again.
+        self._accepting, self._ended = True, threading.Event()
+        self._strike, self._struck, self._struck_at = None, {}, 0.0
+        self._thread = threading.Thread(target=self._run, name="load", daemon=True)
+        self.failure = None
+        self.silence_seconds = SILENCE_SECONDS
+
+    # --- What a test does with it.
+
+    def start(self):
+        self._thread.start()
+        return self
+
+    def until_decided(self, count, seconds=60):
+        """Waits until so many more commands were answered than have been by now."""
+        target = len(self.decided) + count
+        self._wait(f"{count} more commands answered", lambda: len(self.decided) >= target, seconds)
+
+    def until_bothered(self, seconds=30):
+        """Waits until some client was turned away or lost its connection since now."""
+        before = self.troubles()
+        self._wait("noticed by any client", lambda: self.troubles() > before, seconds)
+
+    def troubles(self):
+        return sum(self.counts[what] for what in ("503", "lost", "late", "refused to connect"))
+
+    def strike(self, action, seconds=30, wait=True):
+        """Runs `action` when the first answer to a burst of requests is on its way. Unless told not to, waits for the others, and
+        returns how many of them got no definite answer."""
+        done = threading.Event()
+        self._strike = (action, done, time.monotonic() + GATHER_SECONDS)
+        self._wait("struck", done.is_set, seconds)
+        if wait:
+            self._wait("answered or lost", lambda: "waiting" not in self.struck(), SILENCE_SECONDS + seconds)
+        return self.struck()["unanswered"]
+
+    def struck(self):
+        """What became of the requests of the last strike: a Counter of `waiting`, `answered`, `delayed` (answered, but late) and
+        `unanswered`."""
+        return collections.Counter(list(self._struck.values()))
+
+    def finish(self, seconds=60):
+        """No new commands; returns once every one that was sent has its answer, or raises ProcessError."""
+        self._accepting = False
+        self._wait("answered to the last command", lambda: not self._thread.is_alive(), seconds)
+
+    def stop(self):
+        """Ends it as it is; safe to repeat."""
+        self._ended.set()
+        if self._thread.ident is not None:
+            self._thread.join(SILENCE_SECONDS)
+
+    def yes_and_no(self):
+        yes = sum(command.status < 400 for command in self.decided)
+        return yes, len(self.decided) - yes
+
+    def _wait(self, what, condition, seconds):
+        def met():
+            if self.failure is not None:
+                raise ProcessError(f"the load failed: {self.failure!r}") from self.failure
+            return condition()
+        try:
+            wait_until(what, met, seconds, every=0.01)
+        except ProcessError as error:
+            raise ProcessError(f"{error}; open: {list(self.open)[:3]}, counts: {dict(self.counts)}") from None
+
+    # --- The loop.
+
+    def _run(self):
+        try:
+            while not self._ended.is_set() and (self._accepting or self.open):
+                if self._strike is None or self._gathered():
+                    self._burst()
+                self._act()
+                for key, _ in self._selector.select(0.005):
+                    self._receive(key.data)
+                self._give_up_late_ones()
+        except BaseException as error:  # To be raised in the test's thread.
+            self.failure = error
+        finally:
+            for connection in self._connections:
+                self._close(connection)
+            self._selector.close()
+
+    def _gathered(self):
+        return time.monotonic() > self._strike[2] or all(connection.command is None for connection in self._connections)
+
+    def _burst(self):
+        """Every free connection sends a command."""
+        now, strike = time.monotonic(), self._strike is not None
+        free = [connection for connection in self._connections
+                if connection.command is None and (strike or connection.idle_until <= now)]
+        for connection in free:
+            command = self._next_command(now, strike)
+            if command is None:
+                return
+            self._send(connection, command)
+
+    def _act(self):
+        if self._strike is None or not self._gathered() and not all(c.command for c in self._connections):
+            return
+        action, done, _ = self._strike
+        struck = {connection.command: "waiting" for connection in self._connections if connection.command is not None}
+        self._selector.select(0.1)
+        action()
+        self._strike, self._struck, self._struck_at = None, struck, time.monotonic()
+        done.set()
+
+    def _next_command(self, now, strike):
+        for _ in range(len(self._waiting)):
+            command = self._waiting.popleft()
+            if strike or command.not_before <= now:
+                return command
+            self._waiting.append(command)
+        if not self._accepting:
+            return None
+        if self.decided and self.random.random() < REPEATS:
+            first = self.random.choice(self.decided[-2000:])
+            command = Command(first.place, first.student, first.path, first.key)
+            command.first = first
+        else:
+            place = self.random.choice(self.world.tenants)
+            student = self.random.choice(place.students)
+            command = Command(place, student, self._path(place, student))
+            self.sent.add(command.key)
+        self.open.add(command)
+        return command
+
+    def _path(self, place, student):
+        booked = place.bookings[student.id]
+        if booked and self.random.random() < 0.5:
+            # Most often one that is live; now and then one that was cancelled before, which is refused.
+            chosen = booked[-1] if self.random.random() < 0.1 else booked.pop(self.random.randrange(len(booked)))
+            return f"/reservations/{chosen}/cancel"
+        return f"/slots/{self.random.choice(place.slots)}/reservations"
+
+    def _send(self, connection, command):
+        node = self.nodes[connection.node_number % len(self.nodes)]
+        command.attempts += 1
+        connection.command = command
+        try:
+            if connection.socket is None:
+                host, _, port = node.api.rpartition(":")
+                connection.socket = socket.create_connection((host, int(port)), timeout=1)
+                connection.socket.setblocking(False)
+                connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._selector.register(connection.socket, selectors.EVENT_READ, connection)
+            connection.received = b""
+            connection.sent_at = time.monotonic()
+            connection.socket.send(command.request(node.api))  # Some 500 bytes: never taken in part.
+        except OSError:
+            self._again(connection, "refused to connect")
+
+    def _receive(self, connection):
+        try:
+            data = connection.socket.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            if connection.command is None:
+                self._close(connection)  # An idle connection that the server closed: nothing is lost.
+            else:
+                self._again(connection, "lost")
+            return
+        connection.received += data
+        head, found, body = connection.received.partition(b"\r\n\r\n")
+        if not found:
+            return
+        status, headers = _head(head)
+        if len(body) >= int(headers["content-length"]):
+            self._answered(connection, status, headers, json.loads(body))
+            if headers.get("connection", "").lower() == "close":
+                self._close(connection)
+
+    def _answered(self, connection, status, headers, body):
+        command = connection.command
+        self.counts[str(status)] += 1
+        if status == 503:
+            self._check_503(command, headers, body)
+            self._again(connection, None)
+            return
+        self._outcome(command, "answered")
+        command.status, command.position = status, headers.get("pw-position")
+        command.problem = body["type"].rpartition("/")[2] if status >= 400 else None
+        command.id, command.version = body.get("id"), body.get("version")
+        command.replayed = headers.get("idempotency-replayed") == "true"
+        connection.command = None
+        connection.idle_until = time.monotonic() + self.random.uniform(*PAUSE_SECONDS)
+        self.open.discard(command)
+        if status not in DECIDED or command.position is None or headers.get("idempotency-key") != command.key:
+            self.wrong.append(f"{command} is no decision: {body}, {headers}")
+        elif command.first is not None:
+            # Of several nodes, one may have decided the repeat too, in vain, before it read of the first decision.
+            if not command.replayed and len(self.nodes) == 1 or command.answer() != command.first.answer():
+                self.wrong.append(f"{command}, but the first answer was {command.first}")
+        else:
+            self._learn(command)
+
+    def _learn(self, command):
+        if command.replayed and command.attempts == 1:
+            self.wrong.append(f"{command} was never sent before, and is called a repeat")
+        if command.replayed and command in self._struck:
+            self.landed.append(command.key)
+        if command.status == 201:
+            command.place.bookings[command.student.id].append(command.id)
+        self.decided.append(command)
+
+    def _check_503(self, command, headers, body):
+        if not headers.get("content-type", "").startswith("application/problem+json") or "retry-after" not in headers:
+            self.wrong.append(f"{command}: a 503 without Retry-After or problem: {headers}, {body}")
+
+    def _outcome(self, command, outcome):
+        if self._struck.get(command) == "waiting":
+            late = outcome == "answered" and time.monotonic() - self._struck_at > DELAYED_SECONDS
+            self._struck[command] = "delayed" if late else outcome
+
+    def _again(self, connection, trouble):
+        """The command on this connection was not answered: it waits to be sent again, to the next node."""
+        command, connection.command = connection.command, None
+        self._outcome(command, "unanswered")
+        if trouble is not None:
+            self.counts[trouble] += 1
+            self._close(connection)
+        connection.node_number += 1
+        command.not_before = time.monotonic() + RETRY_SECONDS
+        connection.idle_until = command.not_before
+        self._waiting.append(command)
+
+    def _give_up_late_ones(self):
+        limit = time.monotonic() - self.silence_seconds
+        for connection in self._connections:
+            if connection.command is not None and connection.sent_at < limit:
+                self._again(connection, "late")
+
+    def _close(self, connection):
+        if connection.socket is not None:
+            self._selector.unregister(connection.socket)
+            connection.socket.close()
+            connection.socket = None
+
+
+def _head(head):
+    """(status, {lower-case name: value}) of an answer's head."""
+    lines = head.decode().split("\r\n")
+    return int(lines[0].split()[1]), {name.strip().lower(): value.strip()
+                                      for name, _, value in (line.partition(":") for line in lines[1:])}

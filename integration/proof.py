@@ -1,0 +1,209 @@
+"""What must be true of a ledger, of what clients were answered, and of the read models: after any fault, and at any time.
+
+    proof = Proof(stack)               # reads the whole ledger with the independent reader
+    proof.check_answers(load)          # every answer is on record once, as it was given; nothing else is
+    proof.check_read_models(node, world.tenants)
+
+Everything is recomputed here from the ledger's bytes (integration/reader, docs/ledger.md, docs/EVENTS.md); nothing of ProctorWise's
+own code takes part. A check that fails raises AssertionError and names what differs.
+"""
+
+import collections
+import datetime
+import time
+import uuid
+
+from integration.reader.bookings import check_bookings
+from integration.reader.decisions import decisions_as_dicts, stop_text
+from integration.reader.ledger import COMMIT, LEADER, uuid_text
+from integration.reader.topic import read_ledger
+
+CATCH_UP_SECONDS = 60
+DRAFT = ("title", "duration_minutes", "lead_time_minutes", "buffer_minutes")
+
+
+class Proof:
+    """The ledger as it is now, read from offset 0 and verified: a stop or a finding fails at once."""
+
+    def __init__(self, stack):
+        self.accepted = self.void = 0
+        self.decided = []  # All decisions, each partition's in the order of the log, as integration/reader/decisions.py has them.
+        self.commits, self.heads = [], {}
+        self.leaders = set()  # (partition, height, node id, incarnation) of each leader record
+        for reader, offset, _ in read_ledger(stack.kafka.endpoints(), stack.topic):
+            if offset is None:
+                self._end(reader)
+            elif reader.record is not None:
+                self._take(reader)
+        self.by_command = collections.defaultdict(list)
+        for decision in self.decided:
+            self.by_command[decision["boundary"], decision["actor"], decision["command"]].append(decision)
+
+    def _take(self, reader):
+        self.decided += decisions_as_dicts(reader)
+        if reader.record.kind == LEADER:
+            self.leaders.add((reader.partition, *reader.record[1:2], *reader.record[3:]))
+        elif reader.record.kind == COMMIT:
+            self.commits.append(reader.record)
+
+    def _end(self, reader):
+        _need(reader.stop is None, f"the reader {reader.stop and stop_text(reader)}")
+        _need(not reader.findings, f"partition {reader.partition}: {reader.findings[:5]}")
+        self.heads[reader.partition] = reader.position()
+        self.accepted, self.void = self.accepted + reader.accepted, self.void + reader.void
+
+    # --- Answers.
+
+    def check_answers(self, load):
+        """Each command that was answered is decided once, in the record that its position names, as it was answered."""
+        _need(not load.wrong, f"answers that no client should see: {load.wrong[:5]}")
+        _need(not load.open, f"commands that never got an answer: {list(load.open)[:5]}")
+        for command in load.decided:
+            found = self.by_command[command.tenant.id, command.student.id, command.key]
+            _need(len(found) == 1, f"{command} is decided {len(found)} times")
+            on_record = found[0]
+            _need((on_record["problem"], on_record["position"]) == (command.problem, command.position),
+                  f"{command} is on record as {on_record}")
+            if command.status < 400:
+                _need(on_record["kind"] == "commit" and (on_record["stream"], on_record["version"]) == (command.id, command.version),
+                      f"{command} is on record as {on_record}")
+
+    def check_nobody_else(self, world, loads):
+        """What the world's students have on record was sent by one of these loads."""
+        students = {student.id for place in world.tenants for student in place.students}
+        sent = {key for load in loads for key in load.sent}
+        surplus = [decision for decision in self.decided if decision["actor"] in students and decision["command"] not in sent]
+        _need(not surplus, f"{len(surplus)} decisions that nobody asked for: {surplus[:3]}")
+
+    def check_bookings(self):
+        """No seat was sold twice, at no time: integration/reader/bookings.py has the rules."""
+        return check_bookings(self.decided)
+
+    # --- Read models.
+
+    def check_read_models(self, node, tenants, seconds=CATCH_UP_SECONDS):
+        """Every read model comes by itself to where the ledger is now, and shows what follows from it."""
+        end = time.monotonic() + seconds
+        for tenant in tenants:
+            folded = Folded(self.commits, uuid.UUID(tenant.id).bytes)
+            position = self.heads[tenant.partition]
+            client = tenant.admin.client(node)
+            for path, wanted in folded.pages():
+                shown = _all_at(client, path, position, end)
+                _same(f"{path} of tenant {tenant.id}", shown, wanted)
+            client.close()
+
+
+class Folded:
+    """The rows of one tenant's read models, as its commits say."""
+
+    def __init__(self, commits, tenant):
+        self.exams, self.slots, self.reservations = {}, {}, {}
+        for commit in commits:
+            for event in commit.events if commit.boundary == tenant else ():
+                at_us, key = commit.decided_at_us, uuid_text(event.stream)
+                getattr(self, "_" + event.type, lambda *_: None)(key, event, at_us, *map(_readable, event.payload))
+
+    def pages(self):
+        """(path of a list, its items in any order) of every list that an admin can ask for."""
+        yield "/exams", list(self.exams.values())
+        yield "/slots", list(self.slots.values())
+        yield "/reservations", list(self.reservations.values())
+        for student in {row["student_id"] for row in self.reservations.values()}:
+            yield f"/students/{student}/calendar", [
+                {"reservation_id": row["id"]} | {name: row[name] for name in
+                                                 ("slot_id", "exam_id", "starts_at", "ends_at", "free_again_at")}
+                for row in self.reservations.values() if row["student_id"] == student and row["state"] == "confirmed"]
+
+    def _exam_drafted(self, key, event, at_us, title, duration, lead, buffer, owner):
+        self.exams[key] = {"id": key, "owner_id": owner} | dict.fromkeys(
+            ["published_number", *("published_" + name for name in DRAFT), "published_hash"])
+        self._exam_draft_revised(key, event, at_us, title, duration, lead, buffer)
+
+    def _exam_draft_revised(self, key, event, at_us, *draft):
+        self.exams[key] |= {f"draft_{name}": value for name, value in zip(DRAFT, draft)}
+        self.exams[key] |= {"version": event.stream_version, "changed_at": at_us}
+
+    def _exam_version_published(self, key, event, at_us, number, content_hash):
+        row = self.exams[key]
+        row |= {f"published_{name}": row[f"draft_{name}"] for name in DRAFT}
+        row |= {"published_number": number, "published_hash": content_hash, "version": event.stream_version, "changed_at": at_us}
+
+    def _slot_opened(self, key, event, at_us, exam, exam_version, starts_at, ends_at, lead, buffer, capacity):
+        self.slots[key] = {
+            "id": key, "exam_id": exam, "exam_version": exam_version, "starts_at": starts_at, "ends_at": ends_at,
+            "lead_time_minutes": lead, "buffer_minutes": buffer, "capacity": capacity, "taken_count": 0, "free_count": capacity,
+            "version": event.stream_version, "changed_at": at_us}
+
+    def _slot_capacity_changed(self, key, event, at_us, capacity):
+        self.slots[key] |= {"capacity": capacity, "version": event.stream_version}
+        self._take_seats(key, 0, at_us)
+
+    def _reservation_reserved(self, key, event, at_us, slot, exam, student, starts_at, ends_at, free_again_at):
+        self.reservations[key] = {
+            "id": key, "slot_id": slot, "exam_id": exam, "student_id": student, "state": "confirmed", "starts_at": starts_at,
+            "ends_at": ends_at, "free_again_at": free_again_at, "version": event.stream_version, "changed_at": at_us}
+        self._take_seats(slot, 1, at_us)
+
+    def _reservation_cancelled(self, key, event, at_us, slot, *_):
+        self.reservations[key] |= {"state": "cancelled", "version": event.stream_version, "changed_at": at_us}
+        self._take_seats(slot, -1, at_us)
+
+    def _take_seats(self, slot, count, at_us):
+        row = self.slots[slot]
+        row["taken_count"] += count
+        row["free_count"] = row["capacity"] - row["taken_count"]
+        row["changed_at"] = at_us
+
+
+def _readable(value):
+    """A field of an event as JSON shows it; moments stay numbers."""
+    if isinstance(value, bytes):
+        return uuid_text(value) if len(value) == 16 else value.hex()
+    return value
+
+
+def _all_at(client, path, position, end):
+    """All items of a list, from a read model that has come to `position`; asked again until then."""
+    headers = {"Pw-Min-Position": position, "Prefer": "wait=5"}
+    while True:
+        try:
+            items, after = [], ""
+            while after is not None:
+                answer = client.get(f"{path}?limit=500{after}", headers=headers)
+                if answer.status != 200:
+                    break
+                items += [_comparable(item) for item in answer.json["items"]]
+                after = f"&after={answer.json['next']}" if answer.json.get("next") else None
+            else:
+                return items
+        except OSError as error:
+            answer = error
+        _need(not hasattr(answer, "status") or answer.status == 503, f"GET {path}: {answer}")
+        _need(time.monotonic() < end, f"GET {path}: it never came to {position}; last: {answer}")
+        time.sleep(0.1)
+
+
+def _comparable(item):
+    """An item with its moments as microseconds."""
+    return {name: _us(value) if name.endswith("_at") else value for name, value in item.items()}
+
+
+def _us(text):
+    moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return round((moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)) / datetime.timedelta(microseconds=1))
+
+
+def _same(what, shown, wanted):
+    key = "reservation_id" if "calendar" in what else "id"
+    by_id = {row[key]: row for row in wanted}
+    _need(len(shown) == len({row[key] for row in shown}), f"{what} shows a row twice")
+    missing = by_id.keys() - {row[key] for row in shown}
+    _need(not missing, f"{what} lacks {len(missing)} rows: {[by_id[row] for row in list(missing)[:3]]}")
+    for row in shown:
+        _need(row == by_id.get(row[key]), f"{what} shows {row}, and the ledger says {by_id.get(row[key])}")
+
+
+def _need(condition, what):
+    if not condition:
+        raise AssertionError(what)
