@@ -48,6 +48,17 @@ struct pw_http_server {
     atomic_bool draining;
 };
 
+/* What MHD calls, on a loop's thread. */
+void *http_on_target(void *self, const char *target, struct MHD_Connection *connection);
+enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *data,
+                                size_t *data_bytes, void **context);
+void http_on_end(void *self, struct MHD_Connection *connection, void **context,
+                 enum MHD_RequestTerminationCode why);
+
+/* Wakes the poll on an eventfd. */
+void http_wake(int fd);
+
 /* Reads the raw target into segments and params; sets fault. */
 void http_parse_target(struct pw_http_request *request, const char *target);
 
