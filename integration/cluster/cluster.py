@@ -26,6 +26,7 @@ from pathlib import Path
 
 from integration.cluster.process import Process, ProcessError, wait_until
 
+PORT_SECONDS = 15
 START_SECONDS = 120  # Plenty for a slow machine that does other work; a healthy start takes 5 to 15.
 
 
@@ -181,13 +182,20 @@ class Cluster:
         return node
 
     def _must_be_free(self, address, port):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((address, port))
-            except OSError as error:
-                raise ProcessError(f"{self.kind} cannot listen on {address}:{port}: {error.strerror}. "
-                                   f"See who does with: ss -ltnp 'sport = :{port}'") from None
+        """Waits a little: a process that was killed a moment ago may still hold its port."""
+        def free():
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((address, port))
+                    return True
+                except OSError:
+                    return False
+        try:
+            wait_until("free", free, PORT_SECONDS)
+        except ProcessError:
+            raise ProcessError(f"{self.kind} cannot listen on {address}:{port}: it is taken. "
+                               f"See who does with: ss -ltnp 'sport = :{port}'") from None
 
     def _kept(self):
         try:
