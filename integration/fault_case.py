@@ -1,6 +1,6 @@
 """What the tests of faults_*.py share: one stack a module, load while something dies, and the proof afterwards.
 
-Each test runs as often as the environment's PW_FAULTS says (`script/test faults --faults N`). A run draws its own seed and prints
+Each test runs as often as the environment's PW_TEST_FAULTS says (`script/test faults --faults N`). A run draws its own seed and prints
 it with what it provoked; PW_SEED=N runs all with that seed. A fault that met nothing in flight is provoked again, TRIES times at
 most; if it then still met nothing, the run has failed.
 """
@@ -17,7 +17,7 @@ from integration.harness import Stack, scratch
 from integration.load import Load, World
 from integration.proof import Proof
 
-ROUNDS = int(os.environ.get("PW_FAULTS", "1"))
+ROUNDS = int(os.environ.get("PW_TEST_FAULTS", "1"))
 TRIES = 6
 WARM_UP = 150  # Commands answered before a fault, and again after it.
 

@@ -38,7 +38,7 @@ from integration.cluster.process import Process, ProcessError, wait_until
 ROOT = Path(__file__).resolve().parents[1]
 SCRATCH = ROOT / ".run/test"
 BINARY = Path(os.environ.get("PW_TEST_BINARY", ROOT / "build/release/api/proctorwise"))
-# What is configured comes from the stack alone: PW_* of our surroundings (PW_FAULTS is one) would be taken for settings.
+# What is configured comes from the stack alone: PW_* of our surroundings would be taken for settings.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PW_")}
 KAFKA_PORT, GALERA_PORT, API_PORT, ADMIN_PORT = 26092, 26306, 26080, 26090
 READY_SECONDS = 60

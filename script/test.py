@@ -291,7 +291,7 @@ class Session:
         self.fault_count = fault_count
 
     def test_environment(self):
-        return {"PW_FAULTS": str(self.fault_count)}
+        return {"PW_TEST_FAULTS": str(self.fault_count)}
 
     def run(self, entry):
         """Runs one part and tells how it went. Returns (passed, failed)."""
