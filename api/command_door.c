@@ -84,6 +84,13 @@ static bool read_body(struct pw_http_request *request, struct pw_command *comman
     struct pw_err err = {0};
     enum pw_code code =
         pw_command_read_json(request->body, &request->arena, command, &violations, &err);
+    if (request->param_count > 0 && (code == PW_OK || code == PW_ERR_INVALID)) {
+        code = PW_ERR_INVALID;
+        for (uint32_t i = 0; i < request->param_count; i++) {
+            pw_door_refuse_param(request, &violations, request->params[i].name,
+                                 "a command takes no query parameters");
+        }
+    }
     if (code != PW_OK) {
         pw_door_problem(request, code, err.detail, &violations);
     }

@@ -32,6 +32,27 @@ void pw_door_violation(struct pw_violations *violations, const char *pointer, co
     violations->items[violations->count++] = (struct pw_violation){pointer, detail};
 }
 
+void pw_door_refuse_param(struct pw_http_request *request, struct pw_violations *violations,
+                          struct pw_str name, const char *detail)
+{
+    struct pw_text pointer;
+    size_t len = name.len < PW_POINTER_NAME_BYTES_MAX ? name.len : PW_POINTER_NAME_BYTES_MAX;
+    while (len < name.len && len > 0 && ((unsigned char)name.ptr[len] & 0xc0) == 0x80) {
+        len--; /* Not inside a character. */
+    }
+    pw_text_init(&pointer, &request->arena, len + 8);
+    pw_text_add_c(&pointer, "/");
+    for (size_t i = 0; i < len; i++) {
+        char letter = name.ptr[i];
+        pw_text_add(&pointer, letter == '~'   ? PW_STR("~0")
+                              : letter == '/' ? PW_STR("~1")
+                                              : (struct pw_str){&letter, 1});
+    }
+    pw_text_add_c(&pointer, len < name.len ? "..." : "");
+    const char *text = pw_text_c(&pointer);
+    pw_door_violation(violations, text != NULL ? text : "/", detail);
+}
+
 void pw_door_private(struct pw_http_request *request)
 {
     pw_http_header(request, "Cache-Control", "private, no-store");

@@ -21,6 +21,10 @@ void pw_door_problem(struct pw_http_request *request, enum pw_code code, const c
 /* Adds one violation to a list whose texts live in the arena. */
 void pw_door_violation(struct pw_violations *violations, const char *pointer, const char *detail);
 
+/* Refuses a query parameter: its pointer is its name, cut to 64 bytes, as RFC 6901 escapes it. */
+void pw_door_refuse_param(struct pw_http_request *request, struct pw_violations *violations,
+                          struct pw_str name, const char *detail);
+
 /* Headers of every answer with personal data. */
 void pw_door_private(struct pw_http_request *request);
 

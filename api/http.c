@@ -76,6 +76,7 @@ void *http_on_target(void *self, const char *target, struct MHD_Connection *conn
 {
     struct pw_http_loop *loop = self;
     struct pw_http_request *request = request_take(loop);
+    loop->call_count++;
     request->connection = connection;
     request->begun_boot_us = clock_us(CLOCK_MONOTONIC);
     http_parse_target(request, target);
@@ -101,9 +102,10 @@ void http_on_end(void *self, struct MHD_Connection *connection, void **context,
                  enum MHD_RequestTerminationCode why)
 {
     struct pw_http_request *request = *context;
-    (void)self;
+    struct pw_http_loop *loop = self;
     (void)connection;
     (void)why;
+    loop->call_count++;
     if (request != NULL) {
         if (request->status != 0) {
             count(request);
@@ -226,7 +228,9 @@ static enum MHD_Result queue_answer(struct pw_http_request *request)
         MHD_add_response_header(response, request->header_names[i], request->header_values[i]);
     }
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    if (atomic_load_explicit(&request->loop->server->draining, memory_order_relaxed)) {
+    /* After a malformed head nobody knows for sure where the next request begins. */
+    if (request->fault == PW_ERR_MALFORMED ||
+        atomic_load_explicit(&request->loop->server->draining, memory_order_relaxed)) {
         MHD_add_response_header(response, "Connection", "close");
     }
     enum MHD_Result queued = MHD_queue_response(request->connection, request->status, response);
@@ -271,6 +275,7 @@ enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, c
     (void)connection;
     (void)url;
     (void)version;
+    loop->call_count++;
     if (request->method == 0) {
         request->method = method_of(method);
         if (is_refused_at_once(request)) {

@@ -31,13 +31,15 @@
     X(ACCEPT, "Accept", true)                                                                      \
     X(AUTHORIZATION, "Authorization", false)                                                       \
     X(CONTENT_ENCODING, "Content-Encoding", true)                                                  \
+    X(CONTENT_LENGTH, "Content-Length", false)                                                     \
     X(CONTENT_TYPE, "Content-Type", false)                                                         \
     X(IDEMPOTENCY_KEY, "Idempotency-Key", false)                                                   \
     X(IF_MATCH, "If-Match", true)                                                                  \
     X(IF_NONE_MATCH, "If-None-Match", true)                                                        \
     X(MIN_POSITION, "Pw-Min-Position", true)                                                       \
     X(PREFER, "Prefer", true)                                                                      \
-    X(TRACEPARENT, "traceparent", false)
+    X(TRACEPARENT, "traceparent", false)                                                           \
+    X(TRANSFER_ENCODING, "Transfer-Encoding", true)
 
 enum pw_http_header {
 #define PW_HTTP_HEADER_MEMBER(UPPER, name, list) PW_HEADER_##UPPER,

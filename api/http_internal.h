@@ -17,6 +17,7 @@
 #define BODY_SWALLOW_MAX  (16 * 1024 * 1024) /* So far a body that is too large is read. */
 #define FREE_REQUESTS_MAX 1024
 #define RANDOM_BYTES      4096
+#define IDLE_RUNS_MAX     16
 
 enum phase { PHASE_READING, PHASE_HANDLED, PHASE_WAITING, PHASE_SENT };
 
@@ -33,6 +34,9 @@ struct pw_http_loop {
         completed; /* A stack: pushed by any thread, emptied by the loop. */
     struct pw_http_request *free_requests;
     uint32_t free_count;
+    uint64_t call_count; /* Of MHD's calls to us. */
+    uint64_t call_count_seen;
+    uint32_t idle_runs; /* Runs of MHD in a row that called nobody. */
     uint8_t random[RANDOM_BYTES];
     size_t random_left;
     atomic_uint_fast64_t by_status[PW_HTTP_ROUTES_MAX][6];

@@ -40,6 +40,16 @@ static void resume_completed(struct pw_http_loop *loop)
     }
 }
 
+/* MHD 0.9.75 asks to be run again at once, until the connection idles out, for a chunk's header that
+ * does not fit its buffer: it never gives up on it in the external form. A run that calls nobody
+ * back has done nothing that could not wait a moment. */
+static int calm(struct pw_http_loop *loop, int timeout_ms)
+{
+    loop->idle_runs = loop->call_count == loop->call_count_seen ? loop->idle_runs + 1 : 0;
+    loop->call_count_seen = loop->call_count;
+    return timeout_ms == 0 && loop->idle_runs > IDLE_RUNS_MAX ? 1 : timeout_ms;
+}
+
 static void *run(void *self)
 {
     struct pw_http_loop *loop = self;
@@ -49,7 +59,7 @@ static void *run(void *self)
         MHD_UNSIGNED_LONG_LONG wait_ms = 0;
         int timeout_ms = -1;
         if (MHD_get_timeout(loop->daemon, &wait_ms) == MHD_YES) {
-            timeout_ms = wait_ms > 1000 ? 1000 : (int)wait_ms;
+            timeout_ms = calm(loop, wait_ms > 1000 ? 1000 : (int)wait_ms);
         }
         if (atomic_load_explicit(&loop->completed, memory_order_acquire) != NULL) {
             timeout_ms = 0;

@@ -105,6 +105,22 @@ static void parse_params(struct pw_http_request *request, struct pw_str query)
     }
 }
 
+/* RFC 9112, 3.2.2: a server takes the absolute form, too, and needs of it the path and query. */
+static struct pw_str origin_form(struct pw_str target)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < PW_COUNT(schemes); i++) {
+        size_t len = strlen(schemes[i]);
+        if (target.len >= len && strncasecmp(target.ptr, schemes[i], len) == 0) {
+            const char *slash = memchr(target.ptr + len, '/', target.len - len);
+            return slash == NULL
+                       ? PW_STR("/")
+                       : (struct pw_str){slash, target.len - (size_t)(slash - target.ptr)};
+        }
+    }
+    return target;
+}
+
 void http_parse_target(struct pw_http_request *request, const char *target)
 {
     struct pw_str all = pw_arena_copy(&request->arena, pw_str_of(target));
@@ -112,6 +128,7 @@ void http_parse_target(struct pw_http_request *request, const char *target)
         set_fault(request, "the address is too long");
         return;
     }
+    all = origin_form(all);
     const char *mark = memchr(all.ptr, '?', all.len);
     size_t path_len = mark != NULL ? (size_t)(mark - all.ptr) : all.len;
     parse_path(request, (struct pw_str){all.ptr, path_len});
@@ -202,6 +219,12 @@ static bool trace_of(struct pw_str traceparent, char ret_trace_id[33])
 void http_parse_headers(struct pw_http_request *request)
 {
     MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, see_header, request);
+    /* A proxy before us may have read another length than libmicrohttpd did: then what follows on
+     * this connection is nobody's request (RFC 9112, 6.1). */
+    if (request->headers[PW_HEADER_CONTENT_LENGTH].ptr != NULL &&
+        request->headers[PW_HEADER_TRANSFER_ENCODING].ptr != NULL) {
+        set_fault(request, "Content-Length and Transfer-Encoding contradict each other");
+    }
     struct pw_str traceparent = request->headers[PW_HEADER_TRACEPARENT];
     if (traceparent.ptr == NULL || !trace_of(traceparent, request->trace_id)) {
         uint8_t bytes[16];

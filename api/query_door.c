@@ -17,15 +17,9 @@ struct exchange {
     struct pw_violations violations;
 };
 
-static const char *pointer_of(struct pw_http_request *request, struct pw_str name)
-{
-    return pw_text_format(&request->arena, "/%.*s", (int)(name.len < 64 ? name.len : 64), name.ptr);
-}
-
 static void refuse(struct exchange *exchange, struct pw_str name, const char *detail)
 {
-    const char *pointer = pointer_of(exchange->request, name);
-    pw_door_violation(&exchange->violations, pointer != NULL ? pointer : "/", detail);
+    pw_door_refuse_param(exchange->request, &exchange->violations, name, detail);
 }
 
 /* --- Query parameters --- */

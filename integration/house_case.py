@@ -3,7 +3,7 @@
     house = House()
 
     def setUpModule():
-        house.start("127.0.21")        # ended and removed when the module's tests have run
+        house.start()                  # ended and removed when the module's tests have run
 
     class SomethingTest(AnswerCase):
         def test_something(self):
@@ -15,6 +15,7 @@ import typing
 import unittest
 import warnings
 
+from integration.cluster.cluster import random_address
 from integration.harness import ROOT, Client, Stack, scratch
 from integration.reader.decisions import decisions_as_dicts, stop_text
 from integration.reader.topic import read_ledger
@@ -26,8 +27,9 @@ TRACE_ID = re.compile(r"[0-9a-f]{32}")
 class House:
     """A stack with one node that runs, and one tenant."""
 
-    def start(self, network, **settings):
-        self.stack = Stack(scratch(network), network, settings=settings)
+    def start(self, settings=None):
+        network = random_address().rpartition(".")[0]
+        self.stack = Stack(scratch("house"), network, settings=settings)
         unittest.addModuleCleanup(self.stack.remove)
         unittest.addModuleCleanup(self.stack.stop)
         self.stack.start()

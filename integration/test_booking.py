@@ -12,7 +12,7 @@ house = House()
 
 
 def setUpModule():
-    house.start("127.0.21")
+    house.start()
 
 
 def uuid7_at(**ahead):
