@@ -269,6 +269,7 @@ static void partition_turn(struct partition *partition)
     if (partition->phase == PW_PHASE_LEADING && !engine->down && partition->first_lane != NULL) {
         if (lead_clock_good(engine)) {
             decide_turns(partition);
+            lookup_next(partition); /* Nothing else need wake the engine for a repeat. */
         } else {
             step_down(partition, DOWN_CLOCK,
                       "the clock disagrees with the broker's by more than a second");

@@ -67,6 +67,7 @@ static void resolve(struct partition *partition, int64_t reported_offset)
     struct pw_chain *chain = &partition->fold.chain;
     partition->phase = PW_PHASE_RESOLVING;
     partition->resolve_seq = partition->first_seq;
+    partition->resolve_until_boot_us = partition->engine->boot_us + READ_PATIENCE_US;
     partition->resolve_target = reported_offset > chain->next_offset ? reported_offset : -1;
     partition->dirty = true;
     engine_log(partition, "info", "a report names offset %lld where %lld is next: reading on",

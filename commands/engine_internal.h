@@ -29,8 +29,9 @@
 #include "commands/fold.h"
 #include "commands/remembered.h"
 
-#define PATIENCE_US       (2 * PW_US_PER_SECOND) /* A job waits so long for somebody to lead. */
-#define TURN_JOBS_MAX     64                     /* Of one boundary, before the next one's turn. */
+#define PATIENCE_US       (2 * PW_US_PER_SECOND)  /* A job waits so long for somebody to lead. */
+#define READ_PATIENCE_US  (10 * PW_US_PER_SECOND) /* For what a report left open. */
+#define TURN_JOBS_MAX     64                      /* Of one boundary, before the next one's turn. */
 #define STEP_JOBS_MAX     4096 /* Of one step, before reports are looked at again. */
 #define STEP_EVENTS_MAX   8192
 #define CLOCK_OFF_MAX_US  PW_US_PER_SECOND       /* From the broker's, to decide. */
@@ -97,8 +98,9 @@ struct partition {
     int64_t void_checked_at; /* The head that was checked because a void record came after it. */
     bool at_end;
     bool caught_up;
-    int64_t resolve_target;  /* Read up to this offset, or to the high watermark (-1). */
-    uint64_t resolve_seq;    /* The flight whose report did not fit. */
+    int64_t resolve_target; /* Read up to this offset, or to the high watermark (-1). */
+    uint64_t resolve_seq;   /* The flight whose report did not fit. */
+    int64_t resolve_until_boot_us;
     struct job_list lookups; /* Repeats: position.offset is where their answer lies. */
     int64_t next_verify_boot_us;
     uint64_t verified_count;

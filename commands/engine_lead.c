@@ -156,7 +156,9 @@ void lead_timers(struct partition *partition)
             partition->retry_us = RETRY_MIN_US;
         }
         lookup_next(partition);
-    } else if (partition->phase == PW_PHASE_RESOLVING && partition->read_mode == READ_NOTHING) {
+    } else if (partition->phase == PW_PHASE_RESOLVING &&
+               (partition->read_mode == READ_NOTHING ||
+                engine->boot_us >= partition->resolve_until_boot_us)) {
         step_down(partition, DOWN_FAILED, "the log cannot be read");
     }
 }
@@ -170,7 +172,10 @@ int64_t lead_due_boot_us(const struct partition *partition)
         return partition->next_bid_boot_us > engine->boot_us ? partition->next_bid_boot_us
                                                              : engine->boot_us + RETRY_MIN_US;
     }
-    if (partition->phase == PW_PHASE_LEADING &&
+    if (partition->phase == PW_PHASE_RESOLVING) {
+        return partition->resolve_until_boot_us;
+    }
+    if (partition->phase == PW_PHASE_LEADING && partition->read_mode == READ_NOTHING &&
         (engine->down || partition->fold.chain.accepted_count != partition->verified_count)) {
         return partition->next_verify_boot_us;
     }

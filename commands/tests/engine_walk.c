@@ -258,6 +258,62 @@ static void log_down_at_a_repeat(void)
     rig_close(rig);
 }
 
+/* A repeat is looked up in the log at once, whether or not anything else wakes the engine. */
+static void repeat_is_prompt(void)
+{
+    struct world world;
+    world_open(&world, 1);
+    struct rig *rig = &world.rig;
+    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    CHECK(rig_ask(rig, 0, &ann) == PW_OK, "%s", ann.job.err.detail);
+    rig_run(rig, 20);
+    rig_send(rig, 0, &ann);
+    pw_engine_step(rig->nodes[0].engine); /* Woken by the repeat. */
+    pw_engine_step(rig->nodes[0].engine); /* Woken by what the log gives, if it was asked. */
+    CHECK(ann.answered && ann.job.replayed, "the log was not asked");
+    rig_close(rig);
+}
+
+/* An outage may last: the engine sleeps through it. */
+static void sleeps_while_the_log_is_down(void)
+{
+    struct world world;
+    world_open(&world, 1);
+    struct rig *rig = &world.rig;
+    rig_run(rig, 3000);
+    pw_sim_set_down(rig->log, true);
+    uint32_t turns = 0;
+    for (int64_t slept_us = 0; slept_us < 10 * PW_US_PER_SECOND; turns++) {
+        int64_t wait_us = pw_engine_step(rig->nodes[0].engine);
+        CHECK(turns < 1000, "it does not sleep");
+        pw_sim_advance(rig->log, wait_us);
+        slept_us += wait_us;
+    }
+    rig_close(rig);
+}
+
+/* The report named no offset, and before the log could be asked it went away. */
+static void doubt_of_a_log_that_goes_down(void)
+{
+    struct world world;
+    world_open(&world, 1);
+    struct rig *rig = &world.rig;
+    struct pw_sim_faults unknown = {.offset_unknown = 1000};
+    pw_sim_set_faults(rig->log, &unknown);
+    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    rig_send(rig, 0, &ann);
+    pw_engine_step(rig->nodes[0].engine);
+    pw_sim_advance(rig->log, 1000); /* The report is on its way. */
+    pw_sim_set_down(rig->log, true);
+    rig_run(rig, 20000);
+    CHECK(ann.answered, "no answer while the log is down");
+    CHECK(ann.job.err.code == PW_ERR_OUTCOME_UNKNOWN, "%s", pw_error_info(ann.job.err.code)->name);
+    pw_sim_set_down(rig->log, false);
+    rig_run(rig, 10000);
+    CHECK(rig_ask(rig, 0, &ann) == PW_OK, "%s", ann.job.err.detail);
+    rig_close(rig);
+}
+
 static void log_replaced(void)
 {
     struct world world;
@@ -350,6 +406,9 @@ int main(void)
         {"nobody decides on a clock that is off", clock_off},
         {"a log that is down heals", log_down},
         {"a repeat does not wait for a log that is down", log_down_at_a_repeat},
+        {"a repeat is looked up at once", repeat_is_prompt},
+        {"the engine sleeps while the log is down", sleeps_while_the_log_is_down},
+        {"a doubt is answered when the log goes down", doubt_of_a_log_that_goes_down},
         {"a log that was replaced is seen", log_replaced},
         {"a log without genesis is refused", no_genesis},
         {"a stop drains", stop_drains},
