@@ -59,15 +59,16 @@ static void sleep_until_woken(struct engine_thread *thread, int64_t wait_us)
     struct pollfd fd = {.fd = thread->wake_fd, .events = POLLIN};
     struct timespec wait = {wait_us / PW_US_PER_SECOND, wait_us % PW_US_PER_SECOND * 1000};
     uint64_t count;
-    if (wait_us > 0) {
-        ppoll(&fd, 1, &wait, NULL);
-    }
-    /* The flag falls before the descriptor is emptied, so that a wake in between is not lost: it
-     * writes again, or is seen by the turn that follows. */
-    if (atomic_exchange(&thread->woken, false) && read(thread->wake_fd, &count, sizeof count) < 0 &&
+    bool rang = wait_us > 0 && ppoll(&fd, 1, &wait, NULL) > 0;
+    if ((rang || atomic_load(&thread->woken)) && read(thread->wake_fd, &count, sizeof count) < 0 &&
         errno != EAGAIN) {
         abort();
     }
+    /* The descriptor is emptied before the flag falls: the other way round, a wake in between would
+     * leave the flag up beside an empty descriptor, and the wakes after it would write nothing.
+     * What woke before the flag falls is seen by the turn that follows; an exchange, not a store,
+     * so that this thread sees it. */
+    atomic_exchange(&thread->woken, false);
 }
 
 static void *run(void *self)
