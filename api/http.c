@@ -289,7 +289,13 @@ enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, c
         *data_bytes = 0;
         return taken ? MHD_YES : MHD_NO;
     }
-    return request->phase == PHASE_READING ? handle(loop, request) : queue_answer(request);
+    if (request->phase != PHASE_READING) {
+        return queue_answer(request);
+    }
+    if (atomic_load_explicit(&loop->stopping, memory_order_acquire)) {
+        return MHD_NO; /* What the handler would ask may be gone: the connection is closed. */
+    }
+    return handle(loop, request);
 }
 
 /* --- Counters --- */

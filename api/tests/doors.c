@@ -1,7 +1,10 @@
 /* api/tests/doors.c: requests and their answers, through the doors to an engine on a simulated
  * log. */
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "api/tests/rig.h"
 
@@ -342,4 +345,42 @@ Test(doors, a_node_that_stops_says_so)
     ask_internal(&world.rig, "/readyz", "", &answer);
     cr_expect_eq(answer.status, 503);
     world_close(&world);
+}
+
+static void count_request(void *self, struct pw_http_request *request)
+{
+    ++*(int *)self;
+    pw_http_answer(request, 200, NULL, (struct pw_str){"", 0});
+}
+
+/* What comes between halt and stop would be answered out of what is gone by then. */
+Test(doors, a_server_that_has_halted_asks_nobody)
+{
+    static const char request[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct pw_http_server *server = NULL;
+    struct pw_err err = {0};
+    int request_count = 0;
+    struct pw_http_options options = {
+        .address = "127.0.0.1:0",
+        .threads = 1,
+        .connections_max = 4,
+        .idle_seconds = 30,
+        .handler = {.self = &request_count, .handle = count_request},
+    };
+    cr_assert(pw_http_start(&options, &server, &err) == PW_OK, "%s", err.detail);
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)pw_http_port(server)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    char answer[512];
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert(connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
+    cr_assert(send(fd, request, sizeof request - 1, 0) == (ssize_t)sizeof request - 1);
+    cr_assert(recv(fd, answer, sizeof answer, 0) > 0);
+    cr_assert_eq(request_count, 1);
+    pw_http_halt(server);
+    cr_assert(send(fd, request, sizeof request - 1, 0) == (ssize_t)sizeof request - 1);
+    pw_http_stop(server);
+    cr_assert_eq(request_count, 1);
+    cr_assert(recv(fd, answer, sizeof answer, 0) <= 0, "the connection is closed");
+    close(fd);
 }
