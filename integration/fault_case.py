@@ -77,7 +77,7 @@ class FaultCase(unittest.TestCase):
         they got no answer, or a late one."""
         for attempt in range(TRIES):
             load.until_decided(WARM_UP)
-            load.strike(action)
+            load.strike(action, at_once=attempt % 2 == 1)
             heal()
             load.until_decided(WARM_UP)
             struck = load.struck()

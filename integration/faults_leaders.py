@@ -70,7 +70,7 @@ class LeaderFaults(FaultCase):
         self.assertEqual(total(self.other.metrics(), "pw_bids_total"), 0, "it bid although the first one led")
         load.nodes = [self.node, self.other]
         load.until_decided(WARM_UP)
-        unanswered = load.strike(self.node.kill)
+        unanswered = load.strike(self.node.kill, at_once=True)
         began = time.monotonic()
         load.until_decided(WARM_UP, TAKE_OVER_SECONDS)
         self.assertGreater(unanswered, 0, "nothing was in flight")

@@ -123,11 +123,11 @@ class Load:
     def troubles(self):
         return sum(self.counts[what] for what in ("503", "lost", "late", "refused to connect"))
 
-    def strike(self, action, seconds=30, wait=True):
-        """Runs `action` when the first answer to a burst of requests is on its way. Unless told not to, waits for the others, and
-        returns how many of them got no definite answer."""
+    def strike(self, action, seconds=30, wait=True, at_once=False):
+        """Runs `action` when the first answer to a burst of requests is on its way, or `at_once`, when the last request is. Unless
+        told not to, waits for all answers, and returns how many of the requests got no definite one."""
         done = threading.Event()
-        self._strike = (action, done, time.monotonic() + GATHER_SECONDS)
+        self._strike = (action, done, time.monotonic() + GATHER_SECONDS, at_once)
         self._wait("struck", done.is_set, seconds)
         if wait:
             self._wait("answered or lost", lambda: "waiting" not in self.struck(), SILENCE_SECONDS + seconds)
@@ -198,9 +198,10 @@ class Load:
     def _act(self):
         if self._strike is None or not self._gathered() and not all(c.command for c in self._connections):
             return
-        action, done, _ = self._strike
+        action, done, _, at_once = self._strike
         struck = {connection.command: "waiting" for connection in self._connections if connection.command is not None}
-        self._selector.select(0.1)
+        if not at_once:
+            self._selector.select(0.1)
         action()
         self._strike, self._struck, self._struck_at = None, struck, time.monotonic()
         done.set()
