@@ -1,0 +1,328 @@
+"""Queries from outside: single things and lists, pages, filters, positions, and that they show what the ledger says."""
+
+import random
+import time
+import unittest
+import uuid
+
+from integration.harness import Client, at
+from integration.house_case import AnswerCase, House
+from integration.proof import Proof
+
+house = House()
+SLOT_FIELDS = {"id", "exam_id", "exam_version", "starts_at", "ends_at", "lead_time_minutes", "buffer_minutes", "capacity", "taken_count",
+               "free_count", "version", "changed_at"}
+RESERVATION_FIELDS = {"id", "slot_id", "exam_id", "student_id", "state", "starts_at", "ends_at", "free_again_at", "version", "changed_at"}
+EXAM_FIELDS = {"id", "owner_id", "version", "changed_at", "published_number", "published_hash",
+               *(f"{stage}_{name}" for stage in ("draft", "published") for name in ("title", "duration_minutes", "lead_time_minutes", "buffer_minutes"))}
+
+
+def setUpModule():
+    house.start()
+
+
+def seen(position, **headers):
+    """Headers of a query that shows no less than this position."""
+    return {"Pw-Min-Position": position, "Prefer": "wait=10", **headers}
+
+
+class World:
+    """An exam with slots of a tenant's own, and a student with a seat in the first."""
+
+    def __init__(self, slot_count):
+        self.tenant = house.stack.tenant(house.node, "Pages")
+        self.teacher, self.admin = self.tenant.teacher.client(house.node), self.tenant.admin.client(house.node)
+        self.exam = self.tenant.exam(house.node)
+        self.slots = [self.open(day // 2) for day in range(slot_count)]  # Always two at the same time.
+        self.student = self.tenant.student()
+        answer = self.student.client(house.node).post(f"/slots/{self.slots[0]['id']}/reservations")
+        self.seat, self.position = answer.json["id"], answer.position
+
+    def open(self, days):
+        starts_at = at(days=10 + days)[:11] + "09:00:00Z"
+        answer = self.teacher.post("/slots", {"exam_id": self.exam, "starts_at": starts_at, "capacity": 5})
+        return {"id": answer.json["id"], "starts_at": starts_at, "position": answer.position}
+
+    def order(self, slots=None):
+        return [slot["id"] for slot in sorted(slots or self.slots, key=lambda slot: (slot["starts_at"], slot["id"]))]
+
+
+class ThingTest(AnswerCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World(2)
+
+    def paths(self):
+        return {f"/exams/{self.world.exam}": EXAM_FIELDS, f"/slots/{self.world.slots[0]['id']}": SLOT_FIELDS,
+                f"/reservations/{self.world.seat}": RESERVATION_FIELDS}
+
+    def test_a_thing(self):
+        for path, fields in self.paths().items():
+            with self.subTest(path):
+                shown = self.expect(self.world.admin.get(path, headers=seen(self.world.position)), 200)
+                self.assertEqual(shown.json.keys(), fields)
+                self.assertEqual(shown.headers["ETag"], f'"{shown.json["version"]}"')
+                self.assertEqual(shown.headers["Content-Type"], "application/json")
+                self.assertEqual(shown.position.split(":")[0], self.world.position.split(":")[0])
+                self.assertEqual(shown.json["id"], path.split("/")[2])
+
+    def test_what_a_slot_says(self):
+        first, second = (self.world.admin.get(f"/slots/{slot['id']}", headers=seen(self.world.position)).json for slot in self.world.slots)
+        self.assertEqual((first["taken_count"], first["free_count"], first["capacity"]), (1, 4, 5))
+        self.assertEqual((second["taken_count"], second["free_count"]), (0, 5))
+        self.assertEqual((first["starts_at"], first["ends_at"]), (self.world.slots[0]["starts_at"], first["starts_at"].replace("T09", "T10")))
+
+    def test_head(self):
+        for path in (*self.paths(), "/slots", "/exams"):
+            with self.subTest(path):
+                shown = self.world.admin.get(path, headers=seen(self.world.position))
+                head = self.world.admin.call("HEAD", path)
+                self.assertEqual((head.status, head.body), (200, b""))
+                for name in ("ETag", "Content-Type", "Content-Length", "Cache-Control", "X-Content-Type-Options", "Pw-Position"):
+                    self.assertEqual(head.headers[name], shown.headers[name], name)
+        missing = self.world.admin.call("HEAD", f"/exams/{uuid.uuid4()}")
+        self.assertEqual((missing.status, missing.body), (404, b""))
+
+    def test_if_none_match(self):
+        for path in (f"/exams/{self.world.exam}", f"/reservations/{self.world.seat}", "/slots", "/reservations?limit=1"):
+            tag = self.world.admin.get(path, headers=seen(self.world.position)).headers["ETag"]
+            self.assertEqual(tag.startswith("W/"), path.count("/") == 1)
+            for wanted, status in ((tag, 304), ("*", 304), (f'"x", {tag}', 304), (tag.removeprefix("W/"), 304), ('"x"', 200), (f'"{tag}"', 200)):
+                with self.subTest(path=path, wanted=wanted):
+                    answer = self.expect(self.world.admin.get(path, headers={"If-None-Match": wanted}), status)
+                    self.assertEqual(answer.headers["ETag"], tag)
+                    self.assertEqual(answer.body == b"", status == 304)
+        # A slot's seats change without its version: whoever asks is always told.
+        path = f"/slots/{self.world.slots[0]['id']}"
+        self.expect(self.world.admin.get(path, headers={"If-None-Match": '"1"'}), 200)
+
+    def test_what_is_not_there(self):
+        for path in ("/exams", "/slots", "/reservations"):
+            for thing in (uuid.uuid4(), uuid.UUID(int=0), "x"):
+                self.expect(self.world.admin.get(f"{path}/{thing}"), 404, "not-found")
+        self.assertEqual(self.world.admin.get(f"/students/{uuid.uuid4()}/calendar").json, {"items": [], "next": None})
+        self.expect(self.world.admin.get("/students/x/calendar"), 404, "not-found")
+        self.expect(self.world.admin.get(f"/exams/{self.world.exam}?x=1"), 400, "invalid", ["/x"])
+        self.expect(self.world.admin.get(f"/exams/{self.world.exam}?limit=1"), 400, "invalid", ["/limit"])
+
+    def test_a_calendar(self):
+        own = self.world.student.client(house.node)
+        entry = {"reservation_id": self.world.seat, "slot_id": self.world.slots[0]["id"], "exam_id": self.world.exam}
+        for client, path in ((own, "/calendar"), (self.world.admin, f"/students/{self.world.student.id}/calendar")):
+            listed = self.expect(client.get(path, headers=seen(self.world.position)), 200).json["items"]
+            self.assertEqual([{name: item[name] for name in entry} for item in listed], [entry])
+            self.assertEqual(listed[0].keys(), entry.keys() | {"starts_at", "ends_at", "free_again_at"})
+        other = self.world.tenant.student().client(house.node)
+        for path in ("/calendar", "/reservations"):
+            self.assertEqual(other.get(path).json["items"], [])
+        self.expect(other.get(f"/reservations/{self.world.seat}"), 404, "not-found")
+
+
+class PagesTest(AnswerCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World(23)
+
+    def walk(self, world, path, between=lambda: None):
+        """All items of a list by the links of its pages, which stand on their own."""
+        client = Client(house.node.api, world.tenant.admin.token)
+        base, items, target = f"/v1/tenants/{world.tenant.id}", [], path
+        while target is not None:
+            answer = self.expect(client.get((base if target is path else "") + target, headers=seen(world.position)), 200)
+            self.assertEqual(answer.json.keys(), {"items", "next"})
+            items.append(answer.json["items"])
+            link, target = answer.headers["Link"], None
+            self.assertEqual(link is None, answer.json["next"] is None)
+            if link is not None:
+                self.assertRegex(link, r'^<[^>]+>; rel="next"$')
+                self.assertIn(answer.json["next"], link)
+                target = link[1:link.index(">")]
+                between()
+        return items
+
+    def test_pages_of_every_size(self):
+        for limit in (1, 2, 3, 7, 22, 23, 24, 500):
+            pages = self.walk(self.world, f"/slots?limit={limit}&exam_id={self.world.exam}")
+            self.assertEqual([slot["id"] for page in pages for slot in page], self.world.order())
+            self.assertEqual([len(page) for page in pages[:-1]], [limit] * (len(pages) - 1))
+            self.assertLessEqual(len(pages[-1]), limit)
+            self.assertGreater(len(pages[-1]), 0)
+
+    def test_without_a_limit_50(self):
+        world = World(51)
+        pages = self.walk(world, "/slots")
+        self.assertEqual([len(page) for page in pages], [50, 1])
+
+    def test_links_keep_the_filters(self):
+        exam = self.world.tenant.exam(house.node, title="Other")
+        other = [self.world.tenant.slot(house.node, exam, starts_at=at(days=3)) for _ in range(2)]
+        pages = self.walk(self.world, f"/slots?exam_id={self.world.exam}&limit=5&from=2020-01-01T00%3A00%3A00%2B01%3A00")
+        ids = [slot["id"] for page in pages for slot in page]
+        self.assertEqual(ids, self.world.order())
+        self.assertFalse(set(other) & set(ids))
+
+    def test_pages_while_rows_are_inserted(self):
+        world = World(14)
+        before, days = set(world.order()), iter(range(-8, 40))
+
+        def insert():
+            for day in (next(days), next(days)):
+                world.position = world.open(day)["position"]
+
+        pages = self.walk(world, "/slots?limit=2", insert)
+        ids = [slot["id"] for page in pages for slot in page]
+        self.assertEqual(len(ids), len(set(ids)))
+        self.assertLessEqual(before, set(ids))
+        starts = [slot["starts_at"] for page in pages for slot in page]
+        self.assertEqual(starts, sorted(starts))
+
+    def test_filters(self):
+        get, first, last = self.world.admin.get, self.world.slots[0], self.world.slots[-1]
+        hour = first["starts_at"].replace("Z", "%2B00:00")
+        for query, wanted in (
+            (f"exam_id={self.world.exam}", 23), (f"exam_id={uuid.uuid4()}", 0), (f"from={first['starts_at']}&to={first['starts_at']}", 0),
+            (f"from={hour}&exam_id={self.world.exam}", 23), (f"to={first['starts_at']}&exam_id={self.world.exam}", 0),
+            (f"from={last['starts_at']}&exam_id={self.world.exam}", 1), (f"to={last['starts_at']}&exam_id={self.world.exam}", 22),
+        ):
+            with self.subTest(query):
+                answer = self.expect(get(f"/slots?limit=500&{query}", headers=seen(self.world.position)), 200)
+                self.assertEqual(len(answer.json["items"]), wanted)
+        for query, wanted in (("state=confirmed", 1), ("state=cancelled", 0), (f"slot_id={first['id']}", 1), (f"slot_id={last['id']}", 0),
+                              (f"student_id={self.world.student.id}&state=confirmed&exam_id={self.world.exam}", 1), (f"student_id={uuid.uuid4()}", 0)):
+            with self.subTest(query):
+                self.assertEqual(len(self.expect(get(f"/reservations?{query}"), 200).json["items"]), wanted)
+        self.assertGreaterEqual(len(get(f"/exams?owner_id={self.world.tenant.teacher.id}").json["items"]), 1)
+        self.assertEqual(get(f"/exams?owner_id={uuid.uuid4()}").json["items"], [])
+
+    def test_what_is_no_parameter(self):
+        cursor = self.world.admin.get("/slots?limit=1", headers=seen(self.world.position)).json["next"]
+        self.assertEqual(len(self.world.admin.get(f"/slots?after={cursor}&limit=1").json["items"]), 1)
+        wrong = {"limit": ("0", "501", "-1", "+1", "1.0", "x", "", "1e2", "9999", "99999999999999999999", "%20", "1%20", "１"),
+                 "after": ("", "x", cursor[:-1], cursor + "A", cursor[1:] + "!", "A" * 34, "_" * 34, cursor.swapcase(), "%27%20OR%201=1"),
+                 "exam_id": ("", "x", str(uuid.UUID(int=0)), "'"), "from": ("", "now", "2040-01-01", "2040-01-01T00:00:00+01:00", "0"),
+                 "to": ("2040-01-01T00:00:00",)}
+        for name, values in wrong.items():
+            for value in values:
+                with self.subTest(name=name, value=value):
+                    self.expect(self.world.admin.get(f"/slots?{name}={value}".replace("１", "%EF%BC%91")), 400, "invalid", [f"/{name}"])
+        for path, pointers in (
+            ("/slots?limit=0&after=x&exam_id=1&from=2&to=3&x=4", ["/limit", "/after", "/exam_id", "/from", "/to", "/x"]),
+            ("/slots?limit=1&limit=1", ["/limit"]), (f"/slots?exam_id={self.world.exam}&exam_id={self.world.exam}", ["/exam_id"]),
+            (f"/slots?after={cursor}&after={cursor}", ["/after"]), ("/slots?state=confirmed", ["/state"]), ("/slots?Limit=1", ["/Limit"]),
+            (f"/reservations?after={cursor}", ["/after"]), (f"/exams?after={cursor}", ["/after"]), ("/reservations?state=", ["/state"]),
+            ("/reservations?state=Confirmed", ["/state"]), ("/reservations?state=1&student_id=x", ["/state", "/student_id"]), ("/slots?=1", ["/"]),
+            ("/slots?" + "%C3%BC" * 60 + "=1", ["/" + "ü" * 32 + "..."]), ("/slots?a%2Fb~c", ["/a~1b~0c"]), ("/slots?%22%5C%0A", ['/"\\\n']),
+        ):
+            with self.subTest(path[:70]):
+                self.expect(self.world.admin.get(path), 400, "invalid", pointers)
+        self.expect(self.world.teacher.get(f"/exams?owner_id={self.world.tenant.teacher.id}"), 400, "invalid", ["/owner_id"])
+        self.expect(self.world.admin.get("/slots?" + "&".join(f"a{i}" for i in range(17))), 400, "malformed")
+
+
+class PositionsTest(AnswerCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World(1)
+
+    def get(self, position, wait=None):
+        headers = {"Pw-Min-Position": position} | ({"Prefer": f"wait={wait}"} if wait is not None else {})
+        return self.world.admin.get("/slots", headers=headers)
+
+    def test_one_reads_what_one_wrote(self):
+        for _ in range(30):
+            slot = self.world.open(100)
+            self.assertEqual(self.world.admin.get(f"/slots/{slot['id']}", headers=seen(slot["position"])).status, 200)
+            self.assertIn(slot["id"], [each["id"] for each in self.world.admin.all("/slots", headers=seen(slot["position"]))])
+
+    def test_refusals_and_what_changes_nothing_can_be_waited_for(self):
+        slot = self.world.slots[0]["id"]
+        for answer in (self.world.student.client(house.node).post(f"/slots/{slot}/reservations"),
+                       self.world.teacher.post(f"/slots/{slot}/change-capacity", {"capacity": 5})):
+            shown = self.expect(self.world.admin.get(f"/slots/{slot}", headers=seen(answer.position)), 200)
+            self.assertGreaterEqual(int(shown.position.split(":")[1]), int(answer.position.split(":")[1]))
+
+    def test_forms_of_a_position(self):
+        partition, offset, head = self.world.open(101)["position"].split(":")
+        other = (int(partition) + 1) % house.stack.partitions
+        for position in (f"{partition}:{offset}", f"{partition}:{offset}:{head}", f"{partition}:0", f"{other}:999999999", f"{partition}:{offset}, {other}:5:00000000",
+                         f"{other}:7,{partition}:{offset}:{head}", f"{partition}:0:00000000", f"{partition}:1,{partition}:{offset}"):
+            with self.subTest(position):
+                self.expect(self.get(position, 10), 200)
+        wrong = f"{(int(head[0], 16) + 1) % 16:x}{head[1:]}"
+        answer = self.expect(self.get(f"{partition}:{offset}:{wrong}", 10), 409, "position-diverged")
+        self.assertEqual(answer.position, f"{partition}:{offset}:{head}")
+        for position in ("", "x", partition, f"{partition}:", f":{offset}", f"{partition}:{offset}:", f"{partition}:{offset}:{head[:-1]}", f"{partition}:{offset}:{head}0",
+                         f"{partition}:{offset}:{head[:-1]}g", f"-1:{offset}", f"{partition}:-1", f"{partition}:{offset}:{head}:0", f"{partition} :{offset}",
+                         f"99:{offset}", f"4:{offset}", f"{partition}:{'9' * 30}", f"4294967296:{offset}", f"{partition}:0x10", f"{partition}:{offset};", ",", f"{partition}:{offset},",
+                         ",".join([f"{partition}:1"] * 65), f"+{partition}:{offset}"):
+            with self.subTest(position):
+                self.expect(self.get(position), 400, "malformed")
+
+    def test_a_position_that_does_not_come(self):
+        partition, offset, _ = self.world.open(102)["position"].split(":")
+        for wait, least in ((0, 0), (1, 1), (None, 2)):
+            began = time.monotonic()
+            answer = self.expect(self.get(f"{partition}:{int(offset) + 1000}", wait), 503, "read-model-behind")
+            self.assertGreaterEqual(time.monotonic() - began, least)
+            self.assertEqual(answer.headers["Retry-After"], "1")
+            self.assertEqual(answer.position.split(":")[0], partition)
+        self.expect(self.world.admin.get(f"/slots/{uuid.uuid4()}", headers={"Pw-Min-Position": f"{partition}:{int(offset) + 9}", "Prefer": "respond-async, wait=0"}),
+                    503, "read-model-behind")
+
+
+class AgreementTest(AnswerCase):
+    def test_after_a_random_workload_everything_agrees(self):
+        seed = random.randrange(10**9)
+        with self.subTest(seed=seed):
+            tenants = [house.stack.tenant(house.node, f"Random {number}") for number in range(2)]
+            statuses = [self.run_tenant(random.Random(seed + number), tenant) for number, tenant in enumerate(tenants)]
+            for counts in statuses:
+                self.assertGreater(counts.get(201, 0), 30)
+                self.assertGreater(counts.get(409, 0), 10)
+            proof = Proof(house.stack)
+            bookings = proof.check_bookings()
+            proof.check_read_models(house.node, [house.tenant, *tenants])
+            for tenant in tenants:
+                shown = [row["id"] for row in tenant.admin.client(house.node).all("/reservations?state=confirmed")]
+                self.assertLessEqual(set(shown), bookings.reservations.keys())
+
+    def run_tenant(self, chance, tenant):
+        teachers = [tenant.teacher.client(house.node), house.client(tenant.token(str(uuid.UUID(int=chance.getrandbits(128))), ["teacher"]), tenant)]
+        students = [tenant.student().client(house.node) for _ in range(8)]
+        exams, slots, seats, counts = [], [], [], {}
+
+        def draft():
+            return {"title": f"Exam {chance.random()}", "duration_minutes": chance.randrange(30, 120), "lead_time_minutes": chance.choice((0, 1440)),
+                    "buffer_minutes": chance.choice((0, 30))}
+
+        def ask(client, path, body, kept):
+            answer = client.command(path, body)
+            counts[answer.status] = counts.get(answer.status, 0) + 1
+            if answer.status == 201:
+                kept.append(answer.json["id"])
+
+        def starts_at():
+            return at(days=chance.randrange(1, 4), hours=chance.randrange(3))
+
+        for _ in range(3):
+            for teacher in teachers:
+                ask(teacher, "/exams", draft(), exams)
+        for _ in range(320):
+            what, teacher, student = chance.random(), chance.choice(teachers), chance.choice(students)
+            if what < 0.10:
+                ask(teacher, f"/exams/{chance.choice(exams)}/publish", {}, [])
+            elif what < 0.15:
+                ask(teacher, f"/exams/{chance.choice(exams)}/revise-draft", draft(), [])
+            elif what < 0.30 or not slots:
+                ask(teacher, "/slots", {"exam_id": chance.choice(exams), "starts_at": starts_at(), "capacity": chance.randrange(1, 5)}, slots)
+            elif what < 0.38:
+                ask(teacher, f"/slots/{chance.choice(slots)}/change-capacity", {"capacity": chance.randrange(1, 6)}, [])
+            elif what < 0.80 or not seats:
+                ask(student, f"/slots/{chance.choice(slots)}/reservations", {}, seats)
+            else:
+                ask(student, f"/reservations/{chance.choice(seats)}/cancel", {}, [])
+        return counts
+
+
+if __name__ == "__main__":
+    unittest.main()
