@@ -337,6 +337,7 @@ enum pw_code pw_engine_submit(struct pw_engine *engine, struct pw_job *job)
     job->memory_key = pw_remembered_key(&job->boundary_id, &job->actor_id, &job->command_id);
     job->waiters = NULL;
     job->was_in_flight = false;
+    job->replayed = false;
     pthread_mutex_lock(&engine->lock);
     if (engine->stopping) {
         code = PW_ERR_STOPPING;

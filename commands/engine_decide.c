@@ -231,6 +231,7 @@ static bool is_repeat(struct partition *partition, struct pw_job *job)
     if (found != NULL) {
         struct pw_job *first;
         memcpy(&first, found, sizeof first);
+        job->replayed = true;
         job->next = first->waiters;
         first->waiters = job;
         return true;
@@ -241,6 +242,7 @@ static bool is_repeat(struct partition *partition, struct pw_job *job)
         return false;
     }
     job->position.offset = offset;
+    job->replayed = job->replayed || !job->was_in_flight; /* Else the decision is its own. */
     list_push(&partition->lookups, job);
     return true;
 }

@@ -170,6 +170,7 @@ void job_turn_away(struct partition *partition, struct pw_job *job, enum pw_code
     pw_fail(&job->err, code, "%s", detail);
     job->stream_id = (struct pw_id){0};
     job->stream_version = 0;
+    job->replayed = false;
     job->position = (struct pw_position){.partition = partition->number, .offset = -1};
     finish_one(partition, job);
 }

@@ -240,7 +240,6 @@ static void lookup_record(struct partition *partition, const struct pw_ledger_ev
         job->position =
             (struct pw_position){.partition = partition->number, .offset = event->offset};
         memcpy(job->position.head, hash.bytes, sizeof job->position.head);
-        job->replayed = !job->was_in_flight;
         job_finish(partition, job);
     }
     lookup_next(partition);

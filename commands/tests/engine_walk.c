@@ -274,6 +274,33 @@ static void repeat_is_prompt(void)
     rig_close(rig);
 }
 
+/* Whatever happens to the leader meanwhile, a repeat is told that it is one. */
+static void repeat_over_a_step_down(void)
+{
+    struct world world;
+    world_open(&world, 1000);
+    struct rig *rig = &world.rig;
+    struct pw_partition_status status;
+    struct pw_sim_faults honest = {0};
+    struct pw_sim_faults fatal = {.fatal = 1000};
+    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    CHECK(rig_ask(rig, 0, &ann) == PW_OK, "%s", ann.job.err.detail);
+    for (uint32_t i = 0; i < 20; i++) {
+        struct ask bob = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+        pw_sim_set_faults(rig->log, &fatal);
+        rig_send(rig, 0, &ann);
+        rig_send(rig, 0, &bob);
+        pw_engine_step(rig->nodes[0].engine);
+        pw_sim_set_faults(rig->log, &honest);
+        rig_run(rig, 20000);
+        CHECK(ann.answered && bob.answered, "no answer");
+        CHECK(ann.job.err.code != PW_OK || ann.job.replayed, "try %u is told as new", i);
+    }
+    status_of(&world, 0, &status);
+    CHECK(status.step_down_count > 0, "nothing was provoked");
+    rig_close(rig);
+}
+
 /* An outage may last: the engine sleeps through it. */
 static void sleeps_while_the_log_is_down(void)
 {
@@ -407,6 +434,7 @@ int main(void)
         {"a log that is down heals", log_down},
         {"a repeat does not wait for a log that is down", log_down_at_a_repeat},
         {"a repeat is looked up at once", repeat_is_prompt},
+        {"a repeat is told as one over a step-down", repeat_over_a_step_down},
         {"the engine sleeps while the log is down", sleeps_while_the_log_is_down},
         {"a doubt is answered when the log goes down", doubt_of_a_log_that_goes_down},
         {"a log that was replaced is seen", log_replaced},
