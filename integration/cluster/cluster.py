@@ -182,20 +182,12 @@ class Cluster:
         return node
 
     def _must_be_free(self, address, port):
-        """Waits a little: a process that was killed a moment ago may still hold its port."""
-        def free():
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((address, port))
-                    return True
-                except OSError:
-                    return False
+        """Waits a little: one that was killed just now holds its ports until its last thread has ended."""
         try:
-            wait_until("free", free, PORT_SECONDS)
+            wait_until("free", lambda: is_free(address, port), 5)
         except ProcessError:
-            raise ProcessError(f"{self.kind} cannot listen on {address}:{port}: it is taken. "
-                               f"See who does with: ss -ltnp 'sport = :{port}'") from None
+            raise ProcessError(f"{self.kind} cannot listen on {address}:{port}: somebody does already. "
+                               f"See who with: ss -ltnp 'sport = :{port}'") from None
 
     def _kept(self):
         try:
@@ -215,6 +207,16 @@ class Cluster:
         with open(self.dir / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def is_free(address, port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True
 
 
 def random_address():
