@@ -295,8 +295,8 @@ static int64_t partition_due(const struct partition *partition)
     const struct pw_engine *engine = partition->engine;
     int64_t due = lead_due_boot_us(partition);
     if (partition->first_lane != NULL) {
-        bool full = flight_count(partition) + TURN_JOBS_MAX + 2 > PW_IN_FLIGHT_MAX;
-        bool decides = partition->phase == PW_PHASE_LEADING && !engine->down && !full;
+        bool decides =
+            partition->phase == PW_PHASE_LEADING && !engine->down && decide_has_room(partition);
         int64_t next = decides ? engine->boot_us : engine->boot_us + RETRY_MIN_US;
         due = next < due ? next : due;
     }

@@ -286,16 +286,28 @@ static bool decide_one(struct partition *partition, struct pw_job *job)
     return note_answer(partition, job);
 }
 
+/* Two places stay free: one for answers that a commit pushes out, one for those at a turn's end. */
+static bool turn_fits(const struct partition *partition)
+{
+    return flight_count(partition) + TURN_JOBS_MAX + 2 <= PW_IN_FLIGHT_MAX;
+}
+
+bool decide_has_room(const struct partition *partition)
+{
+    return partition->first_seq >= partition->burst_end && turn_fits(partition);
+}
+
+/* Group commit: commits are decided one on another, but while a burst of them is under way, jobs gather for the next. A record
+ * that travels alone costs client and broker a round of their own. */
 void decide_turns(struct partition *partition)
 {
     struct pw_engine *engine = partition->engine;
     uint32_t decided = 0;
-    while (decided < STEP_JOBS_MAX && partition->first_lane != NULL && !engine->renew_wanted) {
-        /* Two places stay free: one for answers that a commit pushes out, one for those at the end
-         * of the turn. */
-        if (flight_count(partition) + TURN_JOBS_MAX + 2 > PW_IN_FLIGHT_MAX) {
-            return;
-        }
+    if (!decide_has_room(partition)) {
+        return;
+    }
+    while (decided < STEP_JOBS_MAX && partition->first_lane != NULL && !engine->renew_wanted &&
+           turn_fits(partition)) {
         struct lane *lane = queue_next_lane(partition);
         struct pw_job *job;
         bool taken = true;
@@ -309,5 +321,6 @@ void decide_turns(struct partition *partition)
         }
         queue_give_back(partition, lane);
     }
+    partition->burst_end = partition->next_seq;
     partition->dirty = partition->dirty || decided > 0;
 }

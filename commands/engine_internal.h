@@ -88,6 +88,8 @@ struct partition {
     struct flight *flights; /* A ring; sequence numbers are the tags of appends. */
     uint64_t first_seq;
     uint64_t next_seq;
+    uint64_t
+        burst_end; /* What is decided in one turn of the loop is a burst; it ends before this. */
     struct pw_chain_point tip; /* Where the next record goes: after everything in flight. */
     int64_t last_decided_at_us;
 
@@ -182,6 +184,7 @@ void job_refuse_key(struct partition *partition, struct pw_job *job); /* KEY_REU
 
 /* engine_decide.c */
 void decide_turns(struct partition *partition);
+bool decide_has_room(const struct partition *partition);
 struct flight *flight_push(struct partition *partition, struct pw_str key_text, uint64_t undo_mark,
                            int64_t decided_at_us);
 
