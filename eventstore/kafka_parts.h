@@ -31,6 +31,7 @@ struct kafka_reading {
     bool doubted; /* The offset was out of range, and nothing has come since. */
     int64_t doubted_at_ms;
     int64_t next_offset;
+    int64_t seen_end; /* Kept over reads: one past the highest offset that was read or reported. */
 };
 
 struct pw_kafka {
@@ -95,6 +96,8 @@ enum pw_code kafka_renew(void *self, struct pw_err *err);
 /* kafka_reader.c */
 enum pw_code kafka_reader_open(struct pw_kafka *kafka, struct pw_err *err);
 void kafka_reader_close(struct pw_kafka *kafka);
+/* An offset that exists: an end below it is doubted for a while. */
+void kafka_saw(struct pw_kafka *kafka, uint32_t partition, int64_t offset);
 bool kafka_reader_take(struct pw_kafka *kafka, struct pw_ledger_event *ret_event);
 enum pw_code kafka_read_from(void *self, uint32_t partition, int64_t offset, struct pw_err *err);
 void kafka_read_stop(void *self, uint32_t partition);

@@ -62,7 +62,8 @@ enum pw_code kafka_read_from(void *self, uint32_t partition, int64_t offset, str
     struct pw_kafka *kafka = self;
     assert(partition < kafka->partition_count && offset >= 0);
     fetch_stop(kafka, partition);
-    kafka->readings[partition] = (struct kafka_reading){.next_offset = offset};
+    struct kafka_reading *reading = &kafka->readings[partition];
+    *reading = (struct kafka_reading){.next_offset = offset, .seen_end = reading->seen_end};
     rd_kafka_resp_err_t error = fetch_start(kafka, partition);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return pw_fail(err, PW_ERR_LEDGER_DOWN, "partition %u: %s", partition,
@@ -95,6 +96,7 @@ static bool record_give(struct pw_kafka *kafka, const rd_kafka_message_t *messag
     sign_of_life(kafka);
     reading->doubted = false;
     reading->next_offset = message->offset + 1;
+    kafka_saw(kafka, (uint32_t)message->partition, message->offset);
     rd_kafka_timestamp_type_t type;
     int64_t at_ms = rd_kafka_message_timestamp(message, &type);
     *ret_event = (struct pw_ledger_event){
@@ -108,13 +110,45 @@ static bool record_give(struct pw_kafka *kafka, const rd_kafka_message_t *messag
     return true;
 }
 
+void kafka_saw(struct pw_kafka *kafka, uint32_t partition, int64_t offset)
+{
+    struct kafka_reading *reading = &kafka->readings[partition];
+    if (offset >= reading->seen_end) {
+        reading->seen_end = offset + 1;
+    }
+}
+
+/* True while a report that the log is shorter than we know is not to be believed yet: the read
+ * starts again where it stood. *ret_failed: it cannot. */
+static bool doubt(struct pw_kafka *kafka, uint32_t partition, bool *ret_failed)
+{
+    struct kafka_reading *reading = &kafka->readings[partition];
+    int64_t doubt_ms = kafka->replica_count > 1 ? DOUBT_MS : 0;
+    if (reading->doubted && kafka_now_ms() - reading->doubted_at_ms >= doubt_ms) {
+        return false;
+    }
+    if (!reading->doubted) {
+        reading->doubted = true;
+        reading->doubted_at_ms = kafka_now_ms();
+    }
+    fetch_stop(kafka, partition);
+    *ret_failed = fetch_start(kafka, partition) != RD_KAFKA_RESP_ERR_NO_ERROR;
+    return !*ret_failed;
+}
+
 static bool end_give(struct pw_kafka *kafka, uint32_t partition, int64_t offset,
                      struct pw_ledger_event *ret_event)
 {
     struct kafka_reading *reading = &kafka->readings[partition];
+    bool failed = false;
     if (offset < reading->next_offset) {
         return false;
     }
+    /* Right after a fail-over the new leader's high watermark may lag behind what was acknowledged. */
+    if (offset < reading->seen_end && (doubt(kafka, partition, &failed) || failed)) {
+        return false;
+    }
+    reading->seen_end = offset;
     sign_of_life(kafka);
     reading->doubted = false;
     reading->next_offset = offset; /* Past the markers of transactions, which nobody is shown. */
@@ -131,16 +165,9 @@ static bool out_of_range(struct pw_kafka *kafka, uint32_t partition, const char 
                          struct pw_ledger_event *ret_event)
 {
     struct kafka_reading *reading = &kafka->readings[partition];
-    int64_t doubt_ms = kafka->replica_count > 1 ? DOUBT_MS : 0;
-    if (!reading->doubted || kafka_now_ms() - reading->doubted_at_ms < doubt_ms) {
-        if (!reading->doubted) {
-            reading->doubted = true;
-            reading->doubted_at_ms = kafka_now_ms();
-        }
-        fetch_stop(kafka, partition);
-        if (fetch_start(kafka, partition) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            return false;
-        }
+    bool failed = false;
+    if (doubt(kafka, partition, &failed)) {
+        return false;
     }
     fetch_stop(kafka, partition);
     *ret_event = (struct pw_ledger_event){

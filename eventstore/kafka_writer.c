@@ -139,6 +139,7 @@ static void report(struct pw_kafka *kafka, const rd_kafka_message_t *message,
     ret_event->kind = PW_LEDGER_DELIVERED;
     ret_event->code = PW_OK;
     ret_event->offset = message->offset;
+    kafka_saw(kafka, (uint32_t)message->partition, message->offset);
     rd_kafka_timestamp_type_t type;
     int64_t at_ms = rd_kafka_message_timestamp(message, &type);
     if (type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME) {
