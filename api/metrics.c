@@ -84,11 +84,17 @@ static void add_partitions(struct pw_text *text, struct pw_service *service)
 
 /* --- Projections --- */
 
-static uint64_t lag_of(const struct pw_worker_partition *partitions, uint32_t count)
+/* A worker that waits for the cluster reads nothing: then the engines know better where the ledger ends. */
+static uint64_t lag_of(struct pw_service *service, const struct pw_worker_partition *partitions,
+                       uint32_t count)
 {
     int64_t lag = 0;
     for (uint32_t p = 0; p < count; p++) {
-        int64_t behind = partitions[p].end_offset - 1 - partitions[p].stored_offset;
+        struct pw_partition_status status;
+        pw_service_status(service, p, &status);
+        int64_t last = partitions[p].end_offset - 1;
+        last = status.position.offset > last ? status.position.offset : last;
+        int64_t behind = last - partitions[p].stored_offset;
         lag += behind > 0 ? behind : 0;
     }
     return (uint64_t)lag;
@@ -125,7 +131,7 @@ static void add_workers(struct pw_text *text, struct pw_service *service)
         pw_worker_status(workers->workers[i], &statuses[i], partitions, PW_PARTITIONS_MAX);
         uint32_t count = statuses[i].partition_count;
         pw_text_addf(text, "pw_projection_lag_records{projection=\"%s\"} %llu\n", workers->names[i],
-                     (unsigned long long)lag_of(partitions, count));
+                     (unsigned long long)lag_of(service, partitions, count));
     }
     family(text, "pw_projection_state", "gauge", "1 for the state that each worker is in.");
     for (uint32_t i = 0; i < workers->count; i++) {
