@@ -68,9 +68,18 @@ class FaultCase(unittest.TestCase):
             self.tell(number, load, time.monotonic() - began)
         except BaseException:
             self.tell_logs()
+            load.stop()
+            self.mend()
             raise
         finally:
             load.stop()
+
+    def mend(self):
+        """What a test that failed left dead or hanging is brought back for the next one."""
+        self.stack.kafka.start()
+        self.stack.galera.start()
+        self.node.process.end(patience_seconds=0)
+        self.node.start()
 
     def strike(self, load, action, heal):
         """Lets something happen while a burst of requests is under way, `heal`s it, and again until some of them were hit: until
