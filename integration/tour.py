@@ -2,9 +2,10 @@
 
 The server runs in a network namespace of its own, so that the tour's addresses are the ones in the README and clash with nothing.
 A ```sh block after the tour's heading is pasted; a ```text block right after it is what that must have printed, ids, times, hashes
-and positions aside.
+and positions aside. Then everything is killed and script/server started again: what was booked is still there.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -20,6 +21,9 @@ NAMESPACE = "pw-tour"
 START_SECONDS = 600
 BLOCK_SECONDS = 120
 END_MARK = "--- end of block ---"
+
+# Pasted after everything was killed and script/server started again.
+AFTERWARDS = 'curl -s -H "Authorization: Bearer $bob" -H "Pw-Min-Position: $position" "$api/slots/$slot" | jq .taken_count'
 
 BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MASKS = [
@@ -64,11 +68,26 @@ class Tour(unittest.TestCase):
         subprocess.run(["ip", "netns", "add", NAMESPACE], check=True)
         self.addCleanup(subprocess.run, ["ip", "netns", "delete", NAMESPACE], check=False)
         subprocess.run(["ip", "-n", NAMESPACE, "link", "set", "lo", "up"], check=True)
-        with open(SCRATCH / "server.log", "w", encoding="utf-8") as log:
+        self.start_server()
+        self.addCleanup(self.stop_server)
+
+    def start_server(self):
+        with open(SCRATCH / "server.log", "a", encoding="utf-8") as log:
             self.server = subprocess.Popen(
                 ["ip", "netns", "exec", NAMESPACE, ROOT / "script" / "server", "--dir", SCRATCH / "run"],
                 stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
-        self.addCleanup(self.stop_server)
+
+    def kill_everything(self, shell):
+        """kill -9 for script/server and all that it started; only the shell stays."""
+        listed = subprocess.run(["ip", "netns", "pids", NAMESPACE], check=True, stdout=subprocess.PIPE, text=True).stdout
+        spared = {shell.pid, *map(int, Path(f"/proc/{shell.pid}/task/{shell.pid}/children").read_text().split())}
+        killed = [int(pid) for pid in listed.split() if int(pid) not in spared]
+        self.assertGreaterEqual(len(killed), 4, "script/server, Kafka, Galera and ProctorWise should have run")
+        for pid in killed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.server.wait(60)
+        self.server.stdout.close()
 
     def stop_server(self):
         if self.server.poll() is None:
@@ -112,6 +131,10 @@ class Tour(unittest.TestCase):
                 print(f"$ {block.strip()}\n{printed}", flush=True)
                 if expected is not None:
                     self.assertEqual(masked(expected), masked(printed), f"after\n{block}")
+            self.kill_everything(shell)
+            self.start_server()
+            self.await_greeting()
+            self.assertEqual("1", self.paste(shell, AFTERWARDS), "what was booked before the kill is still booked")
             shell.stdin.close()
 
 
