@@ -122,6 +122,16 @@ class GaleraTest(OnDisk):
         self.assertEqual(galera.password_file.read_text(), password)
         self.assertEqual(self.ask(galera, 1, "SELECT COUNT(*) FROM kept"), ((2,),))
 
+    def test_a_directory_that_is_closed_to_others_is_as_good_as_any(self):
+        self.dir.chmod(0o700)  # As /root is, where a checkout often lies.
+        galera = self.cluster(nodes=1)
+        for _ in range(2):
+            galera.start()
+            with galera.connect(1) as connection, connection.cursor() as cursor:
+                cursor.execute("CHECK TABLE mysql.proc, mysql.procs_priv")
+                self.assertEqual({row[3] for row in cursor.fetchall()}, {"OK"})
+            galera.stop()
+
     def test_three_nodes_lose_one_then_two_then_all(self):
         galera = self.cluster(nodes=3)
         galera.start()

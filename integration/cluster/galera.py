@@ -234,11 +234,12 @@ def _whoami():
 
 def _as_mysql():
     """How root starts the server: as `mysql`, since neither MariaDB nor its rsync like to be root, with the one capability
-    that lets it reach its files below a directory that is closed to others, as /root is."""
+    that lets it reach its files below a directory that is closed to others, as /root is. access(2) would ignore that
+    capability without the secure bit, and Aria take its control file for missing and its tables for another server's."""
     if os.geteuid() != 0:
         return []
-    return ["setpriv", "--reuid=mysql", "--regid=mysql", "--clear-groups", "--inh-caps=+dac_override",
-            "--ambient-caps=+dac_override"]
+    return ["setpriv", "--reuid=mysql", "--regid=mysql", "--clear-groups", "--securebits=+no_setuid_fixup",
+            "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
 
 
 def _give_to_mysql(path):
