@@ -214,6 +214,10 @@ int pw_verb_admin_trust_issuer(int argc, char **argv)
     bool complete = result == PW_EXIT_GOOD && pw_verb_needs(&tenant, "tenant") &&
                     pw_verb_needs(&issuer, "issuer") &&
                     (key_file.text != NULL || pw_verb_needs(&public_key, "public-key"));
+    if (complete && key_file.text != NULL && public_key.text != NULL) {
+        fputs("proctorwise: say --public-key or --key-file, not both\n", stderr);
+        complete = false;
+    }
     if (complete && key_file.text != NULL) {
         uint8_t secret_key[64];
         struct pw_hash key;

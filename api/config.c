@@ -183,8 +183,12 @@ static enum pw_code load_file(struct pw_config *config, const char *path, bool m
     size_t room = 0;
     int number = 0;
     enum pw_code code = PW_OK;
-    while (code == PW_OK && getline(&line, &room, file) >= 0) {
-        code = read_line(config, line, path, ++number, err);
+    ssize_t bytes;
+    while (code == PW_OK && (bytes = getline(&line, &room, file)) >= 0) {
+        number++;
+        code = strlen(line) == (size_t)bytes
+                   ? read_line(config, line, path, number, err)
+                   : pw_fail(err, PW_ERR_USAGE, "%s, line %d: has a NUL", path, number);
     }
     free(line);
     fclose(file);

@@ -117,6 +117,9 @@ struct pw_http_options {
 
 struct pw_http_server;
 
+/* Whether the address could be listened on now. */
+enum pw_code pw_http_probe(const char *address, struct pw_err *err);
+
 enum pw_code pw_http_start(const struct pw_http_options *options,
                            struct pw_http_server **ret_server, struct pw_err *err);
 

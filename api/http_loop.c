@@ -160,20 +160,41 @@ static enum pw_code loops_start(struct pw_http_server *server, const struct addr
     return PW_OK;
 }
 
-enum pw_code pw_http_start(const struct pw_http_options *options,
-                           struct pw_http_server **ret_server, struct pw_err *err)
+/* A free address; to be given back by freeaddrinfo. */
+static enum pw_code resolve(const char *address, struct addrinfo **ret_found, struct pw_err *err)
 {
     char host[256];
     char port[8];
     struct addrinfo *found = NULL;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    if (!pw_address_split(pw_str_of(options->address), host, sizeof host, port, sizeof port) ||
+    if (!pw_address_split(pw_str_of(address), host, sizeof host, port, sizeof port) ||
         getaddrinfo(host, port, &hints, &found) != 0) {
-        return pw_fail(err, PW_ERR_USAGE, "cannot listen on %s: no such address", options->address);
+        return pw_fail(err, PW_ERR_USAGE, "cannot listen on %s: no such address", address);
     }
     if (!is_free(found)) {
-        pw_fail(err, PW_ERR_USAGE, "cannot listen on %s: %s", options->address, strerror(errno));
+        pw_fail(err, PW_ERR_USAGE, "cannot listen on %s: %s", address, strerror(errno));
         freeaddrinfo(found);
+        return PW_ERR_USAGE;
+    }
+    *ret_found = found;
+    return PW_OK;
+}
+
+enum pw_code pw_http_probe(const char *address, struct pw_err *err)
+{
+    struct addrinfo *found = NULL;
+    enum pw_code code = resolve(address, &found, err);
+    if (code == PW_OK) {
+        freeaddrinfo(found);
+    }
+    return code;
+}
+
+enum pw_code pw_http_start(const struct pw_http_options *options,
+                           struct pw_http_server **ret_server, struct pw_err *err)
+{
+    struct addrinfo *found = NULL;
+    if (resolve(options->address, &found, err) != PW_OK) {
         return PW_ERR_USAGE;
     }
     struct pw_http_server *server = pw_memory_new(1, sizeof *server);

@@ -119,6 +119,15 @@ static enum pw_code read_secrets(struct pw_node *node, struct pw_err *err)
     return code;
 }
 
+/* A node that was started twice by mistake must find that out before it takes the lead from the
+ * first. */
+static enum pw_code probe_listeners(const struct pw_config *config, struct pw_err *err)
+{
+    enum pw_code code = pw_http_probe(pw_config_text(config, PW_CONFIG_HTTP_LISTEN), err);
+    return code != PW_OK ? code
+                         : pw_http_probe(pw_config_text(config, PW_CONFIG_ADMIN_LISTEN), err);
+}
+
 static enum pw_code start_commands(struct pw_node *node, const volatile sig_atomic_t *stop,
                                    struct pw_err *err)
 {
@@ -196,6 +205,7 @@ enum pw_code pw_node_start(const struct pw_config *config, const volatile sig_at
     randombytes_buf(node->service.incarnation.bytes, 16);
     raise_descriptor_limit();
     enum pw_code code = read_secrets(node, err);
+    code = code != PW_OK ? code : probe_listeners(config, err);
     code = code != PW_OK ? code : start_commands(node, stop, err);
     code = code != PW_OK ? code : start_queries(node, err);
     code = code != PW_OK ? code : start_listeners(node, err);
