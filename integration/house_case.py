@@ -94,7 +94,7 @@ class AnswerCase(unittest.TestCase):
         warnings.simplefilter("ignore", ResourceWarning)  # Connections end with their clients, and nodes with the stack.
 
     def expect(self, answer, status, problem=None, pointers=None):
-        """The answer, after its status and form were looked at. `problem`: its name; `pointers`: those of its errors, in any order."""
+        """The answer, after a look at its status and form. `problem`: its name; `pointers`: those of its errors, in any order."""
         self.assertEqual((answer.status, answer.problem), (status, problem), answer)
         self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
         if status >= 400:

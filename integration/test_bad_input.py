@@ -60,14 +60,17 @@ NO_JSON = {
     "closed twice": b"{}}", "never closed": b'{"title": ["x"}', "control": b'{"title": "a\nb"}', "tab": b'{"title": "a\tb"}',
     "byte order mark": b"\xef\xbb\xbf{}", "UTF-16": "{}".encode("utf-16"), "UTF-16LE": "{}".encode("utf-16-le"),
     "UTF-32": "{}".encode("utf-32"), "Latin-1": '{"title": "Übung"}'.encode("latin-1"), "stray": b'{"title": "\xff"}',
-    "overlong 2": b'{"title": "\xc0\xaf"}', "overlong 3": b'{"title": "\xe0\x80\xaf"}', "overlong 4": b'{"title": "\xf0\x80\x80\xaf"}',
+    "overlong 2": b'{"title": "\xc0\xaf"}', "overlong 3": b'{"title": "\xe0\x80\xaf"}',
+    "overlong 4": b'{"title": "\xf0\x80\x80\xaf"}',
     "surrogate": b'{"title": "\xed\xa0\x80"}', "beyond Unicode": b'{"title": "\xf4\x90\x80\x80"}', "cut": b'{"title": "\xe2\x82"}',
     "cut at the end": b'{"title": "\xe2', "high surrogate": rb'{"title": "\ud800"}', "low surrogate": rb'{"title": "\udc00"}',
-    "half a pair": rb'{"title": "\ud800\u0041"}', "wrong order": rb'{"title": "\udc00\ud800"}', "short escape": rb'{"title": "\u12"}',
+    "half a pair": rb'{"title": "\ud800\u0041"}', "wrong order": rb'{"title": "\udc00\ud800"}',
+    "short escape": rb'{"title": "\u12"}',
     "no escape": rb'{"title": "\x41"}', "NUL": b"\0", "NUL in a text": b'{"title": "a\0b"}', "NUL in a name": b'{"ti\0tle": "x"}',
     "NUL in space": b'{"title":\0"x"}', "NUL at the end": b"{}\0", "U+0000 in a name": rb'{"ti\u0000tle": "x"}',
     "a name twice": b'{"title": "x", "title": "y"}', "twice, escaped": rb'{"title": "x", "\u0074itle": "x"}',
-    "twice, inside": b'{"title": {"a": 1, "a": 2}}', "infinite": b'{"duration_minutes": 1e999}', "minus": b'{"duration_minutes": -1e999}',
+    "twice, inside": b'{"title": {"a": 1, "a": 2}}', "infinite": b'{"duration_minutes": 1e999}',
+    "minus": b'{"duration_minutes": -1e999}',
     "400 digits": b'{"duration_minutes": 1%s}' % (b"0" * 400), "leading zero": b'{"duration_minutes": 090}',
     "plus": b'{"duration_minutes": +90}', "point": b'{"duration_minutes": .9}', "open point": b'{"duration_minutes": 90.}',
     "hex": b'{"duration_minutes": 0x5a}', "NaN": b'{"duration_minutes": NaN}', "Infinity": b'{"duration_minutes": Infinity}',
@@ -78,16 +81,19 @@ NO_JSON = {
 
 INVALID = {  # A body for POST /exams, and what is wrong with it.
     "nothing": ({}, ["/title", "/duration_minutes"]),
-    "everything": ({"title": 5, "duration_minutes": "90", "lead_time_minutes": -1, "buffer_minutes": 1.5, "owner_id": "x", "a/b~c": 1},
+    "everything": ({"title": 5, "duration_minutes": "90", "lead_time_minutes": -1, "buffer_minutes": 1.5, "owner_id": "x",
+                    "a/b~c": 1},
                    ["/title", "/duration_minutes", "/lead_time_minutes", "/buffer_minutes", "/owner_id", "/a~1b~0c"]),
     "null": (dict.fromkeys(DRAFT), ["/title", "/duration_minutes", "/lead_time_minutes", "/buffer_minutes"]),
     "lists": ({name: [value] for name, value in DRAFT.items()}, [f"/{name}" for name in DRAFT]),
     "objects": ({name: {name: value} for name, value in DRAFT.items()}, [f"/{name}" for name in DRAFT]),
     "true": ({name: True for name in DRAFT}, [f"/{name}" for name in DRAFT]),
-    "too small": (DRAFT | {"title": "", "duration_minutes": 0, "lead_time_minutes": -1, "buffer_minutes": -1}, [f"/{name}" for name in DRAFT]),
+    "too small": (DRAFT | {"title": "", "duration_minutes": 0, "lead_time_minutes": -1, "buffer_minutes": -1},
+                  [f"/{name}" for name in DRAFT]),
     "too large": ({"title": "x" * 201, "duration_minutes": 1441, "lead_time_minutes": 86401, "buffer_minutes": 1441},
                   [f"/{name}" for name in DRAFT]),
-    "64 bits": (DRAFT | {"duration_minutes": 2**63 - 1, "lead_time_minutes": -(2**63)}, ["/duration_minutes", "/lead_time_minutes"]),
+    "64 bits": (DRAFT | {"duration_minutes": 2**63 - 1, "lead_time_minutes": -(2**63)},
+                ["/duration_minutes", "/lead_time_minutes"]),
     "more bits": (DRAFT | {"duration_minutes": 2**64 + 90, "lead_time_minutes": -(10**30), "buffer_minutes": 2**32 + 15},
                   ["/duration_minutes", "/lead_time_minutes", "/buffer_minutes"]),
     "real": (b'{"title": "x", "duration_minutes": 90.0, "lead_time_minutes": 6e1, "buffer_minutes": -0.0}',
@@ -110,9 +116,12 @@ INVALID_SLOT = {
                ["/exam_id", "/starts_at", "/capacity"]),
 }
 TIMES = ("2040-01-01T00:00:00", "2040-01-01 00:00", "2040-13-01T00:00:00Z", "2040-02-30T00:00:00Z", "2040-01-01T24:00:00Z",
-         "2040-01-01T00:60:00Z", "2040-01-01T00:00:60Z", "2040-01-01T00:00:00+24:00", "2040-01-01T00:00:00+0100", "9999-12-31T00:00:00Z",
-         "10000-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "-2040-01-01T00:00:00Z", "2040-01-01T00:00:00.1234567Z", "2040-01-01T00:00:00,5Z",
-         "2040-01-01T00:00:00z ", " 2040-01-01T00:00:00Z", "", "２０４０-01-01T00:00:00Z", "2040-01-01T00:00:00.Z", "2040-1-1T00:00:00Z")
+         "2040-01-01T00:60:00Z", "2040-01-01T00:00:60Z", "2040-01-01T00:00:00+24:00", "2040-01-01T00:00:00+0100",
+         "9999-12-31T00:00:00Z",
+         "10000-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "-2040-01-01T00:00:00Z", "2040-01-01T00:00:00.1234567Z",
+         "2040-01-01T00:00:00,5Z",
+         "2040-01-01T00:00:00z ", " 2040-01-01T00:00:00Z", "", "２０４０-01-01T00:00:00Z", "2040-01-01T00:00:00.Z",
+         "2040-1-1T00:00:00Z")
 
 
 class BodyTest(DoorCase):
@@ -165,7 +174,8 @@ class BodyTest(DoorCase):
         self.assertNotIn(secret, house.node.process.log_file.read_text())
 
     def test_sizes(self):
-        for size, status, problem in ((65_536, 400, "malformed"), (65_537, 413, "content-too-large"), (900_000, 413, "content-too-large")):
+        for size, status, problem in ((65_536, 400, "malformed"), (65_537, 413, "content-too-large"),
+                                      (900_000, 413, "content-too-large")):
             with self.subTest(size):
                 answer = self.expect(self.teacher.post("/exams", b" " * size), status, problem)
                 if status == 413:
@@ -212,19 +222,23 @@ class HeaderTest(DoorCase):
             (406, "not-acceptable", {"Accept": "text/html"}), (406, "not-acceptable", {"Accept": "application/json;q=0"}),
             (406, "not-acceptable", {"Accept": "*/*, application/json; q=0.000"}), (406, "not-acceptable", {"Accept": "nonsense"}),
             (406, "not-acceptable", {"Accept": "image/*;q=1"}),
-            (400, "malformed", {"Content-Type": 'Application/JSON; Charset="UTF-8"'}), (400, "malformed", {"Accept": "text/html, */*;q=0.1"}),
-            (400, "malformed", {"Accept": "application/*"}), (400, "malformed", {"Accept": ""}), (400, "malformed", {"Content-Encoding": "identity"}),
+            (400, "malformed", {"Content-Type": 'Application/JSON; Charset="UTF-8"'}),
+            (400, "malformed", {"Accept": "text/html, */*;q=0.1"}),
+            (400, "malformed", {"Accept": "application/*"}), (400, "malformed", {"Accept": ""}),
+            (400, "malformed", {"Content-Encoding": "identity"}),
         ):
             with self.subTest(headers):
                 self.expect(self.teacher.post("/exams", b"{", headers=headers), status, problem)
         for accept in ("text/html", "application/json;q=0", "text/csv"):
             self.expect(self.teacher.get("/slots", headers={"Accept": accept}), 406, "not-acceptable")
-        untyped = request("POST", house_path("/exams"), house.tenant.teacher.token, "Content-Length: 2", "Connection: close") + b"{}"
+        untyped = request("POST", house_path("/exams"), house.tenant.teacher.token, "Content-Length: 2",
+                          "Connection: close") + b"{}"
         self.expect(answers_in(exchange(untyped))[0], 415, "unsupported-media-type")
 
     def test_headers_that_may_stand_once(self):
         token = f"Bearer {house.tenant.teacher.token}"
-        for name, values in {"Idempotency-Key": [uuid7(), uuid7()], "Authorization": [token, token], "Content-Type": ["application/json"] * 2,
+        for name, values in {"Idempotency-Key": [uuid7(), uuid7()], "Authorization": [token, token],
+                             "Content-Type": ["application/json"] * 2,
                              "If-Match": ['"1"', '"2"']}.items():
             with self.subTest(name):
                 usual = {"Authorization": token, "Content-Type": "application/json", "Content-Length": "2", "Connection": "close"}
@@ -234,14 +248,17 @@ class HeaderTest(DoorCase):
                 self.expect(answer, 400, "malformed")
 
     def test_header_values(self):
-        for name, value, problem in (("If-Match", "1", "malformed"), ("If-Match", '"', "malformed"), ("If-Match", "\xff", "malformed"),
-                                     ("Idempotency-Key", "\xff" * 36, "idempotency-key-invalid"), ("Idempotency-Key", "x" * 9000, "idempotency-key-invalid")):
+        for name, value, problem in (("If-Match", "1", "malformed"), ("If-Match", '"', "malformed"),
+                                     ("If-Match", "\xff", "malformed"),
+                                     ("Idempotency-Key", "\xff" * 36, "idempotency-key-invalid"),
+                                     ("Idempotency-Key", "x" * 9000, "idempotency-key-invalid")):
             with self.subTest(f"{name}: {value[:40]}"):
                 self.expect(self.teacher.post("/exams", DRAFT, headers={name: value}), 400, problem)
 
     def test_traces(self):
         trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-        for parent, kept in ((f"00-{trace}-00f067aa0ba902b7-01", True), (f"00-{trace}-00f067aa0ba902b7", False), ("00-" + "0" * 32 + "-1-01", False),
+        for parent, kept in ((f"00-{trace}-00f067aa0ba902b7-01", True), (f"00-{trace}-00f067aa0ba902b7", False),
+                             ("00-" + "0" * 32 + "-1-01", False),
                              (trace, False), ("", False), ("00-" + "0" * 32 + "-00f067aa0ba902b7-01", False), ("x" * 5000, False)):
             with self.subTest(parent[:60]):
                 answer = self.expect(self.teacher.post("/exams", b"{", headers={"traceparent": parent}), 400, "malformed")
@@ -252,14 +269,21 @@ class AddressTest(DoorCase):
     def test_paths(self):
         teacher, nobody, slot = house.as_teacher(), uuid.uuid4(), house.slot_id
         for status, problem, path in (
-            (400, "malformed", "/exams/%00/publish"), (400, "malformed", f"/exams/{nobody}%00/publish"), (400, "malformed", "/exams/%zz/publish"),
+            (400, "malformed", "/exams/%00/publish"), (400, "malformed", f"/exams/{nobody}%00/publish"),
+            (400, "malformed", "/exams/%zz/publish"),
             (400, "malformed", "/exams/%/publish"), (400, "malformed", "/exams/%f"), (400, "malformed", "/exams/%ff/publish"),
-            (400, "malformed", "/exams/%c0%af/publish"), (400, "malformed", "/exams/%ed%a0%80/publish"), (404, "not-found", "/exams/%2F/publish"),
-            (404, "not-found", f"/exams%2F{nobody}%2Fpublish"), (404, "not-found", "//exams"), (404, "not-found", "/exams/"), (404, "not-found", "/exams//publish"),
-            (404, "not-found", "/EXAMS"), (404, "not-found", "/exams/../exams"), (404, "not-found", "/./exams"), (404, "not-found", "/exams;a=b"),
-            (404, "not-found", "/exams/1/publish"), (404, "not-found", f"/exams/{{{nobody}}}/publish"), (404, "not-found", f"/exams/{nobody}x/publish"),
-            (404, "not-found", f"/exams/{uuid.UUID(int=0)}/publish"), (404, "not-found", "/" + "x" * 8000), (404, "not-found", "/x" * 2000),
-            (404, "not-found", "/%F0%9F%98%80"), (404, "not-found", ""), (404, "not-found", "/"), (404, "not-found", f"/slots/{slot}/"),
+            (400, "malformed", "/exams/%c0%af/publish"), (400, "malformed", "/exams/%ed%a0%80/publish"),
+            (404, "not-found", "/exams/%2F/publish"),
+            (404, "not-found", f"/exams%2F{nobody}%2Fpublish"), (404, "not-found", "//exams"), (404, "not-found", "/exams/"),
+            (404, "not-found", "/exams//publish"),
+            (404, "not-found", "/EXAMS"), (404, "not-found", "/exams/../exams"), (404, "not-found", "/./exams"),
+            (404, "not-found", "/exams;a=b"),
+            (404, "not-found", "/exams/1/publish"), (404, "not-found", f"/exams/{{{nobody}}}/publish"),
+            (404, "not-found", f"/exams/{nobody}x/publish"),
+            (404, "not-found", f"/exams/{uuid.UUID(int=0)}/publish"), (404, "not-found", "/" + "x" * 8000),
+            (404, "not-found", "/x" * 2000),
+            (404, "not-found", "/%F0%9F%98%80"), (404, "not-found", ""), (404, "not-found", "/"),
+            (404, "not-found", f"/slots/{slot}/"),
             (404, "not-found", f"/slots/{slot}/reservations/x"), (404, "not-found", f"/exams/{nobody}/publish/%00%"[:-4]),
         ):
             with self.subTest(path[:80]):
@@ -267,7 +291,8 @@ class AddressTest(DoorCase):
 
     def test_query_parameters_of_commands(self):
         teacher = house.as_teacher()
-        for query, pointers in (("x=1", ["/x"]), ("dry_run", ["/dry_run"]), ("a=1&b=2&a=3", ["/a", "/a", "/b"]), ("a%2Fb~=1", ["/a~1b~0"]),
+        for query, pointers in (("x=1", ["/x"]), ("dry_run", ["/dry_run"]), ("a=1&b=2&a=3", ["/a", "/a", "/b"]),
+                                ("a%2Fb~=1", ["/a~1b~0"]),
                                 ("t%C3%AFtle=x", ["/tïtle"])):
             with self.subTest(query):
                 self.expect(teacher.post(f"/exams?{query}", DRAFT), 400, "invalid", pointers)
@@ -281,7 +306,8 @@ class AddressTest(DoorCase):
         for tenant in ("1", str(uuid.UUID(int=0)), str(uuid.uuid4()), house.tenant.id[:-1], "%20", "*"):
             client = Client(house.node.api, house.tenant.admin.token)
             self.expect(client.get(f"/v1/tenants/{tenant}/slots"), 404, "not-found")
-        for path in ("/", "/v1", "/v1/tenants", "/v2/tenants/x/slots", f"/v1/tenants/{house.tenant.id}", "/index.html", "/.env", "/favicon.ico"):
+        for path in ("/", "/v1", "/v1/tenants", "/v2/tenants/x/slots", f"/v1/tenants/{house.tenant.id}", "/index.html", "/.env",
+                     "/favicon.ico"):
             self.expect(Client(house.node.api).get(path), 404, "not-found")
 
     def test_methods(self):
@@ -343,7 +369,8 @@ class TokenTest(DoorCase):
         for answer in (Client(house.node.api, base=house_path("")).get("/slots", headers=headers),
                        Client(house.node.api, base=house_path("")).post("/exams", DRAFT, headers=headers)):
             self.expect(answer, 401, "unauthenticated")
-            self.assertEqual('error="invalid_token"' in answer.headers["WWW-Authenticate"], token is not None and scheme == "Bearer " and token != "")
+            self.assertEqual('error="invalid_token"' in answer.headers["WWW-Authenticate"],
+                             token is not None and scheme == "Bearer " and token != "")
 
     def test_what_is_good(self):
         now = time.time()
@@ -356,20 +383,26 @@ class TokenTest(DoorCase):
             with self.subTest(name):
                 self.expect(house.client(token).get("/slots"), 200)
         for scheme in ("bearer ", "BEARER ", "Bearer   "):
-            self.expect(Client(house.node.api, base=house_path("")).get("/slots", headers={"Authorization": scheme + self.token()}), 200)
+            self.expect(Client(house.node.api, base=house_path("")).get("/slots", headers={"Authorization": scheme + self.token()}),
+                        200)
 
     def test_what_is_no_token(self):
         good = self.token()
         head, claims, signature = good.split(".")
         self.expect_no_entry(None)
-        for scheme, text in (("Basic ", "dTpw"), ("Bearer", ""), ("Bearer ", ""), ("", good), ("Token ", good), ("Bearer", good), ("Digest ", good)):
+        for scheme, text in (("Basic ", "dTpw"), ("Bearer", ""), ("Bearer ", ""), ("", good), ("Token ", good), ("Bearer", good),
+                             ("Digest ", good)):
             with self.subTest(scheme=scheme, text=text[:20]):
                 headers = {"Authorization": scheme + text}
                 self.expect(Client(house.node.api, base=house_path("")).get("/slots", headers=headers), 401, "unauthenticated")
-        garbage = ("x", ".", "..", "...", "a.b.c", f"{head}.{claims}", f"{head}.{claims}.", f".{claims}.{signature}", f"{head}..{signature}",
-                   f"{good}.", f"{good}.x", f"{good}=", f"{good}=="[:-1], f"{head}=.{claims}.{signature}", f"{head}.{claims} .{signature}",
-                   f"{head}.{claims}.{signature[:-1]}", f"{head}.{claims}.{signature}AAAA", f"{head}.{claims}!.{signature}", good[1:], "é" * 50,
-                   f"{part(b'[]')}.{claims}.{signature}", f"{part(b'{')}.{claims}.{signature}", "A" * 8193, f"{head}.{'A' * 7000}.{signature}",
+        garbage = ("x", ".", "..", "...", "a.b.c", f"{head}.{claims}", f"{head}.{claims}.", f".{claims}.{signature}",
+                   f"{head}..{signature}",
+                   f"{good}.", f"{good}.x", f"{good}=", f"{good}=="[:-1], f"{head}=.{claims}.{signature}",
+                   f"{head}.{claims} .{signature}",
+                   f"{head}.{claims}.{signature[:-1]}", f"{head}.{claims}.{signature}AAAA", f"{head}.{claims}!.{signature}",
+                   good[1:], "é" * 50,
+                   f"{part(b'[]')}.{claims}.{signature}", f"{part(b'{')}.{claims}.{signature}", "A" * 8193,
+                   f"{head}.{'A' * 7000}.{signature}",
                    f"{head}.{part(b'[' * 4000)}.{signature}", '"' + good + '"', good + "\\", "\x7f", "%00" * 9, f"{good},{good}")
         for token in garbage:
             with self.subTest(token[:60]):
@@ -396,36 +429,44 @@ class TokenTest(DoorCase):
     def test_algorithms(self):
         claims = part(self.claims)
         public_key = self.key.public_key().public_bytes_raw() if hasattr(self.key.public_key(), "public_bytes_raw") else b"k" * 32
-        for algorithm in ("none", "None", "NONE", "nOnE", "HS256", "HS512", "RS256", "ES256", "eddsa", "EDDSA", "Ed25519", "", "EdDSA ", "EdDSA\0", None, 1, ["EdDSA"]):
+        for algorithm in ("none", "None", "NONE", "nOnE", "HS256", "HS512", "RS256", "ES256", "eddsa", "EDDSA", "Ed25519", "",
+                          "EdDSA ", "EdDSA\0", None, 1, ["EdDSA"]):
             header = part({"alg": algorithm, "typ": "JWT"})
             signed = f"{header}.{claims}"
             mac = base64url(hmac.new(public_key, signed.encode(), hashlib.sha256).digest())
             for signature in ("", mac, base64url(self.key.sign(signed.encode()))):
                 with self.subTest(algorithm=algorithm, signature=signature[:9]):
                     self.expect_no_entry(f"{signed}.{signature}")
-        for header in ({}, {"typ": "JWT"}, {"alg": "EdDSA", "crit": ["exp"]}, b'{"alg": "none", "alg": "EdDSA"}', b'{"alg": "EdDSA"', b"null", b"",
+        for header in ({}, {"typ": "JWT"}, {"alg": "EdDSA", "crit": ["exp"]}, b'{"alg": "none", "alg": "EdDSA"}',
+                       b'{"alg": "EdDSA"', b"null", b"",
                        b'{"alg": "EdDSA", "x": 1e999}'):
             with self.subTest(header=header):
                 self.expect_no_entry(self.token(header=header))
 
     def test_claims(self):
         now, nil = int(time.time()), str(uuid.UUID(int=0))
-        changes = [{"exp": now - 1}, {"exp": 0}, {"exp": -1}, {"exp": str(now + 600)}, {"exp": None}, {"exp": 1e300}, {"exp": 10**17}, {"exp": True},
-                   {"nbf": now + 300}, {"nbf": "x"}, {"nbf": None}, {"iat": "x"}, {"iat": []}, {"iss": ""}, {"iss": None}, {"iss": 1}, {"iss": "x" * 300},
+        changes = [{"exp": now - 1}, {"exp": 0}, {"exp": -1}, {"exp": str(now + 600)}, {"exp": None}, {"exp": 1e300},
+                   {"exp": 10**17}, {"exp": True},
+                   {"nbf": now + 300}, {"nbf": "x"}, {"nbf": None}, {"iat": "x"}, {"iat": []}, {"iss": ""}, {"iss": None},
+                   {"iss": 1}, {"iss": "x" * 300},
                    {"iss": house.tenant.issuer + "\0"}, {"iss": house.tenant.issuer + "/"}, {"iss": house.tenant.issuer.upper()},
-                   {"sub": ""}, {"sub": "ann"}, {"sub": 1}, {"sub": None}, {"sub": nil}, {"sub": [self.actor]}, {"sub": self.actor + " "},
+                   {"sub": ""}, {"sub": "ann"}, {"sub": 1}, {"sub": None}, {"sub": nil}, {"sub": [self.actor]},
+                   {"sub": self.actor + " "},
                    {"sub": "70770000-0000-8000-8000-000000000001"}, {"sub": "70770000-0000-8000-0000-00000000abcd"},
                    {"tenant": "x"}, {"tenant": None}, {"tenant": nil}, {"tenant": 1}, {"tenant": [house.tenant.id]},
                    {"aud": "proctorwise"}, {"aud": ["a", "b"]}, {"aud": []}, {"aud": 1}, {"aud": None}]
-        changes += [{"roles": roles} for roles in ([], None, "student", "teacher student", ["system"], ["operator"], ["student", "operator"], ["admin", "system"],
-                                                   ["god"], [""], [1], [["student"]], {"0": "student"}, ["Student"], ["student\0"], ["student", None])]
+        changes += [{"roles": roles} for roles in ([], None, "student", "teacher student", ["system"], ["operator"],
+                                                   ["student", "operator"], ["admin", "system"],
+                                                   ["god"], [""], [1], [["student"]], {"0": "student"}, ["Student"], ["student\0"],
+                                                   ["student", None])]
         for change in changes:
             with self.subTest(change):
                 self.expect_no_entry(self.token(self.claims | change))
         for missing in self.claims.keys() - {"iat"}:
             with self.subTest(missing=missing):
                 self.expect_no_entry(self.token({name: value for name, value in self.claims.items() if name != missing}))
-        for claims in (b"", b"[]", b"null", b'"x"', b"{", json.dumps(self.claims).encode()[:-1] + b', "sub": "x"}', b"\xff", json.dumps(self.claims).encode("utf-16")):
+        for claims in (b"", b"[]", b"null", b'"x"', b"{", json.dumps(self.claims).encode()[:-1] + b', "sub": "x"}', b"\xff",
+                       json.dumps(self.claims).encode("utf-16")):
             with self.subTest(claims=claims[:20]):
                 self.expect_no_entry(self.token(claims))
 
@@ -452,14 +493,16 @@ class InternalTest(DoorCase):
     def test_it_is_not_on_the_public_listener(self):
         for token in (None, house.stack.cluster_key, house.tenant.admin.token):
             client = Client(house.node.api, token)
-            for path in ("/internal/tenants", f"/internal/tenants/{house.tenant.id}/issuers", "/internal/leads", "/metrics", "/healthz", "/readyz"):
+            for path in ("/internal/tenants", f"/internal/tenants/{house.tenant.id}/issuers", "/internal/leads", "/metrics",
+                         "/healthz", "/readyz"):
                 self.expect(client.get(path), 404, "not-found")
                 self.expect(client.post(path, {}), 404, "not-found")
 
     def test_it_asks_for_the_cluster_key(self):
         tenant = {"name": "x", "time_zone": "Europe/Vienna", "language": "de"}
         key = house.stack.cluster_key
-        for token in (None, "x", key[:-1], key + "x", key.swapcase(), house.tenant.admin.token, house.tenant.token(str(uuid.uuid4()), ["operator"])):
+        for token in (None, "x", key[:-1], key + "x", key.swapcase(), house.tenant.admin.token,
+                      house.tenant.token(str(uuid.uuid4()), ["operator"])):
             client = Client(house.node.admin, token, "/internal")
             self.expect(client.post("/tenants", tenant), 401, "unauthenticated")
             self.expect(client.post(f"/tenants/{house.tenant.id}/issuers", {}), 401, "unauthenticated")
@@ -469,9 +512,11 @@ class InternalTest(DoorCase):
 
     def test_bodies(self):
         internal = house.node.internal()
-        for body, pointers in (({}, ["/name", "/time_zone", "/language"]), ({"name": "", "time_zone": "Mars/", "language": "1e", "tenant_id": "x"},
+        for body, pointers in (({}, ["/name", "/time_zone", "/language"]), ({"name": "", "time_zone": "Mars/", "language": "1e",
+                                                                             "tenant_id": "x"},
                                                                            ["/name", "/time_zone", "/language", "/tenant_id"]),
-                               ({"name": "x" * 201, "time_zone": "x" * 65, "language": "de_AT"}, ["/name", "/time_zone", "/language"])):
+                               ({"name": "x" * 201, "time_zone": "x" * 65, "language": "de_AT"},
+                                ["/name", "/time_zone", "/language"])):
             self.expect(internal.post("/tenants", body), 400, "invalid", pointers)
         path = f"/tenants/{house.tenant.id}/issuers"
         for key in ("x" * 42, "x" * 44, "", "é" * 43, "A" * 42 + "B", 1):  # B as the last letter has bits too many.
@@ -537,17 +582,25 @@ class RawTest(DoorCase):
             return request("POST", *post, *lines)
 
         for name, data in {
-            "nothing": b"", "lines": b"\r\n" * 9, "a word": b"GARBAGE\r\n\r\n", "no version": b"GET /\r\n\r\n", "no target": b"GET\r\n\r\n",
-            "a version": b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "TLS": bytes.fromhex("160301020001") + b"\0" * 200,
-            "NULs": b"\0" * 5000, "bytes": bytes(range(256)) * 40, "no end": b"GET /" + b"a" * 100_000, "no host": b"GET / HTTP/1.1\r\n\r\n",
-            "a long header": request("GET", "/", None, "X: " + "a" * 40_000), "many headers": request("GET", "/", None, *["X: a"] * 5000),
-            "a long target": request("GET", "/" + "a" * 40_000, None), "no colon": request("GET", "/v1", None, "nonsense", "Connection: close"),
+            "nothing": b"", "lines": b"\r\n" * 9, "a word": b"GARBAGE\r\n\r\n", "no version": b"GET /\r\n\r\n",
+            "no target": b"GET\r\n\r\n",
+            "a version": b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            "TLS": bytes.fromhex("160301020001") + b"\0" * 200,
+            "NULs": b"\0" * 5000, "bytes": bytes(range(256)) * 40, "no end": b"GET /" + b"a" * 100_000,
+            "no host": b"GET / HTTP/1.1\r\n\r\n",
+            "a long header": request("GET", "/", None, "X: " + "a" * 40_000), "many headers": request("GET", "/", None,
+                                                                                                      *["X: a"] * 5000),
+            "a long target": request("GET", "/" + "a" * 40_000, None), "no colon": request("GET", "/v1", None, "nonsense",
+                                                                                           "Connection: close"),
             "space before the colon": request("GET", "/v1", None, "Foo : x", "Connection: close"),
             "NUL in a header": request("GET", house_path("/slots"), token, "Accept: a\0b", "Connection: close"),
             "no length, no number": posted("Content-Length: abc") + body, "a negative length": posted("Content-Length: -1") + body,
-            "a huge length": posted("Content-Length: 1" + "0" * 30) + body, "a signed length": posted(f"Content-Length: +{len(body)}") + body[:-1],
-            "a length too long": posted(f"Content-Length: {len(body) + 1}") + body, "a length too long for all": posted("Content-Length: 18446744073709551615") + body,
-            "cut": posted(f"Content-Length: {len(body)}") + body[:-1], "cut in the headers": posted(f"Content-Length: {len(body)}")[:-3],
+            "a huge length": posted("Content-Length: 1" + "0" * 30) + body,
+            "a signed length": posted(f"Content-Length: +{len(body)}") + body[:-1],
+            "a length too long": posted(f"Content-Length: {len(body) + 1}") + body,
+            "a length too long for all": posted("Content-Length: 18446744073709551615") + body,
+            "cut": posted(f"Content-Length: {len(body)}") + body[:-1],
+            "cut in the headers": posted(f"Content-Length: {len(body)}")[:-3],
             "a chunk's size": posted("Transfer-Encoding: chunked") + b"zz\r\n" + body + b"\r\n0\r\n\r\n",
             "a negative chunk": posted("Transfer-Encoding: chunked") + b"-5\r\n" + body + b"\r\n0\r\n\r\n",
             "a huge chunk": posted("Transfer-Encoding: chunked") + b"f" * 40 + b"\r\n" + body + b"\r\n0\r\n\r\n",
@@ -595,7 +648,8 @@ class RawTest(DoorCase):
             self.assertLess(processor_seconds() - before, 0.5 * (time.monotonic() - began))
 
     def test_a_request_in_single_bytes(self):
-        data = request("POST", house_path("/exams"), house.tenant.teacher.token, "Content-Type: application/json", "Content-Length: 2",
+        data = request("POST", house_path("/exams"), house.tenant.teacher.token, "Content-Type: application/json",
+                       "Content-Length: 2",
                        "Connection: close") + b"{}"
         host, _, port = house.node.api.rpartition(":")
         with socket.create_connection((host, int(port)), timeout=20) as connection:
@@ -617,7 +671,8 @@ class RawTest(DoorCase):
 
     def test_open_connections_that_never_say_enough(self):
         host, _, port = house.node.api.rpartition(":")
-        posted = request("POST", house_path("/exams"), house.tenant.teacher.token, "Content-Type: application/json", "Content-Length: 500")
+        posted = request("POST", house_path("/exams"), house.tenant.teacher.token, "Content-Type: application/json",
+                         "Content-Length: 500")
         with contextlib.ExitStack() as stack:
             for data in [b"", b"G", b"GET / HTTP/1.1\r\nHost", posted[:-2], posted, posted + b'{"title"'] * 40:
                 stack.enter_context(socket.create_connection((host, int(port)), timeout=20)).sendall(data)
@@ -631,7 +686,8 @@ class RawTest(DoorCase):
         self.expect(answers_in(exchange(old))[0], 200)
         absolute = request("GET", "http://api.example.test" + house_path("/slots"), token, "Connection: close")
         self.expect(answers_in(exchange(absolute))[0], 200)
-        expected = request("POST", house_path("/exams"), house.tenant.teacher.token, "Content-Type: application/json", "Content-Length: 1",
+        expected = request("POST", house_path("/exams"), house.tenant.teacher.token, "Content-Type: application/json",
+                           "Content-Length: 1",
                            "Expect: 100-continue", "Connection: close") + b"{"
         self.expect(answers_in(exchange(expected))[-1], 400, "malformed")
         for target in ("*", "nonsense", "http://", "http://x", "//", "/", "?", "/?x=%zz", "ftp://x/y"):

@@ -10,11 +10,14 @@ from integration.house_case import AnswerCase, House
 from integration.proof import Proof
 
 house = House()
-SLOT_FIELDS = {"id", "exam_id", "exam_version", "starts_at", "ends_at", "lead_time_minutes", "buffer_minutes", "capacity", "taken_count",
+SLOT_FIELDS = {"id", "exam_id", "exam_version", "starts_at", "ends_at", "lead_time_minutes", "buffer_minutes", "capacity",
+               "taken_count",
                "free_count", "version", "changed_at"}
-RESERVATION_FIELDS = {"id", "slot_id", "exam_id", "student_id", "state", "starts_at", "ends_at", "free_again_at", "version", "changed_at"}
+RESERVATION_FIELDS = {"id", "slot_id", "exam_id", "student_id", "state", "starts_at", "ends_at", "free_again_at", "version",
+                      "changed_at"}
 EXAM_FIELDS = {"id", "owner_id", "version", "changed_at", "published_number", "published_hash",
-               *(f"{stage}_{name}" for stage in ("draft", "published") for name in ("title", "duration_minutes", "lead_time_minutes", "buffer_minutes"))}
+               *(f"{stage}_{name}" for stage in ("draft", "published") for name in ("title", "duration_minutes",
+                                                                                    "lead_time_minutes", "buffer_minutes"))}
 
 
 def setUpModule():
@@ -67,10 +70,12 @@ class ThingTest(AnswerCase):
                 self.assertEqual(shown.json["id"], path.split("/")[2])
 
     def test_what_a_slot_says(self):
-        first, second = (self.world.admin.get(f"/slots/{slot['id']}", headers=seen(self.world.position)).json for slot in self.world.slots)
+        first, second = (self.world.admin.get(f"/slots/{slot['id']}",
+                                              headers=seen(self.world.position)).json for slot in self.world.slots)
         self.assertEqual((first["taken_count"], first["free_count"], first["capacity"]), (1, 4, 5))
         self.assertEqual((second["taken_count"], second["free_count"]), (0, 5))
-        self.assertEqual((first["starts_at"], first["ends_at"]), (self.world.slots[0]["starts_at"], first["starts_at"].replace("T09", "T10")))
+        self.assertEqual((first["starts_at"], first["ends_at"]), (self.world.slots[0]["starts_at"],
+                                                                  first["starts_at"].replace("T09", "T10")))
 
     def test_head(self):
         for path in (*self.paths(), "/slots", "/exams"):
@@ -87,7 +92,8 @@ class ThingTest(AnswerCase):
         for path in (f"/exams/{self.world.exam}", f"/reservations/{self.world.seat}", "/slots", "/reservations?limit=1"):
             tag = self.world.admin.get(path, headers=seen(self.world.position)).headers["ETag"]
             self.assertEqual(tag.startswith("W/"), path.count("/") == 1)
-            for wanted, status in ((tag, 304), ("*", 304), (f'"x", {tag}', 304), (tag.removeprefix("W/"), 304), ('"x"', 200), (f'"{tag}"', 200)):
+            for wanted, status in ((tag, 304), ("*", 304), (f'"x", {tag}', 304), (tag.removeprefix("W/"), 304), ('"x"', 200),
+                                   (f'"{tag}"', 200)):
                 with self.subTest(path=path, wanted=wanted):
                     answer = self.expect(self.world.admin.get(path, headers={"If-None-Match": wanted}), status)
                     self.assertEqual(answer.headers["ETag"], tag)
@@ -180,15 +186,18 @@ class PagesTest(AnswerCase):
         get, first, last = self.world.admin.get, self.world.slots[0], self.world.slots[-1]
         hour = first["starts_at"].replace("Z", "%2B00:00")
         for query, wanted in (
-            (f"exam_id={self.world.exam}", 23), (f"exam_id={uuid.uuid4()}", 0), (f"from={first['starts_at']}&to={first['starts_at']}", 0),
+            (f"exam_id={self.world.exam}", 23), (f"exam_id={uuid.uuid4()}", 0),
+            (f"from={first['starts_at']}&to={first['starts_at']}", 0),
             (f"from={hour}&exam_id={self.world.exam}", 23), (f"to={first['starts_at']}&exam_id={self.world.exam}", 0),
             (f"from={last['starts_at']}&exam_id={self.world.exam}", 1), (f"to={last['starts_at']}&exam_id={self.world.exam}", 22),
         ):
             with self.subTest(query):
                 answer = self.expect(get(f"/slots?limit=500&{query}", headers=seen(self.world.position)), 200)
                 self.assertEqual(len(answer.json["items"]), wanted)
-        for query, wanted in (("state=confirmed", 1), ("state=cancelled", 0), (f"slot_id={first['id']}", 1), (f"slot_id={last['id']}", 0),
-                              (f"student_id={self.world.student.id}&state=confirmed&exam_id={self.world.exam}", 1), (f"student_id={uuid.uuid4()}", 0)):
+        for query, wanted in (("state=confirmed", 1), ("state=cancelled", 0), (f"slot_id={first['id']}", 1),
+                              (f"slot_id={last['id']}", 0),
+                              (f"student_id={self.world.student.id}&state=confirmed&exam_id={self.world.exam}", 1),
+                              (f"student_id={uuid.uuid4()}", 0)):
             with self.subTest(query):
                 self.assertEqual(len(self.expect(get(f"/reservations?{query}"), 200).json["items"]), wanted)
         self.assertGreaterEqual(len(get(f"/exams?owner_id={self.world.tenant.teacher.id}").json["items"]), 1)
@@ -198,20 +207,27 @@ class PagesTest(AnswerCase):
         cursor = self.world.admin.get("/slots?limit=1", headers=seen(self.world.position)).json["next"]
         self.assertEqual(len(self.world.admin.get(f"/slots?after={cursor}&limit=1").json["items"]), 1)
         wrong = {"limit": ("0", "501", "-1", "+1", "1.0", "x", "", "1e2", "9999", "99999999999999999999", "%20", "1%20", "１"),
-                 "after": ("", "x", cursor[:-1], cursor + "A", cursor[1:] + "!", "A" * 34, "_" * 34, cursor.swapcase(), "%27%20OR%201=1"),
-                 "exam_id": ("", "x", str(uuid.UUID(int=0)), "'"), "from": ("", "now", "2040-01-01", "2040-01-01T00:00:00+01:00", "0"),
+                 "after": ("", "x", cursor[:-1], cursor + "A", cursor[1:] + "!", "A" * 34, "_" * 34, cursor.swapcase(),
+                           "%27%20OR%201=1"),
+                 "exam_id": ("", "x", str(uuid.UUID(int=0)), "'"), "from": ("", "now", "2040-01-01", "2040-01-01T00:00:00+01:00",
+                                                                            "0"),
                  "to": ("2040-01-01T00:00:00",)}
         for name, values in wrong.items():
             for value in values:
                 with self.subTest(name=name, value=value):
-                    self.expect(self.world.admin.get(f"/slots?{name}={value}".replace("１", "%EF%BC%91")), 400, "invalid", [f"/{name}"])
+                    self.expect(self.world.admin.get(f"/slots?{name}={value}".replace("１", "%EF%BC%91")), 400, "invalid",
+                                [f"/{name}"])
         for path, pointers in (
             ("/slots?limit=0&after=x&exam_id=1&from=2&to=3&x=4", ["/limit", "/after", "/exam_id", "/from", "/to", "/x"]),
             ("/slots?limit=1&limit=1", ["/limit"]), (f"/slots?exam_id={self.world.exam}&exam_id={self.world.exam}", ["/exam_id"]),
-            (f"/slots?after={cursor}&after={cursor}", ["/after"]), ("/slots?state=confirmed", ["/state"]), ("/slots?Limit=1", ["/Limit"]),
-            (f"/reservations?after={cursor}", ["/after"]), (f"/exams?after={cursor}", ["/after"]), ("/reservations?state=", ["/state"]),
-            ("/reservations?state=Confirmed", ["/state"]), ("/reservations?state=1&student_id=x", ["/state", "/student_id"]), ("/slots?=1", ["/"]),
-            ("/slots?" + "%C3%BC" * 60 + "=1", ["/" + "ü" * 32 + "..."]), ("/slots?a%2Fb~c", ["/a~1b~0c"]), ("/slots?%22%5C%0A", ['/"\\\n']),
+            (f"/slots?after={cursor}&after={cursor}", ["/after"]), ("/slots?state=confirmed", ["/state"]),
+            ("/slots?Limit=1", ["/Limit"]),
+            (f"/reservations?after={cursor}", ["/after"]), (f"/exams?after={cursor}", ["/after"]),
+            ("/reservations?state=", ["/state"]),
+            ("/reservations?state=Confirmed", ["/state"]), ("/reservations?state=1&student_id=x", ["/state", "/student_id"]),
+            ("/slots?=1", ["/"]),
+            ("/slots?" + "%C3%BC" * 60 + "=1", ["/" + "ü" * 32 + "..."]), ("/slots?a%2Fb~c", ["/a~1b~0c"]),
+            ("/slots?%22%5C%0A", ['/"\\\n']),
         ):
             with self.subTest(path[:70]):
                 self.expect(self.world.admin.get(path), 400, "invalid", pointers)
@@ -244,16 +260,21 @@ class PositionsTest(AnswerCase):
     def test_forms_of_a_position(self):
         partition, offset, head = self.world.open(101)["position"].split(":")
         other = (int(partition) + 1) % house.stack.partitions
-        for position in (f"{partition}:{offset}", f"{partition}:{offset}:{head}", f"{partition}:0", f"{other}:999999999", f"{partition}:{offset}, {other}:5:00000000",
-                         f"{other}:7,{partition}:{offset}:{head}", f"{partition}:0:00000000", f"{partition}:1,{partition}:{offset}"):
+        for position in (f"{partition}:{offset}", f"{partition}:{offset}:{head}", f"{partition}:0", f"{other}:999999999",
+                         f"{partition}:{offset}, {other}:5:00000000",
+                         f"{other}:7,{partition}:{offset}:{head}", f"{partition}:0:00000000",
+                         f"{partition}:1,{partition}:{offset}"):
             with self.subTest(position):
                 self.expect(self.get(position, 10), 200)
         wrong = f"{(int(head[0], 16) + 1) % 16:x}{head[1:]}"
         answer = self.expect(self.get(f"{partition}:{offset}:{wrong}", 10), 409, "position-diverged")
         self.assertEqual(answer.position, f"{partition}:{offset}:{head}")
-        for position in ("", "x", partition, f"{partition}:", f":{offset}", f"{partition}:{offset}:", f"{partition}:{offset}:{head[:-1]}", f"{partition}:{offset}:{head}0",
-                         f"{partition}:{offset}:{head[:-1]}g", f"-1:{offset}", f"{partition}:-1", f"{partition}:{offset}:{head}:0", f"{partition} :{offset}",
-                         f"99:{offset}", f"4:{offset}", f"{partition}:{'9' * 30}", f"4294967296:{offset}", f"{partition}:0x10", f"{partition}:{offset};", ",", f"{partition}:{offset},",
+        for position in ("", "x", partition, f"{partition}:", f":{offset}", f"{partition}:{offset}:",
+                         f"{partition}:{offset}:{head[:-1]}", f"{partition}:{offset}:{head}0",
+                         f"{partition}:{offset}:{head[:-1]}g", f"-1:{offset}", f"{partition}:-1", f"{partition}:{offset}:{head}:0",
+                         f"{partition} :{offset}",
+                         f"99:{offset}", f"4:{offset}", f"{partition}:{'9' * 30}", f"4294967296:{offset}", f"{partition}:0x10",
+                         f"{partition}:{offset};", ",", f"{partition}:{offset},",
                          ",".join([f"{partition}:1"] * 65), f"+{partition}:{offset}"):
             with self.subTest(position):
                 self.expect(self.get(position), 400, "malformed")
@@ -266,7 +287,8 @@ class PositionsTest(AnswerCase):
             self.assertGreaterEqual(time.monotonic() - began, least)
             self.assertEqual(answer.headers["Retry-After"], "1")
             self.assertEqual(answer.position.split(":")[0], partition)
-        self.expect(self.world.admin.get(f"/slots/{uuid.uuid4()}", headers={"Pw-Min-Position": f"{partition}:{int(offset) + 9}", "Prefer": "respond-async, wait=0"}),
+        self.expect(self.world.admin.get(f"/slots/{uuid.uuid4()}", headers={"Pw-Min-Position": f"{partition}:{int(offset) + 9}",
+                                                                            "Prefer": "respond-async, wait=0"}),
                     503, "read-model-behind")
 
 
@@ -287,12 +309,14 @@ class AgreementTest(AnswerCase):
                 self.assertLessEqual(set(shown), bookings.reservations.keys())
 
     def run_tenant(self, chance, tenant):
-        teachers = [tenant.teacher.client(house.node), house.client(tenant.token(str(uuid.UUID(int=chance.getrandbits(128))), ["teacher"]), tenant)]
+        teachers = [tenant.teacher.client(house.node), house.client(tenant.token(str(uuid.UUID(int=chance.getrandbits(128))),
+                                                                                 ["teacher"]), tenant)]
         students = [tenant.student().client(house.node) for _ in range(8)]
         exams, slots, seats, counts = [], [], [], {}
 
         def draft():
-            return {"title": f"Exam {chance.random()}", "duration_minutes": chance.randrange(30, 120), "lead_time_minutes": chance.choice((0, 1440)),
+            return {"title": f"Exam {chance.random()}", "duration_minutes": chance.randrange(30, 120),
+                    "lead_time_minutes": chance.choice((0, 1440)),
                     "buffer_minutes": chance.choice((0, 30))}
 
         def ask(client, path, body, kept):
@@ -314,7 +338,8 @@ class AgreementTest(AnswerCase):
             elif what < 0.15:
                 ask(teacher, f"/exams/{chance.choice(exams)}/revise-draft", draft(), [])
             elif what < 0.30 or not slots:
-                ask(teacher, "/slots", {"exam_id": chance.choice(exams), "starts_at": starts_at(), "capacity": chance.randrange(1, 5)}, slots)
+                ask(teacher, "/slots", {"exam_id": chance.choice(exams), "starts_at": starts_at(),
+                                        "capacity": chance.randrange(1, 5)}, slots)
             elif what < 0.38:
                 ask(teacher, f"/slots/{chance.choice(slots)}/change-capacity", {"capacity": chance.randrange(1, 6)}, [])
             elif what < 0.80 or not seats:
