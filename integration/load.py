@@ -27,7 +27,7 @@ from integration.harness import ProcessError, at, uuid7
 
 RETRY_SECONDS = 0.1  # More impatient than Retry-After asks for.
 SILENCE_SECONDS = 25  # After which a request is given up on its connection and sent again on another, unless a test says otherwise.
-PAUSE_SECONDS = (0.005, 0.04)  # A student thinks so long between two commands.
+PAUSE_SECONDS = (0.02, 0.1)  # A student thinks so long between two commands.
 GATHER_SECONDS = 0.5  # How long a strike waits for connections to come free, for a bigger burst.
 DELAYED_SECONDS = 0.5  # An answer that comes so long after a strike had to wait for something.
 REPEATS = 0.05  # How many commands are sent again after they were answered.
