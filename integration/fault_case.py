@@ -1,8 +1,8 @@
 """What the tests of faults_*.py share: one stack a module, load while something dies, and the proof afterwards.
 
-Each test runs as often as the environment's PW_TEST_FAULTS says (`script/test faults --faults N`). A run draws its own seed and prints
-it with what it provoked; PW_SEED=N runs all with that seed. A fault that met nothing in flight is provoked again, TRIES times at
-most; if it then still met nothing, the run has failed.
+Each test runs as often as the environment's PW_TEST_FAULTS says (`script/test faults --faults N`). A run draws its own seed and
+prints it with what it provoked; PW_TEST_SEED=N runs all with that seed. A fault that met nothing in flight is provoked again,
+TRIES times at most; if it then still met nothing, the run has failed.
 """
 
 import functools
@@ -35,7 +35,7 @@ def under_load(test):
     @functools.wraps(test)
     def run(self):
         for number in range(ROUNDS):
-            seed = int(os.environ.get("PW_SEED") or random.randrange(10**9))
+            seed = int(os.environ.get("PW_TEST_SEED") or random.randrange(10**9))
             with self.subTest(seed=seed):
                 self.round(test, number, seed)
     return run
@@ -117,8 +117,8 @@ class FaultCase(unittest.TestCase):
     def tell(self, number, load, seconds):
         said = ", ".join(f"{what} {value}" for what, value in self.provoked.items())
         troubles = ", ".join(f"{load.counts[what]} x {what}" for what in sorted(load.counts))
-        print(f"\n  {self._testMethodName} {number + 1}/{ROUNDS}, {seconds:.1f} s, seed {load.seed}: {said}\n    clients saw: {troubles}",
-              flush=True)
+        print(f"\n  {self._testMethodName} {number + 1}/{ROUNDS}, {seconds:.1f} s, seed {load.seed}: {said}\n"
+              f"    clients saw: {troubles}", flush=True)
 
     def tell_logs(self):
         for node in self.stack.nodes:

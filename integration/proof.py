@@ -4,8 +4,8 @@
     proof.check_answers(load)          # every answer is on record once, as it was given; nothing else is
     proof.check_read_models(node, world.tenants)
 
-Everything is recomputed here from the ledger's bytes (integration/reader, docs/ledger.md, docs/EVENTS.md); nothing of ProctorWise's
-own code takes part. A check that fails raises AssertionError and names what differs.
+Everything is recomputed here from the ledger's bytes (integration/reader, docs/ledger.md, docs/EVENTS.md); nothing of our C takes
+part. A check that fails raises AssertionError and names what differs.
 """
 
 import collections
@@ -65,8 +65,8 @@ class Proof:
             _need((on_record["problem"], on_record["position"]) == (command.problem, command.position),
                   f"{command} is on record as {on_record}")
             if command.status < 400:
-                _need(on_record["kind"] == "commit" and (on_record["stream"], on_record["version"]) == (command.id, command.version),
-                      f"{command} is on record as {on_record}")
+                said = (on_record["kind"], on_record["stream"], on_record["version"])
+                _need(said == ("commit", command.id, command.version), f"{command} is on record as {on_record}")
 
     def check_nobody_else(self, world, loads):
         """What the world's students have on record was sent by one of these loads."""
