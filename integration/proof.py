@@ -1,11 +1,11 @@
 """What must be true of a ledger, of what clients were answered, and of the read models: after any fault, and at any time.
 
-    proof = Proof(stack)               # reads the whole ledger with the independent reader
+    proof = Proof(stack)               # reads the whole ledger with the independent reader, and has `audit verify` agree
     proof.check_answers(load)          # every answer is on record once, as it was given; nothing else is
     proof.check_read_models(node, world.tenants)
 
-Everything is recomputed here from the ledger's bytes (integration/reader, docs/ledger.md, docs/EVENTS.md); nothing of our C takes
-part. A check that fails raises AssertionError and names what differs.
+Everything is recomputed here from the ledger's bytes (integration/reader, docs/ledger.md, docs/EVENTS.md); our C is only asked
+whether it finds the same heads. A check that fails raises AssertionError and names what differs.
 """
 
 import collections
@@ -28,16 +28,27 @@ class Proof:
     def __init__(self, stack):
         self.accepted = self.void = 0
         self.decided = []  # All decisions, each partition's in the order of the log, as integration/reader/decisions.py has them.
-        self.commits, self.heads = [], {}
+        self.commits, self.heads, kept = [], {}, []
         self.leaders = set()  # (partition, height, node id, incarnation) of each leader record
         for reader, offset, _ in read_ledger(stack.kafka.endpoints(), stack.topic):
             if offset is None:
                 self._end(reader)
+                kept.append(f"head {uuid_text(reader.ledger.ledger_id)} {reader.partition} {reader.head.offset} "
+                            f"{reader.head.height} {reader.head.hash}\n")
             elif reader.record is not None:
                 self._take(reader)
         self.by_command = collections.defaultdict(list)
         for decision in self.decided:
             self.by_command[decision["boundary"], decision["actor"], decision["command"]].append(decision)
+
+        self._audit(stack, "".join(kept))
+
+    def _audit(self, stack, heads):
+        """`audit verify` reads the same ledger, grown by now perhaps, and finds these heads in it."""
+        file = stack.dir / "heads-of-the-reader"
+        file.write_text(heads)
+        ran = stack.run("audit", "verify", "--expect", str(file), check=False)
+        _need(ran.returncode == 0, f"audit verify ended with {ran.returncode}: {ran.stdout[-2000:]}{ran.stderr[-2000:]}")
 
     def _take(self, reader):
         self.decided += decisions_as_dicts(reader)
