@@ -7,6 +7,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from integration.cluster.cluster import random_address
 from integration.cluster.kafka import Kafka
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,7 +22,7 @@ class ThreeBrokers(unittest.TestCase):
         RUN.mkdir(parents=True, exist_ok=True)
         directory = Path(tempfile.mkdtemp(prefix="kafka-three-", dir=RUN))
         cls.addClassCleanup(shutil.rmtree, directory)
-        cls.kafka = Kafka(directory / "kafka", nodes=3, address="127.0.2.1", port=KAFKA_PORT)
+        cls.kafka = Kafka(directory / "kafka", nodes=3, address=random_address(), port=KAFKA_PORT)
         cls.addClassCleanup(cls.kafka.stop)
         cls.kafka.start()
 

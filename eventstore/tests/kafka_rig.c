@@ -92,6 +92,27 @@ int kafka_rig_leader(struct kafka_rig *rig, uint32_t partition)
     return leader;
 }
 
+/* Counts the brokers, once all that were named are there: one that hung in the test before may still
+ * be on its way back, and a topic made meanwhile would have too few replicas. */
+static void brokers_await(struct kafka_rig *rig)
+{
+    int named_count = 1;
+    for (const char *at = kafka_rig_servers(); *at != '\0'; at++) {
+        named_count += *at == ',';
+    }
+    for (int tries = 0; tries < RIG_TIMEOUT_MS / 20; tries++) {
+        const struct rd_kafka_metadata *metadata = metadata_of(rig);
+        int there_count = metadata->broker_cnt;
+        rd_kafka_metadata_destroy(metadata);
+        if (there_count >= named_count) {
+            rig->replica_count = there_count >= 3 ? 3 : 1;
+            return;
+        }
+        usleep(20000);
+    }
+    must(false, "brokers", "not all of PW_TEST_KAFKA are there");
+}
+
 void kafka_rig_open(struct kafka_rig *rig)
 {
     static unsigned rig_count;
@@ -115,9 +136,7 @@ void kafka_rig_open(struct kafka_rig *rig)
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR);
     rig->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     must(rig->client != NULL, "rd_kafka_new", text);
-    const struct rd_kafka_metadata *metadata = metadata_of(rig);
-    rig->replica_count = metadata->broker_cnt >= 3 ? 3 : 1;
-    rd_kafka_metadata_destroy(metadata);
+    brokers_await(rig);
 }
 
 /* Every broker knows a topic, or that it is gone, only a moment later. */
