@@ -269,7 +269,13 @@ class Node:
         try:
             wait_until(f"node {self.number} ready", ready, READY_SECONDS)
         except ProcessError as error:
-            raise ProcessError(f"{error}\n{self.process.log_tail()}") from None
+            raise ProcessError(f"{error}; /readyz says {self._said()}\n{self.process.log_tail()}") from None
+
+    def _said(self):
+        try:
+            return self._admin_get("/readyz")
+        except OSError as no_answer:
+            return no_answer
 
     def readyz(self):
         """The status of /readyz, or None while nobody answers."""
