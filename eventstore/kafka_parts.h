@@ -25,6 +25,8 @@ struct kafka_source {
     rd_kafka_event_t *event; /* Whose messages and texts next() lends out, or NULL. */
 };
 
+#define LOOK_EVERY_MS 100
+
 /* What is being read of one partition. */
 struct kafka_reading {
     bool on;
@@ -55,6 +57,7 @@ struct pw_kafka {
     pthread_t reaper; /* Destroys the producer before this one. */
     bool reaping;
 
+    int64_t looked_at_ms; /* When the queues were last looked into unasked. */
     bool writer_first;    /* Whose turn it is in next(). */
     bool down_told;       /* DOWN was given, and no sign of life has come since. */
     bool reader_was_idle; /* Since DOWN: what comes now was not fetched before it. */
