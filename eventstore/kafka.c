@@ -125,20 +125,6 @@ static bool wait_until(struct pw_kafka *kafka, int64_t deadline_ms)
     return true;
 }
 
-/* The queues ring when something comes into an empty one. Should a ring ever be missed, nothing would ring again: so once in
- * a while they are looked into unasked, and what lay there comes a moment late instead of never. */
-static bool look_unasked(struct pw_kafka *kafka, struct pw_ledger_event *ret_event)
-{
-    int64_t now_ms = kafka_now_ms();
-    if (now_ms - kafka->looked_at_ms < LOOK_EVERY_MS) {
-        return false;
-    }
-    kafka->looked_at_ms = now_ms;
-    atomic_store(&kafka->reader.ready, true);
-    atomic_store(&kafka->writer.ready, true);
-    return take(kafka, ret_event);
-}
-
 static void kafka_next(void *self, int timeout_ms, struct pw_ledger_event *ret_event)
 {
     struct pw_kafka *kafka = self;
@@ -152,9 +138,6 @@ static void kafka_next(void *self, int timeout_ms, struct pw_ledger_event *ret_e
                 return;
             }
         }
-    }
-    if (look_unasked(kafka, ret_event)) {
-        return;
     }
     *ret_event = (struct pw_ledger_event){
         .kind = PW_LEDGER_NOTHING,

@@ -25,8 +25,6 @@ struct kafka_source {
     rd_kafka_event_t *event; /* Whose messages and texts next() lends out, or NULL. */
 };
 
-#define LOOK_EVERY_MS 100
-
 /* What is being read of one partition. */
 struct kafka_reading {
     bool on;
@@ -34,6 +32,8 @@ struct kafka_reading {
     int64_t doubted_at_ms;
     int64_t next_offset;
     int64_t seen_end; /* Kept over reads: one past the highest offset that was read or reported. */
+    int64_t told_end; /* The last END of this read; -1: none yet. */
+    bool end_is_open; /* Records were given since, and no END after them. */
 };
 
 struct pw_kafka {
@@ -50,6 +50,7 @@ struct pw_kafka {
     rd_kafka_topic_t *read_topic;
     struct kafka_source reader;
     struct kafka_reading *readings; /* partition_count of them. */
+    uint32_t open_end_count;        /* Of readings whose end_is_open, at least. */
 
     rd_kafka_t *producer; /* NULL when reads_only, or when renew could not make one. */
     rd_kafka_topic_t *write_topic;
@@ -57,7 +58,6 @@ struct pw_kafka {
     pthread_t reaper; /* Destroys the producer before this one. */
     bool reaping;
 
-    int64_t looked_at_ms; /* When the queues were last looked into unasked. */
     bool writer_first;    /* Whose turn it is in next(). */
     bool down_told;       /* DOWN was given, and no sign of life has come since. */
     bool reader_was_idle; /* Since DOWN: what comes now was not fetched before it. */

@@ -63,7 +63,11 @@ enum pw_code kafka_read_from(void *self, uint32_t partition, int64_t offset, str
     assert(partition < kafka->partition_count && offset >= 0);
     fetch_stop(kafka, partition);
     struct kafka_reading *reading = &kafka->readings[partition];
-    *reading = (struct kafka_reading){.next_offset = offset, .seen_end = reading->seen_end};
+    *reading = (struct kafka_reading){
+        .next_offset = offset,
+        .seen_end = reading->seen_end,
+        .told_end = -1,
+    };
     rd_kafka_resp_err_t error = fetch_start(kafka, partition);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return pw_fail(err, PW_ERR_LEDGER_DOWN, "partition %u: %s", partition,
@@ -96,6 +100,8 @@ static bool record_give(struct pw_kafka *kafka, const rd_kafka_message_t *messag
     sign_of_life(kafka);
     reading->doubted = false;
     reading->next_offset = message->offset + 1;
+    kafka->open_end_count += !reading->end_is_open;
+    reading->end_is_open = true;
     kafka_saw(kafka, (uint32_t)message->partition, message->offset);
     rd_kafka_timestamp_type_t type;
     int64_t at_ms = rd_kafka_message_timestamp(message, &type);
@@ -151,6 +157,11 @@ static bool end_give(struct pw_kafka *kafka, uint32_t partition, int64_t offset,
     reading->seen_end = offset;
     sign_of_life(kafka);
     reading->doubted = false;
+    reading->end_is_open = false;
+    if (reading->told_end == offset) {
+        return false;
+    }
+    reading->told_end = offset;
     reading->next_offset = offset; /* Past the markers of transactions, which nobody is shown. */
     *ret_event = (struct pw_ledger_event){
         .kind = PW_LEDGER_END,
@@ -199,6 +210,32 @@ static bool partition_error(struct pw_kafka *kafka, const rd_kafka_topic_partiti
     }
 }
 
+/* librdkafka tells an end only where a fetch came back empty, which never happens while others keep
+ * appending. So once all that was fetched is given, what the last fetch said of the high watermark is
+ * looked at: where it is our next offset, the reader had caught up when the broker answered. */
+static bool open_end_give(struct pw_kafka *kafka, struct pw_ledger_event *ret_event)
+{
+    for (uint32_t i = 0; kafka->open_end_count > 0 && i < kafka->partition_count; i++) {
+        struct kafka_reading *reading = &kafka->readings[i];
+        int64_t low;
+        int64_t high = -1;
+        if (!reading->end_is_open) {
+            continue;
+        }
+        reading->end_is_open = false; /* Until its next record. */
+        kafka->open_end_count--;
+        if (reading->on &&
+            rd_kafka_get_watermark_offsets(kafka->consumer, kafka->topic, (int32_t)i, &low,
+                                           &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+            high == reading->next_offset && high >= reading->seen_end &&
+            end_give(kafka, i, high, ret_event)) {
+            return true;
+        }
+    }
+    kafka->open_end_count = 0;
+    return false;
+}
+
 bool kafka_reader_take(struct pw_kafka *kafka, struct pw_ledger_event *ret_event)
 {
     while (kafka_source_poll(&kafka->reader)) {
@@ -220,5 +257,5 @@ bool kafka_reader_take(struct pw_kafka *kafka, struct pw_ledger_event *ret_event
         }
     }
     kafka->reader_was_idle = kafka->down_told;
-    return false;
+    return open_end_give(kafka, ret_event);
 }

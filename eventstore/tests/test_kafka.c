@@ -521,6 +521,61 @@ Test(kafka_reader, gives_nothing_of_an_earlier_read, .timeout = 120)
     kafka_rig_close(&rig);
 }
 
+struct busy_writer {
+    struct pw_ledger ledger;
+    atomic_bool stop;
+};
+
+/* Keeps so many records under way that a fetch finds news each time. */
+static void *busy_run(void *argument)
+{
+    struct busy_writer *writer = argument;
+    uint32_t under_way = 0;
+    while (!atomic_load(&writer->stop)) {
+        while (under_way < 64) {
+            enum pw_code code =
+                writer->ledger.append(writer->ledger.self, 0, PW_STR(""), "x", 1, 1, NULL);
+            cr_assert_eq(code, PW_OK);
+            under_way++;
+        }
+        struct pw_ledger_event event = next_of(&writer->ledger);
+        cr_assert_eq(event.kind, PW_LEDGER_DELIVERED);
+        under_way--;
+    }
+    return NULL;
+}
+
+Test(kafka_reader, tells_the_end_although_records_keep_coming, .timeout = 120)
+{
+    struct kafka_rig rig;
+    struct busy_writer writer = {0};
+    pthread_t thread;
+    kafka_rig_open(&rig);
+    kafka_rig_make_topic(&rig, 1, NULL, NULL);
+    writer.ledger = ledger_open(&rig.config);
+    struct pw_ledger reader = ledger_open(&rig.config);
+    pthread_create(&thread, NULL, busy_run, &writer);
+    cr_assert_eq(reader.read_from(reader.self, 0, 0, NULL), PW_OK);
+    uint32_t end_count = 0;
+    int64_t next_offset = 0;
+    while (end_count < 20 && next_offset < 100000) {
+        struct pw_ledger_event event = next_of(&reader);
+        if (event.kind == PW_LEDGER_END) {
+            cr_expect(event.offset == next_offset, "it tells its own place");
+            end_count++;
+        } else {
+            cr_assert(event.kind == PW_LEDGER_RECORD && event.offset == next_offset);
+            next_offset++;
+        }
+    }
+    cr_expect_eq(end_count, 20, "%u ends in %lld records", end_count, (long long)next_offset);
+    atomic_store(&writer.stop, true);
+    pthread_join(thread, NULL);
+    writer.ledger.close(writer.ledger.self);
+    reader.close(reader.self);
+    kafka_rig_close(&rig);
+}
+
 Test(kafka_reader, says_that_an_offset_is_lost)
 {
     struct kafka_rig rig;
