@@ -67,6 +67,9 @@ const char *pw_config_name(enum pw_config_key key);
 /* Checks what one value alone cannot show: files can be read, TLS files come together. */
 enum pw_code pw_config_check(const struct pw_config *config, struct pw_err *err);
 
+/* Whether the node runs a part: `commands`, `projections` or `queries`. */
+bool pw_config_runs(const struct pw_config *config, const char *part);
+
 /* The content of the file that a FILE setting names, without a line end at its end. Free it with
  * pw_secret_free. SETTING_WRONG when it is not set, cannot be read, or is not of bytes_min to
  * bytes_max bytes. */

@@ -124,6 +124,48 @@ enum pw_code config_value_check(const struct config_info *info, const char *valu
     return PW_OK;
 }
 
+static const char *const part_names[] = {"commands", "projections", "queries"};
+
+/* The part that a list's next entry names, or NULL; *list goes on behind it. */
+static const char *next_part(const char **list)
+{
+    size_t len = strcspn(*list, ",");
+    const char *found = NULL;
+    for (size_t i = 0; i < PW_COUNT(part_names); i++) {
+        if (strlen(part_names[i]) == len && memcmp(part_names[i], *list, len) == 0) {
+            found = part_names[i];
+        }
+    }
+    *list += len + ((*list)[len] == ',');
+    return found;
+}
+
+bool pw_config_runs(const struct pw_config *config, const char *part)
+{
+    bool runs = false;
+    for (const char *at = pw_config_text(config, PW_CONFIG_RUN); *at != '\0';) {
+        const char *name = next_part(&at);
+        runs = runs || (name != NULL && strcmp(name, part) == 0);
+    }
+    return runs;
+}
+
+static enum pw_code check_parts(const struct pw_config *config, struct pw_err *err)
+{
+    const char *at = pw_config_text(config, PW_CONFIG_RUN);
+    bool is_last = false;
+    while (!is_last) {
+        const char *entry = at;
+        is_last = strchr(at, ',') == NULL;
+        if (next_part(&at) == NULL) {
+            return pw_fail(err, PW_ERR_USAGE,
+                           "run: %.*s is no part, must be commands, projections or queries",
+                           (int)strcspn(entry, ","), entry);
+        }
+    }
+    return PW_OK;
+}
+
 enum pw_code pw_config_check(const struct pw_config *config, struct pw_err *err)
 {
     for (enum pw_config_key key = 0; key < PW_CONFIG_KEY_COUNT; key++) {
@@ -138,7 +180,7 @@ enum pw_code pw_config_check(const struct pw_config *config, struct pw_err *err)
     if (has_cert != has_key) {
         return pw_fail(err, PW_ERR_USAGE, "tls.cert_file and tls.key_file go together");
     }
-    return PW_OK;
+    return check_parts(config, err);
 }
 
 enum pw_code pw_file_read(const char *path, size_t bytes_max, char **ret_data, size_t *ret_bytes,

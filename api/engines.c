@@ -149,6 +149,7 @@ static enum pw_code engine_start(struct engine_thread *thread, uint32_t number, 
         .observer = {.self = all->options.trust,
                      .event_types = UINT64_C(1) << PW_EVENT_TENANT_ISSUER_TRUSTED,
                      .event = on_event},
+        .never_leads = all->options.never_leads,
         .wake = {.self = thread, .wake = wake},
         .log = on_log,
     };

@@ -149,6 +149,7 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
         .incarnation = service->incarnation,
         .peers = service->peers,
         .trust = service->trust,
+        .never_leads = service->never_leads,
         .stop = stop,
     };
     enum pw_code code = pw_engine_threads_start(&engines, &node->engines, err);
@@ -165,6 +166,9 @@ static enum pw_code start_queries(struct pw_node *node, struct pw_err *err)
     node->service.workers = pw_node_workers_start(node->config, err);
     if (node->service.workers == NULL) {
         return err->code;
+    }
+    if (!pw_config_runs(node->config, "queries")) {
+        return PW_OK;
     }
     return pw_query_pool_new(&galera, pw_config_count(node->config, PW_CONFIG_QUERIES_THREADS),
                              &node->service.queries, err);
@@ -202,6 +206,7 @@ enum pw_code pw_node_start(const struct pw_config *config, const volatile sig_at
     node->config = config;
     node->service.node_id = pw_config_text(config, PW_CONFIG_CLUSTER_NODE_ID);
     node->service.started_boot_us = boot_us();
+    node->service.never_leads = !pw_config_runs(config, "commands");
     randombytes_buf(node->service.incarnation.bytes, 16);
     raise_descriptor_limit();
     enum pw_code code = read_secrets(node, err);

@@ -44,6 +44,7 @@ struct pw_engine_threads_options {
     struct pw_id incarnation;
     struct pw_peers peers;
     struct pw_trust *trust;
+    bool never_leads;
     const volatile sig_atomic_t *stop;
 };
 

@@ -313,8 +313,9 @@ void pw_query_door(struct pw_service *service, struct pw_http_request *request,
                    const struct pw_route *route, const struct pw_actor *actor)
 {
     struct exchange *exchange = pw_arena_take(&request->arena, sizeof *exchange);
-    if (exchange == NULL) {
-        pw_door_problem(request, PW_ERR_QUEUE_FULL, NULL, NULL);
+    if (exchange == NULL || service->queries == NULL) {
+        enum pw_code code = exchange == NULL ? PW_ERR_QUEUE_FULL : PW_ERR_PART_NOT_RUN;
+        pw_door_problem(request, code, NULL, NULL);
         return;
     }
     exchange->request = request;

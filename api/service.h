@@ -35,6 +35,7 @@ struct pw_service {
     struct pw_routes public_routes;
     struct pw_routes internal_routes;
     int64_t started_boot_us;
+    bool never_leads; /* It runs without the part `commands`. */
     atomic_bool stopping;
 };
 

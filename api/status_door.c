@@ -74,7 +74,7 @@ static void check_partition(struct pw_service *service, uint32_t partition, stru
         add_reason(reasons, "commands", name, status.problem.detail);
     } else if (!status.caught_up) {
         add_reason(reasons, "commands", name, "still reads the ledger");
-    } else if (!leads(&status) && !is_led_elsewhere(service, &status)) {
+    } else if (!service->never_leads && !leads(&status) && !is_led_elsewhere(service, &status)) {
         add_reason(reasons, "commands", name,
                    status.problem.code != PW_OK ? status.problem.detail : "nobody leads");
     }

@@ -46,7 +46,8 @@ static enum pw_code start_one(struct pw_node_workers *workers, const struct pw_c
 struct pw_node_workers *pw_node_workers_start(const struct pw_config *config, struct pw_err *err)
 {
     struct pw_node_workers *workers = pw_memory_new(1, sizeof *workers);
-    for (uint32_t i = 0; i < pw_projection_count && i < PW_WORKERS_MAX; i++) {
+    uint32_t count = pw_config_runs(config, "projections") ? pw_projection_count : 0;
+    for (uint32_t i = 0; i < count && i < PW_WORKERS_MAX; i++) {
         if (start_one(workers, config, i, err) != PW_OK) {
             pw_node_workers_stop(workers);
             return NULL;

@@ -247,7 +247,7 @@ static void take_submitted(struct pw_engine *engine)
     pthread_mutex_lock(&engine->lock);
     struct job_list list = engine->submitted;
     engine->submitted = (struct job_list){0};
-    engine->bids_no_more = engine->stopping;
+    engine->bids_no_more = engine->stopping || engine->config.never_leads;
     pthread_mutex_unlock(&engine->lock);
     while ((job = list_pop(&list)) != NULL) {
         uint32_t number = pw_partition_of(&job->boundary_id, engine->ledger.partition_count);

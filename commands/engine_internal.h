@@ -139,7 +139,7 @@ struct pw_engine {
     int64_t boot_us;
     bool down;         /* The log told that it is out of reach. */
     bool renew_wanted; /* An append failed: the producer is to be made anew. */
-    bool bids_no_more; /* It is stopping. */
+    bool bids_no_more; /* It is stopping, or never leads. */
     int64_t checked_boot_us;
 
     /* The broker's clock by the last delivery report. */

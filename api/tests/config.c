@@ -126,6 +126,30 @@ Test(config, accepts)
     }
 }
 
+Test(config, parts_are_named)
+{
+    struct pw_config config;
+    struct pw_err err = {0};
+    cr_assert_eq(load(&config, "", NULL, NULL, NULL, NULL), PW_OK);
+    cr_expect(pw_config_runs(&config, "commands") && pw_config_runs(&config, "projections") &&
+              pw_config_runs(&config, "queries"));
+    pw_config_close(&config);
+    cr_assert_eq(load(&config, "run = queries,projections", NULL, NULL, NULL, NULL), PW_OK);
+    cr_expect_eq(pw_config_check(&config, &err), PW_OK, "%s", err.detail);
+    cr_expect(!pw_config_runs(&config, "commands") && pw_config_runs(&config, "queries"));
+    pw_config_close(&config);
+    static const char *const wrong[] = {"--run=command", "--run=commands,",
+                                        "--run=commands, queries", "--run=,queries",
+                                        "--run=commands;queries"};
+    for (size_t i = 0; i < PW_COUNT(wrong); i++) {
+        cr_assert_eq(load(&config, "", NULL, NULL, wrong[i], NULL), PW_OK);
+        cr_expect_eq(pw_config_check(&config, &err), PW_ERR_USAGE, "%s", wrong[i]);
+        cr_expect(strstr(err.detail, "must be commands, projections or queries") != NULL, "%s",
+                  err.detail);
+        pw_config_close(&config);
+    }
+}
+
 Test(config, files_are_checked)
 {
     struct pw_config config;

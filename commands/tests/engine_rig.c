@@ -99,6 +99,7 @@ void rig_start(struct rig *rig, uint32_t i)
         .clock = {node, wall_us, boot_us},
         .peers = {node, leads},
         .observer = {node, UINT64_C(1) << PW_EVENT_TENANT_CREATED, observe},
+        .never_leads = node->never_leads,
         .wake = wake,
         .log = log_line,
         .log_self = node,

@@ -18,6 +18,7 @@ struct rig_node {
     struct pw_engine *engine; /* NULL: not running. */
     char name[8];
     struct pw_id incarnation;
+    bool never_leads;
     int64_t skew_us; /* Of its wall clock from the log's time. */
     uint64_t observed_count;
 };

@@ -176,6 +176,25 @@ static void second_node_waits(void)
     rig_close(rig);
 }
 
+static void one_that_never_leads(void)
+{
+    struct world world;
+    world_open(&world, 1);
+    struct rig *rig = &world.rig;
+    struct pw_partition_status status;
+    rig->peer = PW_PEER_DEAD;
+    rig->nodes[1].never_leads = true;
+    rig_crash(rig, 0);
+    rig_start(rig, 1);
+    rig_run(rig, 40000);
+    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    CHECK(rig_ask(rig, 1, &ann) == PW_ERR_NO_LEADER, "%d", ann.job.err.code);
+    status_of(&world, 1, &status);
+    CHECK(status.phase == PW_PHASE_FOLLOWING && status.caught_up && status.bid_count == 0,
+          "it follows");
+    rig_close(rig);
+}
+
 /* Whatever a stranger writes, and whatever offset a report claims, the log itself is asked. */
 static void foreign_junk(void)
 {
@@ -429,6 +448,7 @@ int main(void)
         {"an id outside its window is turned away", windows},
         {"a new process remembers every decision", restarts},
         {"a second node waits while the leader lives", second_node_waits},
+        {"a node without commands follows, and never leads", one_that_never_leads},
         {"junk and wrong reports change nothing", foreign_junk},
         {"nobody decides on a clock that is off", clock_off},
         {"a log that is down heals", log_down},
