@@ -314,6 +314,7 @@ int64_t pw_engine_step(struct pw_engine *engine)
     for (uint32_t i = 0; i < engine->partition_count; i++) {
         partition_turn(&engine->partitions[i]);
     }
+    engine->ledger.flush(engine->ledger.self);
     if (engine->renew_wanted) {
         fail_all(engine);
     }

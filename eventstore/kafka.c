@@ -128,6 +128,7 @@ static bool wait_until(struct pw_kafka *kafka, int64_t deadline_ms)
 static void kafka_next(void *self, int timeout_ms, struct pw_ledger_event *ret_event)
 {
     struct pw_kafka *kafka = self;
+    kafka_flush(kafka);
     if (take(kafka, ret_event)) {
         return;
     }
@@ -170,7 +171,7 @@ static void kafka_close(void *self)
     free(kafka);
 }
 
-static void *not_null(void *memory)
+void *kafka_memory(void *memory)
 {
     if (memory == NULL) {
         abort(); /* Without memory the process ends; nothing acknowledged is lost by that. */
@@ -180,12 +181,12 @@ static void *not_null(void *memory)
 
 static struct pw_kafka *kafka_new(const struct pw_kafka_config *config, struct pw_ledger_wake wake)
 {
-    struct pw_kafka *kafka = not_null(calloc(1, sizeof *kafka));
-    kafka->topic = not_null(strdup(config->topic));
-    kafka->settings = not_null(calloc(config->setting_count + 1, sizeof *kafka->settings));
+    struct pw_kafka *kafka = kafka_memory(calloc(1, sizeof *kafka));
+    kafka->topic = kafka_memory(strdup(config->topic));
+    kafka->settings = kafka_memory(calloc(config->setting_count + 1, sizeof *kafka->settings));
     for (size_t i = 0; i < config->setting_count; i++) {
-        kafka->settings[i].name = not_null(strdup(config->settings[i].name));
-        kafka->settings[i].value = not_null(strdup(config->settings[i].value));
+        kafka->settings[i].name = kafka_memory(strdup(config->settings[i].name));
+        kafka->settings[i].value = kafka_memory(strdup(config->settings[i].value));
     }
     kafka->setting_count = config->setting_count;
     kafka->reads_only = config->reads_only;
@@ -219,7 +220,7 @@ static enum pw_code open_parts(struct pw_kafka *kafka, const struct pw_kafka_con
     }
     kafka->partition_count = shape.partition_count;
     kafka->replica_count = shape.replica_count;
-    kafka->readings = not_null(calloc(kafka->partition_count, sizeof *kafka->readings));
+    kafka->readings = kafka_memory(calloc(kafka->partition_count, sizeof *kafka->readings));
     code = kafka_reader_open(kafka, err);
     if (code == PW_OK && !kafka->reads_only) {
         code = kafka_writer_open(kafka, err);
@@ -241,6 +242,7 @@ enum pw_code pw_kafka_open(const struct pw_kafka_config *config, struct pw_ledge
         .partition_count = kafka->partition_count,
         .check = kafka_check,
         .append = kafka_append,
+        .flush = kafka_flush,
         .read_from = kafka_read_from,
         .read_stop = kafka_read_stop,
         .next = kafka_next,

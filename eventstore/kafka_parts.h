@@ -36,6 +36,25 @@ struct kafka_reading {
     bool end_is_open; /* Records were given since, and no END after them. */
 };
 
+/* What was appended since the last flush: one record at a time would be one request each, since the
+ * client's thread takes what it finds at once. */
+struct kafka_outbox {
+    rd_kafka_message_t
+        *messages; /* KAFKA_OUTBOX_RECORDS of them; payloads and keys lie in bytes. */
+    uint32_t count;
+    uint8_t *bytes;
+    size_t bytes_used;
+};
+#define KAFKA_OUTBOX_RECORDS 512
+#define KAFKA_OUTBOX_BYTES   (1024 * 1024)
+
+/* An append that the client did not take: told by next(). */
+struct kafka_untaken {
+    uint32_t partition;
+    uint64_t tag;
+    rd_kafka_resp_err_t error;
+};
+
 struct pw_kafka {
     char *topic;
     struct pw_kafka_setting *settings; /* Copies, for the producers that renew makes. */
@@ -55,7 +74,12 @@ struct pw_kafka {
     rd_kafka_t *producer; /* NULL when reads_only, or when renew could not make one. */
     rd_kafka_topic_t *write_topic;
     struct kafka_source writer;
-    pthread_t reaper; /* Destroys the producer before this one. */
+    struct kafka_outbox outbox;
+    struct kafka_untaken *untaken;
+    uint32_t untaken_count;
+    uint32_t untaken_room;
+    uint32_t untaken_told; /* So many of them. */
+    pthread_t reaper;      /* Destroys the producer before this one. */
     bool reaping;
 
     bool writer_first;    /* Whose turn it is in next(). */
@@ -71,7 +95,8 @@ enum pw_code kafka_client_new(const struct pw_kafka_config *config, rd_kafka_typ
                               rd_kafka_t **ret_client, struct pw_err *err);
 
 /* kafka.c */
-int64_t kafka_now_ms(void); /* Of a clock that only measures. */
+int64_t kafka_now_ms(void);       /* Of a clock that only measures. */
+void *kafka_memory(void *memory); /* The same; ends the process where there is none. */
 
 void kafka_source_open(struct kafka_source *source, struct pw_kafka *kafka,
                        rd_kafka_queue_t *queue);
@@ -94,6 +119,7 @@ void kafka_writer_close(struct pw_kafka *kafka);
 bool kafka_writer_take(struct pw_kafka *kafka, struct pw_ledger_event *ret_event);
 enum pw_code kafka_append(void *self, uint32_t partition, struct pw_str key_text, const void *value,
                           size_t value_bytes, uint64_t tag, struct pw_err *err);
+void kafka_flush(void *self);
 enum pw_code kafka_renew(void *self, struct pw_err *err);
 
 /* kafka_reader.c */

@@ -1,5 +1,10 @@
 #include "eventstore/kafka_parts.h"
 
+#include <stdlib.h>
+
+/* Below message.max.bytes by more than key and framing take. */
+#define VALUE_BYTES_MAX 1000000
+
 static struct pw_kafka_config config_of(const struct pw_kafka *kafka)
 {
     return (struct pw_kafka_config){
@@ -24,6 +29,11 @@ enum pw_code kafka_writer_open(struct pw_kafka *kafka, struct pw_err *err)
         rd_kafka_destroy(producer);
         return code;
     }
+    if (kafka->outbox.messages == NULL) {
+        kafka->outbox.messages =
+            kafka_memory(calloc(KAFKA_OUTBOX_RECORDS, sizeof *kafka->outbox.messages));
+        kafka->outbox.bytes = kafka_memory(malloc(KAFKA_OUTBOX_BYTES));
+    }
     kafka->producer = producer;
     kafka_source_open(&kafka->writer, kafka, rd_kafka_queue_get_main(producer));
     return PW_OK;
@@ -47,6 +57,9 @@ static void reaper_join(struct pw_kafka *kafka)
 /* Lets go of the producer with all that is in flight; nothing of it is heard again. */
 static void retire(struct pw_kafka *kafka)
 {
+    kafka->outbox.count = 0;
+    kafka->outbox.bytes_used = 0;
+    kafka->untaken_told = kafka->untaken_count = 0;
     if (kafka->producer == NULL) {
         return;
     }
@@ -68,6 +81,9 @@ void kafka_writer_close(struct pw_kafka *kafka)
 {
     retire(kafka);
     reaper_join(kafka);
+    free(kafka->outbox.messages);
+    free(kafka->outbox.bytes);
+    free(kafka->untaken);
 }
 
 enum pw_code kafka_renew(void *self, struct pw_err *err)
@@ -88,29 +104,6 @@ enum pw_code kafka_renew(void *self, struct pw_err *err)
     return code;
 }
 
-enum pw_code kafka_append(void *self, uint32_t partition, struct pw_str key_text, const void *value,
-                          size_t value_bytes, uint64_t tag, struct pw_err *err)
-{
-    struct pw_kafka *kafka = self;
-    if (kafka->producer == NULL) {
-        return pw_fail(err, PW_ERR_LEDGER_DOWN, "there is no producer");
-    }
-    assert(partition < kafka->partition_count);
-    /* F_COPY only reads the value; librdkafka's parameter is not const for the sake of F_FREE. */
-    if (rd_kafka_produce(kafka->write_topic, (int32_t)partition, RD_KAFKA_MSG_F_COPY,
-                         (void *)(uintptr_t)value, value_bytes,
-                         key_text.len == 0 ? NULL : key_text.ptr, key_text.len,
-                         (void *)(uintptr_t)tag) == 0) {
-        return PW_OK;
-    }
-    rd_kafka_resp_err_t error = rd_kafka_last_error();
-    if (error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
-        return pw_fail(err, PW_ERR_COMMAND_TOO_LARGE, "%zu bytes: %s", value_bytes,
-                       rd_kafka_err2str(error));
-    }
-    return pw_fail(err, PW_ERR_LEDGER_DOWN, "%s", rd_kafka_err2str(error));
-}
-
 static enum pw_code code_of(rd_kafka_resp_err_t error)
 {
     switch (error) {
@@ -118,6 +111,97 @@ static enum pw_code code_of(rd_kafka_resp_err_t error)
     case RD_KAFKA_RESP_ERR_INVALID_RECORD: return PW_ERR_COMMAND_TOO_LARGE;
     default: return PW_ERR_LEDGER_DOWN;
     }
+}
+
+/* Appends that the client did not take, until next() has told of them. */
+static void untaken_add(struct pw_kafka *kafka, uint32_t partition, void *tag,
+                        rd_kafka_resp_err_t error)
+{
+    if (kafka->untaken_count == kafka->untaken_room) {
+        kafka->untaken_room = kafka->untaken_room == 0 ? 64 : kafka->untaken_room * 2;
+        kafka->untaken =
+            kafka_memory(realloc(kafka->untaken, kafka->untaken_room * sizeof *kafka->untaken));
+    }
+    kafka->untaken[kafka->untaken_count++] =
+        (struct kafka_untaken){partition, (uint64_t)(uintptr_t)tag, error};
+}
+
+static bool untaken_give(struct pw_kafka *kafka, struct pw_ledger_event *ret_event)
+{
+    if (kafka->untaken_told == kafka->untaken_count) {
+        kafka->untaken_told = kafka->untaken_count = 0;
+        return false;
+    }
+    const struct kafka_untaken *untaken = &kafka->untaken[kafka->untaken_told++];
+    *ret_event = (struct pw_ledger_event){
+        .kind = PW_LEDGER_FAILED,
+        .partition = untaken->partition,
+        .offset = -1,
+        .tag = untaken->tag,
+        .broker_at_us = -1,
+        .code = code_of(untaken->error),
+        .detail = rd_kafka_err2str(untaken->error),
+    };
+    return true;
+}
+
+static uint8_t *outbox_copy(struct kafka_outbox *outbox, const void *data, size_t bytes)
+{
+    uint8_t *copy = outbox->bytes + outbox->bytes_used;
+    memcpy(copy, data, bytes);
+    outbox->bytes_used += bytes;
+    return copy;
+}
+
+enum pw_code kafka_append(void *self, uint32_t partition, struct pw_str key_text, const void *value,
+                          size_t value_bytes, uint64_t tag, struct pw_err *err)
+{
+    struct pw_kafka *kafka = self;
+    struct kafka_outbox *outbox = &kafka->outbox;
+    if (kafka->producer == NULL) {
+        return pw_fail(err, PW_ERR_LEDGER_DOWN, "there is no producer");
+    }
+    assert(partition < kafka->partition_count);
+    if (value_bytes > VALUE_BYTES_MAX) {
+        return pw_fail(err, PW_ERR_COMMAND_TOO_LARGE, "%zu bytes, at most %d may be", value_bytes,
+                       VALUE_BYTES_MAX);
+    }
+    if (outbox->count == KAFKA_OUTBOX_RECORDS ||
+        outbox->bytes_used + key_text.len + value_bytes > KAFKA_OUTBOX_BYTES) {
+        kafka_flush(kafka);
+    }
+    rd_kafka_message_t *message = &outbox->messages[outbox->count++];
+    *message = (rd_kafka_message_t){
+        .partition = (int32_t)partition,
+        .payload = outbox_copy(outbox, value, value_bytes),
+        .len = value_bytes,
+        ._private = (void *)(uintptr_t)tag,
+    };
+    if (key_text.len > 0) {
+        message->key = outbox_copy(outbox, key_text.ptr, key_text.len);
+        message->key_len = key_text.len;
+    }
+    return PW_OK;
+}
+
+void kafka_flush(void *self)
+{
+    struct pw_kafka *kafka = self;
+    struct kafka_outbox *outbox = &kafka->outbox;
+    if (outbox->count == 0) {
+        return;
+    }
+    int taken = rd_kafka_produce_batch(kafka->write_topic, RD_KAFKA_PARTITION_UA,
+                                       RD_KAFKA_MSG_F_COPY | RD_KAFKA_MSG_F_PARTITION,
+                                       outbox->messages, (int)outbox->count);
+    for (uint32_t i = 0; taken < (int)outbox->count && i < outbox->count; i++) {
+        const rd_kafka_message_t *message = &outbox->messages[i];
+        if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            untaken_add(kafka, (uint32_t)message->partition, message->_private, message->err);
+        }
+    }
+    outbox->count = 0;
+    outbox->bytes_used = 0;
 }
 
 static void report(struct pw_kafka *kafka, const rd_kafka_message_t *message,
@@ -149,6 +233,9 @@ static void report(struct pw_kafka *kafka, const rd_kafka_message_t *message,
 
 bool kafka_writer_take(struct pw_kafka *kafka, struct pw_ledger_event *ret_event)
 {
+    if (untaken_give(kafka, ret_event)) {
+        return true;
+    }
     for (;;) {
         if (kafka->writer.event != NULL) {
             const rd_kafka_message_t *message = rd_kafka_event_message_next(kafka->writer.event);

@@ -57,6 +57,10 @@ struct pw_ledger {
     enum pw_code (*append)(void *self, uint32_t partition, struct pw_str key_text,
                            const void *value, size_t value_bytes, uint64_t tag, struct pw_err *err);
 
+    /* Sends what was appended since the last flush, as few requests as it takes. An append may wait
+     * for this, or for the next next(). */
+    void (*flush)(void *self);
+
     /* Reads the partition from this offset on, for ever, until read_stop or another read_from of
      * it. No event of an earlier read comes after either call. END is given each time the reader
      * has caught up: at once where there is nothing to read, and it tells a high watermark that was

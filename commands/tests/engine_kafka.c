@@ -30,6 +30,12 @@ static enum pw_code liar_append(void *self, uint32_t partition, struct pw_str ke
     return liar->inner.append(liar->inner.self, partition, key_text, value, value_bytes, tag, err);
 }
 
+static void liar_flush(void *self)
+{
+    struct liar *liar = self;
+    liar->inner.flush(liar->inner.self);
+}
+
 static enum pw_code liar_read_from(void *self, uint32_t partition, int64_t offset,
                                    struct pw_err *err)
 {
@@ -67,11 +73,18 @@ static void liar_close(void *self)
 
 static struct pw_ledger liar_on(struct liar *liar)
 {
-    return (struct pw_ledger){liar,           liar->inner.partition_count,
-                              liar_check,     liar_append,
-                              liar_read_from, liar_read_stop,
-                              liar_next,      liar_renew,
-                              liar_close};
+    return (struct pw_ledger){
+        .self = liar,
+        .partition_count = liar->inner.partition_count,
+        .check = liar_check,
+        .append = liar_append,
+        .flush = liar_flush,
+        .read_from = liar_read_from,
+        .read_stop = liar_read_stop,
+        .next = liar_next,
+        .renew = liar_renew,
+        .close = liar_close,
+    };
 }
 
 /* --- Engines on a topic of their own --- */
