@@ -106,7 +106,7 @@ static enum pw_role acting_role(uint32_t roles)
 
 static void on_done(struct pw_job *job)
 {
-    pw_http_complete(((struct exchange *)job)->request);
+    pw_http_complete_later(((struct exchange *)job)->request);
 }
 
 /* `/v1/tenants/<tenant>` and the collection that the command posts to, and the new thing's id. */

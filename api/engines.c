@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/http.h"
 #include "api/log.h"
 #include "api/node.h"
 #include "commands/memory.h"
@@ -76,6 +77,7 @@ static void *run(void *self)
     struct engine_thread *thread = self;
     for (;;) {
         int64_t wait_us = pw_engine_step(thread->engine);
+        pw_http_ring();
         if (atomic_load(&thread->draining) &&
             (pw_engine_idle(thread->engine) || boot_us() >= atomic_load(&thread->until_boot_us))) {
             return NULL;

@@ -201,7 +201,8 @@ void http_wake(int fd)
     }
 }
 
-void pw_http_complete(struct pw_http_request *request)
+/* True where the loop is to be woken: whoever finds others there knows that somebody wakes it. */
+static bool completed_push(struct pw_http_request *request)
 {
     struct pw_http_loop *loop = request->loop;
     struct pw_http_request *first = atomic_load_explicit(&loop->completed, memory_order_relaxed);
@@ -209,9 +210,39 @@ void pw_http_complete(struct pw_http_request *request)
         request->next = first;
     } while (!atomic_compare_exchange_weak_explicit(&loop->completed, &first, request,
                                                     memory_order_release, memory_order_relaxed));
-    if (first == NULL) {
-        http_wake(
-            loop->wake_fd); /* Whoever found others there knows that the loop is woken already. */
+    return first == NULL;
+}
+
+void pw_http_complete(struct pw_http_request *request)
+{
+    int wake_fd = request->loop->wake_fd; /* The request may be gone once it is pushed. */
+    if (completed_push(request)) {
+        http_wake(wake_fd);
+    }
+}
+
+/* The loops that this thread is to wake. One stands here twice when it emptied its stack meanwhile. */
+static _Thread_local struct {
+    int wake_fds[RINGS_MAX];
+    uint32_t count;
+} rings;
+
+void pw_http_complete_later(struct pw_http_request *request)
+{
+    int wake_fd = request->loop->wake_fd;
+    if (!completed_push(request)) {
+        return;
+    }
+    if (rings.count == RINGS_MAX) {
+        pw_http_ring();
+    }
+    rings.wake_fds[rings.count++] = wake_fd;
+}
+
+void pw_http_ring(void)
+{
+    while (rings.count > 0) {
+        http_wake(rings.wake_fds[--rings.count]);
     }
 }
 

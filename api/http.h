@@ -103,6 +103,8 @@ struct pw_http_request {
 struct pw_http_handler {
     void *self;
     void (*handle)(void *self, struct pw_http_request *request);
+    /* A loop has handled all that was there: the time to wake whoever got work of it. Or NULL. */
+    void (*turn_over)(void *self);
 };
 
 struct pw_http_options {
@@ -146,6 +148,11 @@ void pw_http_answer(struct pw_http_request *request, uint32_t status, const char
 /* Says that the answer comes later, through `finish`. */
 void pw_http_wait(struct pw_http_request *request, void (*finish)(struct pw_http_request *));
 void pw_http_complete(struct pw_http_request *request);
+
+/* The same for who completes many in a row: their loops are woken by this thread's next
+ * pw_http_ring, once each. */
+void pw_http_complete_later(struct pw_http_request *request);
+void pw_http_ring(void);
 
 /* Random bytes of the loop's thread, cheap. */
 void pw_http_random(struct pw_http_request *request, void *ret_data, size_t bytes);

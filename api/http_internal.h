@@ -17,6 +17,7 @@
 #define BODY_SWALLOW_MAX  (16 * 1024 * 1024) /* So far a body that is too large is read. */
 #define FREE_REQUESTS_MAX 1024
 #define RANDOM_BYTES      4096
+#define RINGS_MAX         64
 #define IDLE_RUNS_MAX     16
 
 enum phase { PHASE_READING, PHASE_HANDLED, PHASE_WAITING, PHASE_SENT };

@@ -53,6 +53,7 @@ static int calm(struct pw_http_loop *loop, int timeout_ms)
 static void *run(void *self)
 {
     struct pw_http_loop *loop = self;
+    const struct pw_http_handler *handler = &loop->server->options.handler;
     struct pollfd fds[2] = {{.fd = loop->epoll_fd, .events = POLLIN},
                             {.fd = loop->wake_fd, .events = POLLIN}};
     while (!atomic_load_explicit(&loop->stopping, memory_order_acquire)) {
@@ -72,6 +73,9 @@ static void *run(void *self)
         }
         resume_completed(loop);
         MHD_run(loop->daemon);
+        if (handler->turn_over != NULL) {
+            handler->turn_over(handler->self);
+        }
     }
     return NULL;
 }

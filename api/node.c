@@ -33,6 +33,14 @@ static int64_t boot_us(void)
     return now.tv_sec * PW_US_PER_SECOND + now.tv_nsec / 1000;
 }
 
+void pw_service_kick(void *self)
+{
+    struct pw_service *service = self;
+    for (uint32_t i = 0; i < service->engine_count; i++) {
+        pw_engine_kick(service->engines[i]);
+    }
+}
+
 void pw_service_status(struct pw_service *service, uint32_t partition,
                        struct pw_partition_status *ret_status)
 {
@@ -184,7 +192,7 @@ static enum pw_code start_listeners(struct pw_node *node, struct pw_err *err)
         .threads = 1,
         .connections_max = 256,
         .idle_seconds = pw_config_count(node->config, PW_CONFIG_HTTP_IDLE_SECONDS),
-        .handler = {.self = service, .handle = pw_internal_door},
+        .handler = {.self = service, .handle = pw_internal_door, .turn_over = pw_service_kick},
     };
     struct pw_http_options open = {
         .address = pw_config_text(node->config, PW_CONFIG_HTTP_LISTEN),
@@ -193,7 +201,7 @@ static enum pw_code start_listeners(struct pw_node *node, struct pw_err *err)
         .idle_seconds = internal.idle_seconds,
         .tls_certificate = node->tls_certificate,
         .tls_key = node->tls_key,
-        .handler = {.self = service, .handle = pw_public_door},
+        .handler = {.self = service, .handle = pw_public_door, .turn_over = pw_service_kick},
     };
     enum pw_code code = pw_http_start(&open, &service->public_server, err);
     return code != PW_OK ? code : pw_http_start(&internal, &service->admin_server, err);
@@ -252,6 +260,7 @@ void pw_node_stop(struct pw_node *node)
     pw_http_halt(service->admin_server);
     pw_query_pool_free(service->queries);  /* Answers every ask that is left. */
     pw_engine_threads_free(node->engines); /* Answers every job that is left. */
+    pw_http_ring();
     pw_http_stop(service->public_server);
     pw_http_stop(service->admin_server);
     pw_node_workers_stop(service->workers);

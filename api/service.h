@@ -39,6 +39,9 @@ struct pw_service {
     atomic_bool stopping;
 };
 
+/* Wakes the engines that got jobs: what a listener's loop does at the end of its turn. */
+void pw_service_kick(void *self);
+
 /* The engine's view of one partition. */
 void pw_service_status(struct pw_service *service, uint32_t partition,
                        struct pw_partition_status *ret_status);

@@ -342,17 +342,25 @@ enum pw_code pw_engine_submit(struct pw_engine *engine, struct pw_job *job)
     pthread_mutex_lock(&engine->lock);
     if (engine->stopping) {
         code = PW_ERR_STOPPING;
-    } else if (engine->queued_count >= PW_QUEUE_MAX) {
+    } else if (atomic_load_explicit(&engine->queued_count, memory_order_relaxed) >= PW_QUEUE_MAX) {
         code = PW_ERR_QUEUE_FULL;
     } else {
         list_push(&engine->submitted, job);
-        engine->queued_count++;
+        atomic_fetch_add_explicit(&engine->queued_count, 1, memory_order_relaxed);
     }
     pthread_mutex_unlock(&engine->lock);
     if (code == PW_OK) {
-        engine->config.wake.wake(engine->config.wake.self);
+        atomic_store_explicit(&engine->kick_wanted, true, memory_order_release);
     }
     return code;
+}
+
+void pw_engine_kick(struct pw_engine *engine)
+{
+    if (atomic_load_explicit(&engine->kick_wanted, memory_order_relaxed) &&
+        atomic_exchange(&engine->kick_wanted, false)) {
+        engine->config.wake.wake(engine->config.wake.self);
+    }
 }
 
 void pw_engine_stop(struct pw_engine *engine)
@@ -366,7 +374,7 @@ void pw_engine_stop(struct pw_engine *engine)
 bool pw_engine_idle(struct pw_engine *engine)
 {
     pthread_mutex_lock(&engine->lock);
-    bool idle = engine->idle && engine->queued_count == 0;
+    bool idle = engine->idle && atomic_load(&engine->queued_count) == 0;
     pthread_mutex_unlock(&engine->lock);
     return idle;
 }

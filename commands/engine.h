@@ -8,7 +8,7 @@
  * for speed only: any number of engines may believe that they lead the same partition, and nothing
  * wrong is accepted. Owner     A submitted job belongs to the engine until done is called; then to
  * the submitter again, who may free it there. Units     *_us: microseconds. Wall time decides, boot
- * time (CLOCK_BOOTTIME) only measures. Threads   pw_engine_submit, pw_engine_stop and
+ * time (CLOCK_BOOTTIME) only measures. Threads   pw_engine_submit, pw_engine_kick, pw_engine_stop and
  * pw_engine_status from any thread; step from the one that runs the engine. done and the observer
  * are called there: they must be quick and must not call step. */
 #ifndef PW_COMMANDS_ENGINE_H
@@ -132,8 +132,12 @@ struct pw_engine *pw_engine_new(const struct pw_engine_config *config, struct pw
  * microseconds of boot time until it wants to be called again even if nothing wakes it. */
 int64_t pw_engine_step(struct pw_engine *engine);
 
-/* PW_OK: the job will be answered. Otherwise (QUEUE_FULL, STOPPING) it is still the caller's. */
+/* PW_OK: the job will be answered. Otherwise (QUEUE_FULL, STOPPING) it is still the caller's. The
+ * engine is woken by pw_engine_kick: once for all jobs that come together, so that they are decided
+ * together. */
 enum pw_code pw_engine_submit(struct pw_engine *engine, struct pw_job *job);
+void pw_engine_kick(
+    struct pw_engine *engine); /* Nothing where nobody has submitted since the last. */
 
 /* Takes no more jobs; those taken are decided and answered. pw_engine_idle: nothing is queued or in
  * flight any more. */

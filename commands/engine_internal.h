@@ -24,6 +24,7 @@
 #define PW_COMMANDS_ENGINE_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "commands/engine.h"
 #include "commands/fold.h"
@@ -154,9 +155,10 @@ struct pw_engine {
     struct pw_answer *answers_scratch;
     struct pw_decision decision;
 
-    pthread_mutex_t lock; /* Guards what follows. */
+    atomic_uint queued_count; /* Submitted or in lanes; grows under the lock. */
+    atomic_bool kick_wanted;  /* Jobs were submitted, and nobody woke the engine for them. */
+    pthread_mutex_t lock;     /* Guards what follows. */
     struct job_list submitted;
-    uint32_t queued_count; /* Submitted or in lanes. */
     bool stopping;
     bool idle;
     struct pw_partition_status *statuses;

@@ -133,9 +133,7 @@ void queue_expire(struct partition *partition, bool all)
 
 static void finish_one(struct partition *partition, struct pw_job *job)
 {
-    pthread_mutex_lock(&partition->engine->lock);
-    partition->engine->queued_count--;
-    pthread_mutex_unlock(&partition->engine->lock);
+    atomic_fetch_sub(&partition->engine->queued_count, 1);
     job->next = NULL;
     job->done(job);
 }

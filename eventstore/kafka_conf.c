@@ -1,6 +1,7 @@
 #include "eventstore/kafka_parts.h"
 
-enum side { READER = 1, WRITER = 2, BOTH = 3 };
+/* LISTENER: a reader whose handle only reads, as those of projections and audits do. */
+enum side { READER = 1, WRITER = 2, BOTH = 3, LISTENER = 4 };
 
 struct own_setting {
     const char *name;
@@ -52,16 +53,19 @@ static const struct own_setting usual_settings[] = {
     {"queue.buffering.max.messages", "1000000", WRITER},
     /* A fetch that waits for news holds up the next read_from, and the news that there is none. */
     {"fetch.wait.max.ms", "20", READER},
+    /* Several listen on each node: news comes to them in pieces that are worth a request. */
+    {"fetch.wait.max.ms", "10", LISTENER},
+    {"fetch.min.bytes", "65536", LISTENER},
     {"fetch.error.backoff.ms", "50", READER},
     {"queued.max.messages.kbytes", "65536", READER},
 };
 
 static enum pw_code settings_apply(rd_kafka_conf_t *conf, const struct own_setting *settings,
-                                   size_t count, enum side side, struct pw_err *err)
+                                   size_t count, uint32_t sides, struct pw_err *err)
 {
     for (size_t i = 0; i < count; i++) {
         char text[KAFKA_ERROR_BYTES];
-        if (settings[i].value != NULL && (settings[i].side & side) != 0 &&
+        if (settings[i].value != NULL && (settings[i].side & sides) != 0 &&
             rd_kafka_conf_set(conf, settings[i].name, settings[i].value, text, sizeof text) !=
                 RD_KAFKA_CONF_OK) {
             return pw_fail(err, PW_ERR_SETTING_WRONG, "%s", text);
@@ -102,9 +106,9 @@ static void log_nothing(const rd_kafka_t *client, int level, const char *facilit
 }
 
 static enum pw_code conf_fill(rd_kafka_conf_t *conf, const struct pw_kafka_config *config,
-                              enum side side, struct pw_err *err)
+                              uint32_t sides, struct pw_err *err)
 {
-    enum pw_code code = settings_apply(conf, usual_settings, PW_COUNT(usual_settings), side, err);
+    enum pw_code code = settings_apply(conf, usual_settings, PW_COUNT(usual_settings), sides, err);
     bool has_servers = false;
     bool has_debug = false;
     for (size_t i = 0; code == PW_OK && i < config->setting_count; i++) {
@@ -122,7 +126,7 @@ static enum pw_code conf_fill(rd_kafka_conf_t *conf, const struct pw_kafka_confi
         rd_kafka_conf_set_log_cb(conf, log_nothing);
     }
     if (code == PW_OK) {
-        code = settings_apply(conf, own_settings, PW_COUNT(own_settings), side, err);
+        code = settings_apply(conf, own_settings, PW_COUNT(own_settings), sides, err);
     }
     return code;
 }
@@ -131,7 +135,8 @@ enum pw_code kafka_client_new(const struct pw_kafka_config *config, rd_kafka_typ
                               rd_kafka_t **ret_client, struct pw_err *err)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    enum pw_code code = conf_fill(conf, config, type == RD_KAFKA_PRODUCER ? WRITER : READER, err);
+    uint32_t reading = config->reads_only ? READER | LISTENER : READER;
+    enum pw_code code = conf_fill(conf, config, type == RD_KAFKA_PRODUCER ? WRITER : reading, err);
     if (code != PW_OK) {
         rd_kafka_conf_destroy(conf);
         return code;

@@ -38,7 +38,9 @@ static void *step(void *self)
     while (!atomic_load(&rig->stopping)) {
         int64_t ahead_us = pw_http_wall_us() - pw_sim_now_us(rig->log);
         pw_sim_advance(rig->log, ahead_us > 0 ? ahead_us : 0);
-        if (pw_engine_step(rig->engine) > 100) {
+        int64_t wait_us = pw_engine_step(rig->engine);
+        pw_http_ring();
+        if (wait_us > 100) {
             usleep(100);
         }
     }

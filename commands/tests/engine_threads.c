@@ -53,6 +53,7 @@ static void insist(struct rig *rig, struct ask *ask, uint32_t node)
         atomic_init(&call.answered, false);
         enum pw_code code = pw_engine_submit(rig->nodes[(node + tries) % 2].engine, &call.job);
         CHECK(code == PW_OK, "%d", code);
+        pw_engine_kick(rig->nodes[(node + tries) % 2].engine);
         while (!atomic_load_explicit(&call.answered, memory_order_acquire)) {
             pw_sim_advance(rig->log, 100);
             sched_yield();

@@ -415,6 +415,35 @@ Test(kafka_writer, says_that_a_value_is_too_large)
     kafka_rig_close(&rig);
 }
 
+Test(kafka_writer, tells_what_the_client_does_not_take)
+{
+    struct kafka_rig rig;
+    kafka_rig_open(&rig);
+    kafka_rig_make_topic(&rig, 1, NULL, NULL);
+    struct pw_kafka_setting settings[] = {rig.settings[0], {"queue.buffering.max.messages", "100"}};
+    rig.config.settings = settings;
+    rig.config.setting_count = 2;
+    struct pw_ledger ledger = ledger_open(&rig.config);
+    for (uint64_t i = 0; i < 150; i++) {
+        cr_assert_eq(ledger.append(ledger.self, 0, PW_STR(""), "x", 1, i, NULL), PW_OK);
+    }
+    ledger.flush(ledger.self);
+    uint32_t delivered = 0;
+    uint32_t failed = 0;
+    bool told[150] = {false};
+    while (delivered + failed < 150) {
+        struct pw_ledger_event event = next_of(&ledger);
+        cr_assert(event.tag < 150 && !told[event.tag]);
+        told[event.tag] = true;
+        delivered += event.kind == PW_LEDGER_DELIVERED;
+        failed += event.kind == PW_LEDGER_FAILED && event.code == PW_ERR_LEDGER_DOWN;
+    }
+    cr_expect_eq(delivered, 100);
+    cr_expect_eq(failed, 50);
+    ledger.close(ledger.self);
+    kafka_rig_close(&rig);
+}
+
 Test(kafka_writer, is_silent_about_what_was_in_flight_before_renew)
 {
     struct kafka_rig rig;
