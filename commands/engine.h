@@ -1,16 +1,18 @@
 /* commands/engine.h: the shell around the deciders: lead partitions, decide, confirm, answer.
  *
  * Contract  An engine owns some partitions of one ledger and one handle on it. A job is one
- * command; it is answered exactly once, by job->done: with what is confirmed on record (yes, or a
- * refusal of the tables), or with what is turned away (COMMAND_ID_TOO_OLD, COMMAND_ID_FROM_FUTURE,
- * KEY_REUSED), or with what is not known (NO_LEADER, OUTCOME_UNKNOWN, CLOCK_OFF, STOPPING,
- * LEDGER_DOWN, LEDGER_DAMAGED, LEDGER_DIVERGED): then the same command id asks again. Leadership is
- * for speed only: any number of engines may believe that they lead the same partition, and nothing
- * wrong is accepted. Owner     A submitted job belongs to the engine until done is called; then to
- * the submitter again, who may free it there. Units     *_us: microseconds. Wall time decides, boot
- * time (CLOCK_BOOTTIME) only measures. Threads   pw_engine_submit, pw_engine_kick, pw_engine_stop and
- * pw_engine_status from any thread; step from the one that runs the engine. done and the observer
- * are called there: they must be quick and must not call step. */
+ *           command; it is answered exactly once, by job->done: with what is confirmed on record
+ *           (yes, or a refusal of the tables), or with what is turned away (COMMAND_ID_TOO_OLD,
+ *           COMMAND_ID_FROM_FUTURE, KEY_REUSED), or with what is not known (NO_LEADER,
+ *           OUTCOME_UNKNOWN, CLOCK_OFF, STOPPING, LEDGER_DOWN, LEDGER_DAMAGED, LEDGER_DIVERGED):
+ *           then the same command id asks again. Leadership is for speed only: any number of
+ *           engines may believe that they lead the same partition, and nothing wrong is accepted.
+ * Owner     A submitted job belongs to the engine until done is called; then to the submitter
+ *           again, who may free it there.
+ * Units     *_us: microseconds. Wall time decides, boot time (CLOCK_BOOTTIME) only measures.
+ * Threads   pw_engine_submit, pw_engine_kick, pw_engine_stop and pw_engine_status from any thread;
+ *           step from the one that runs the engine. done and the observer are called there: they
+ *           must be quick and must not call step. */
 #ifndef PW_COMMANDS_ENGINE_H
 #define PW_COMMANDS_ENGINE_H
 

@@ -2,9 +2,11 @@
  * counts, evolve what it means.
  *
  * Contract  Feed every record in offset order, as for pw_chain_take. Engine, projections and audit
- * read through this one fold, so they cannot disagree. An accepted record that the state cannot
- * take stops the fold like a damaged one stops the chain. Owner     The fold owns chain and state.
- * Events and texts given to the observer live for its call. Threads   One owner. */
+ *           read through this one fold, so they cannot disagree. An accepted record that the state
+ *           cannot take stops the fold like a damaged one stops the chain.
+ * Owner     The fold owns chain and state. Events and texts given to the observer live for its
+ *           call.
+ * Threads   One owner. */
 #ifndef PW_COMMANDS_FOLD_H
 #define PW_COMMANDS_FOLD_H
 

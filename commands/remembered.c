@@ -96,3 +96,8 @@ uint64_t pw_remembered_count(const struct pw_remembered *memory)
 {
     return pw_map_count(memory->map);
 }
+
+uint64_t pw_remembered_memory_bytes(const struct pw_remembered *memory)
+{
+    return sizeof *memory + pw_map_memory_bytes(memory->map);
+}

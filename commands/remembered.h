@@ -1,9 +1,10 @@
 /* commands/remembered.h: which command ids a partition has decided, and where the decision lies.
  *
- * Contract  An id is a (boundary, actor, command id), kept as the first 16 bytes of its SHA-256. It
- * is remembered until the ledger's own time (decided_at_us of accepted records, never a clock)
- * passes its expiry: the time in a UUIDv7 plus the horizon, or the decision's time plus the horizon
- * for any other id. 24 bytes an id, in steps of a minute. Owner     The memory owns its table. */
+ * Contract  An id is a (boundary, actor, command id), kept as the first 16 bytes of its SHA-256.
+ *           It is remembered until the ledger's own time (decided_at_us of accepted records, never
+ *           a clock) passes its expiry: the time in a UUIDv7 plus the horizon, or the decision's
+ *           time plus the horizon for any other id. 24 bytes an id, in steps of a minute.
+ * Owner     The memory owns its table. */
 #ifndef PW_COMMANDS_REMEMBERED_H
 #define PW_COMMANDS_REMEMBERED_H
 
@@ -33,5 +34,8 @@ int64_t pw_remembered_find(const struct pw_remembered *memory, const struct pw_i
  * ledger's time. */
 void pw_remembered_expire(struct pw_remembered *memory, int64_t now_us);
 uint64_t pw_remembered_count(const struct pw_remembered *memory);
+
+/* What it holds in memory now, for metrics. */
+uint64_t pw_remembered_memory_bytes(const struct pw_remembered *memory);
 
 #endif

@@ -1,10 +1,11 @@
 /* eventstore/chain.h: the rule of acceptance for one partition, one record at a time.
  *
  * Contract  Feed every record that the log holds, in offset order from offset 0 (or from a point
- * that was kept). A value is accepted when it has at least 36 bytes, starts with `PWL`, and names
- * the head; nothing else is looked at. All else is void. An accepted value that cannot be taken
- * further stops the chain: every later call gives the same error. Owner     The record of
- * PW_CHAIN_ACCEPTED lives in the chain's arena until the next take. Threads   One owner. */
+ *           that was kept). A value is accepted when it has at least 36 bytes, starts with `PWL`,
+ *           and names the head; nothing else is looked at. All else is void. An accepted value
+ *           that cannot be taken further stops the chain: every later call gives the same error.
+ * Owner     The record of PW_CHAIN_ACCEPTED lives in the chain's arena until the next take.
+ * Threads   One owner. */
 #ifndef PW_EVENTSTORE_CHAIN_H
 #define PW_EVENTSTORE_CHAIN_H
 

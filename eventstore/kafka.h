@@ -1,9 +1,10 @@
 /* eventstore/kafka.h: the ledger on Kafka.
  *
  * Contract  As eventstore/ledger.h. Settings that the ledger rests on (acks=all, idempotence,
- * time-outs, read_uncommitted, check.crcs) are set here and cannot be overridden; other `kafka.*`
- * settings go to librdkafka as they are. Errors    SETTING_WRONG for an unknown librdkafka setting
- * or one of ours. LEDGER_DOWN when no broker answers. */
+ *           time-outs, read_uncommitted, check.crcs) are set here and cannot be overridden; other
+ *           `kafka.*` settings go to librdkafka as they are.
+ * Errors    SETTING_WRONG for an unknown librdkafka setting or one of ours. LEDGER_DOWN when no
+ *           broker answers. */
 #ifndef PW_EVENTSTORE_KAFKA_H
 #define PW_EVENTSTORE_KAFKA_H
 

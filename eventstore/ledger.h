@@ -3,14 +3,17 @@
  * do.
  *
  * Contract  The log of a partition only grows. An append is asked for here and reported later by
- * next(): DELIVERED with the offset that the log claims (which may be wrong, negative or unknown:
- * -1), or FAILED, after which it may still land. Reports come in any order. Readers see every
- * record, of strangers and of open or aborted transactions too, in offset order. Owner     append
- * copies the value. What next() gives lives until the next call of next(). Threads   One handle per
- * thread; handles share nothing. `wake` may be called by the adapter from any thread, whenever
- * next() may have something to give. Units     Offsets count records of a partition from 0.
- * broker_at_us: LogAppendTime in microseconds. Errors    LEDGER_DOWN: try later. SETTING_WRONG: the
- * detail names the setting, its value and what it must be. */
+ *           next(): DELIVERED with the offset that the log claims (which may be wrong, negative or
+ *           unknown: -1), or FAILED, after which it may still land. Reports come in any order.
+ *           Readers see every record, of strangers and of open or aborted transactions too, in
+ *           offset order.
+ * Owner     append copies the value. What next() gives lives until the next call of next().
+ * Threads   One handle per thread; handles share nothing. `wake` may be called by the adapter from
+ *           any thread, whenever next() may have something to give.
+ * Units     Offsets count records of a partition from 0. broker_at_us: LogAppendTime in
+ *           microseconds.
+ * Errors    LEDGER_DOWN: try later. SETTING_WRONG: the detail names the setting, its value and
+ *           what it must be. */
 #ifndef PW_EVENTSTORE_LEDGER_H
 #define PW_EVENTSTORE_LEDGER_H
 

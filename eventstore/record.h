@@ -1,11 +1,12 @@
 /* eventstore/record.h: the bytes of one ledger record, as docs/ledger.md specifies them.
  *
- * Contract  A record is 36 bytes of head (`PWL`, format, prev) and one msgpack array. Two levels of
- * reading: pw_record_parse checks the grammar and knows nothing of event types; pw_event_read
- * (schemas/codec.h) turns a raw event into a typed one. Writers build the same structs: what they
- * write parses again to the same. Owner     Everything that is parsed are views into the value. The
- * arrays of events and answers lie in the pw_record itself or in its arena. Errors LEDGER_DAMAGED
- * with a detail that starts with one of docs/ledger.md's reason words. */
+ * Contract  A record is 36 bytes of head (`PWL`, format, prev) and one msgpack array. Two levels
+ *           of reading: pw_record_parse checks the grammar and knows nothing of event types;
+ *           pw_event_read (schemas/codec.h) turns a raw event into a typed one. Writers build the
+ *           same structs: what they write parses again to the same.
+ * Owner     Everything that is parsed are views into the value. The arrays of events and answers
+ *           lie in the pw_record itself or in its arena.
+ * Errors    LEDGER_DAMAGED with a detail that starts with one of docs/ledger.md's reason words. */
 #ifndef PW_EVENTSTORE_RECORD_H
 #define PW_EVENTSTORE_RECORD_H
 

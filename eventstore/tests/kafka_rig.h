@@ -1,7 +1,8 @@
 /* eventstore/tests/kafka_rig.h: what tests do to a real Kafka behind the adapter's back.
  *
  * Contract  Each rig has one topic of its own with a name that no other run has, and deletes it at
- * its close. The broker is the one of PW_TEST_KAFKA=host:port; without it the test fails and says so.
+ *           its close. The broker is the one of PW_TEST_KAFKA=host:port; without it the test fails
+ *           and says so.
  * Errors    Every function ends the test when the broker does not do as asked. */
 #ifndef PW_EVENTSTORE_TESTS_KAFKA_RIG_H
 #define PW_EVENTSTORE_TESTS_KAFKA_RIG_H
