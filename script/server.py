@@ -7,10 +7,12 @@ everything. A process that a killed script/server left behind is taken over, or 
 import argparse
 import fcntl
 import os
+import re
 import secrets
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -19,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # Where `integration` is found.
 
 BINARY = ROOT / "build/release/api/proctorwise"
-READY_SECONDS = 60
+READY_SECONDS = 60  # Without any progress.
+TELL_SECONDS = 5
 DRAIN_SECONDS = 30  # ProctorWise itself drains for at most 20.
 
 EPILOG = """\
@@ -143,21 +146,40 @@ class House:
             raise ProcessError(f"proctorwise admin {' '.join(words)} ended with {done.returncode}:\n{done.stdout.rstrip()}")
 
     def await_ready(self):
-        """Returns once the node says that it is ready to take commands and queries."""
-        from integration.cluster.process import ProcessError, wait_until
+        """Returns once the node says that it is ready to take commands and queries. A long ledger takes its time: while
+        anything moves it is waited for, and the way is told."""
+        from integration.cluster.process import ProcessError
 
-        def ready():
+        until, last, told = time.monotonic() + READY_SECONDS, None, time.monotonic()
+        while not self.is_ready():
             if self.proctorwise.pid() is None:
-                raise ProcessError("it ended")
-            try:
-                with urllib.request.urlopen(f"http://{self.admin}/readyz", timeout=5) as answer:
-                    return answer.status == 200
-            except (urllib.error.URLError, OSError):
-                return False
+                raise ProcessError(f"proctorwise: it ended\n{self.proctorwise.log_tail()}")
+            lag, now = self.lag(), time.monotonic()
+            if lag != last:
+                until, last = now + READY_SECONDS, lag
+            if now > until:
+                raise ProcessError(f"proctorwise: not ready within {READY_SECONDS} s\n{self.proctorwise.log_tail()}")
+            if lag and now - told >= TELL_SECONDS:
+                told = now
+                say(f"read models are {lag:,.0f} records behind the ledger")
+            time.sleep(0.1)
+
+    def is_ready(self):
+        return self.admin_get("/readyz") is not None
+
+    def lag(self):
+        """Records that the read model which is furthest behind does not show yet, or None where nobody answers."""
+        metrics = self.admin_get("/metrics")
+        lags = re.findall(r"^pw_projection_lag_records{.*} (\d+)$", metrics or "", re.MULTILINE)
+        return max(map(int, lags), default=0) if metrics else None
+
+    def admin_get(self, path):
+        """The body of a 200 answer, else None."""
         try:
-            wait_until("ready", ready, READY_SECONDS, every=0.1)
-        except ProcessError as error:
-            raise ProcessError(f"proctorwise: {error}\n{self.proctorwise.log_tail()}") from None
+            with urllib.request.urlopen(f"http://{self.admin}{path}", timeout=5) as answer:
+                return answer.read().decode()
+        except (urllib.error.URLError, OSError):
+            return None
 
     def greet(self):
         binary = BINARY.relative_to(ROOT)
