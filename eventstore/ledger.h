@@ -1,6 +1,6 @@
-/* eventstore/ledger.h: the port to the log. Two adapters stand behind it, eventstore/kafka.h and
- * eventstore/sim.h, and one conformance suite (eventstore/tests/conformance.c) says what both must
- * do.
+/* eventstore/ledger.h: the port to the log. Three adapters stand behind it, eventstore/kafka.h,
+ * eventstore/file.h and eventstore/sim.h, and one conformance suite (eventstore/tests/conformance.c)
+ * says what all must do.
  *
  * Contract  The log of a partition only grows. An append is asked for here and reported later by
  * next(): DELIVERED with the offset that the log claims (which may be wrong, negative or unknown:
