@@ -334,9 +334,12 @@ static enum pw_code open_parts(struct pw_file *file, const struct pw_file_config
     if (file->bell_fd < 0 || file->stop_fd < 0) {
         return pw_fail(err, PW_ERR_LEDGER_DOWN, "eventfd: %s", strerror(errno));
     }
-    file_marker_look(file);
     if (!config->reads_only) {
         code = file_writer_acquire(config, file->partition_count, &file->writer, err);
+    }
+    if (code == PW_OK) {
+        file->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        file_marker_look(file);
     }
     if (code == PW_OK && file->wake.wake != NULL) {
         file->has_watcher = pthread_create(&file->watcher, NULL, watch, file) == 0;
@@ -354,7 +357,7 @@ enum pw_code pw_file_open(const struct pw_file_config *config, struct pw_ledger_
     file->watch = -1;
     file->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     file->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    file->inotify_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    file->inotify_fd = -1;
     file_boot_id(file->boot_id);
     enum pw_code code = open_parts(file, config, err);
     if (code != PW_OK) {

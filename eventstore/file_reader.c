@@ -370,6 +370,9 @@ static bool reading_take(struct pw_file *file, uint32_t partition,
 {
     struct file_reading *reading = &file->readings[partition];
     bool is_due = file->now_ms - reading->looked_at_ms >= FILE_LOOK_MS;
+    if (reading->is_away && !is_due) {
+        return false;
+    }
     if (reading->fresh || !reading->is_open || is_due) {
         switch (limit_look(file, partition)) {
         case LOOK_GOOD: break;

@@ -17,7 +17,10 @@ void file_rig_open(struct file_rig *rig)
 {
     const char *base = getenv("TMPDIR");
 
-    snprintf(rig->dir, sizeof rig->dir, "%s/pw-file-XXXXXX", base != NULL ? base : "/tmp");
+    if (base == NULL) {
+        base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    }
+    snprintf(rig->dir, sizeof rig->dir, "%.200s/pw-file-XXXXXX", base);
     CHECK(mkdtemp(rig->dir) != NULL);
 }
 

@@ -1,6 +1,6 @@
 /* eventstore/tests/file_rig.h: what tests of the file adapter share: directories of their own, and the bytes of their files.
  *
- * Contract  Each directory is new, below $TMPDIR or /tmp, and removed with all that is in it. Errors end the test. */
+ * Contract  Each directory is new, below $TMPDIR (else where a sync costs nothing), and removed with all that is in it. Errors end the test. */
 #ifndef PW_EVENTSTORE_TESTS_FILE_RIG_H
 #define PW_EVENTSTORE_TESTS_FILE_RIG_H
 
