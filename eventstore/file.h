@@ -26,6 +26,8 @@ struct pw_file_io {
 
 struct pw_file_config {
     const char *dir;
+    bool
+        may_lack; /* Writes also where files are missing (a copy of one partition); appends to those fail. */
     bool reads_only; /* append and renew give LEDGER_DOWN. */
     const struct pw_file_io *
         io; /* NULL: the system's. Of a process' handles on one directory, that of the first one. */

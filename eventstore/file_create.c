@@ -38,7 +38,7 @@ enum pw_code file_partition_open(const char *dir, uint32_t partition, int flags,
         int error = errno;
         bool missing = error == ENOENT;
         enum pw_code code = pw_fail(err, missing ? PW_ERR_SETTING_WRONG : PW_ERR_LEDGER_DOWN,
-                                    "%.150s: %s", path, missing ? "is missing" : strerror(error));
+                                    "%.150s %s", path, missing ? "is missing" : strerror(error));
         errno = error;
         return code;
     }

@@ -153,6 +153,7 @@ struct file_writer {
     ino_t inode;
     const struct pw_file_io *io;
     int lock_fd;
+    bool may_lack;
     uint32_t partition_count;
     struct file_partition *partitions;
     uint8_t *places; /* As they stand in the marker. */

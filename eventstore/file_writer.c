@@ -199,6 +199,11 @@ static enum pw_code recover_all(struct file_writer *writer, struct pw_err *err)
     bool same_boot = marked && memcmp(boot_id, marker.boot_id, sizeof boot_id) == 0;
     for (uint32_t p = 0; p < writer->partition_count; p++) {
         uint64_t place = marked ? file_get64(writer->places + 8 * p) : 0;
+        file_path path;
+        file_path_of(path, writer->dir, p);
+        if (writer->may_lack && place == 0 && access(path, F_OK) != 0) {
+            continue;
+        }
         enum pw_code code =
             file_partition_recover(writer, p, place, same_boot ? place : UINT64_MAX, err);
         if (code != PW_OK) {
@@ -288,6 +293,7 @@ static struct file_writer *writer_new(const struct pw_file_config *config, uint3
     writer->inode = status->st_ino;
     writer->io = config->io != NULL ? config->io : &system_io;
     writer->lock_fd = -1;
+    writer->may_lack = config->may_lack;
     writer->partition_count = count;
     writer->partitions = not_null(calloc(count, sizeof *writer->partitions));
     writer->places = not_null(calloc(count, 8));
