@@ -1,8 +1,8 @@
-"""bench/commands.py: how many commands a second one node answers, each one confirmed on Kafka, beside the same load on a path that only
+"""bench/commands.py: how many commands a second one node answers, each one confirmed on Kafka (or, --ledger file, synced to files), beside the same load on a path that only
 speaks HTTP (`/v1/tenants/{tenant}` with a wrong method: route, headers, a problem). The ratio of the two is what should hold; absolute
 figures are for orientation.
 
-    /usr/bin/python3 bench/commands.py [--connections 64] [--seconds 10]
+    /usr/bin/python3 bench/commands.py [--connections 64] [--seconds 10] [--ledger file]
 
 A command here is `slot.change_capacity` with another capacity each time: token, JSON, decision, hash, append with acks=all,
 confirmation, answer. Load generator, Kafka and Galera run on the same machine.
@@ -54,9 +54,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--ledger", choices=("kafka", "file"), default="kafka")
     asked = parser.parse_args()
     directory = scratch("bench-commands")
-    stack = Stack(directory, "127.0.60")
+    stack = Stack(directory, "127.0.60", ledger=asked.ledger)
     try:
         stack.start()
         node = stack.start_node()
@@ -69,7 +70,7 @@ def main():
         before = cpu_seconds(node.process.pid())
         rate, refused, median, high = load(directory, node.api, "POST", f"{base}/slots/{slot}/change-capacity", token, asked)
         cpu = (cpu_seconds(node.process.pid()) - before) / (rate * asked.seconds) * 1e6
-        print(f"{asked.connections} connections, {asked.seconds} s")
+        print(f"{asked.connections} connections, {asked.seconds} s, ledger in {asked.ledger}")
         print(f"HTTP alone       {floor:9.0f}/s  median {floor_median:6.2f} ms  p99 {floor_high:6.2f} ms")
         print(f"commands         {rate:9.0f}/s  median {median:6.2f} ms  p99 {high:6.2f} ms  refused {refused}  CPU {cpu:.0f} us each")
         print(f"ratio            {rate / floor:9.2f}")
