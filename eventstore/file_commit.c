@@ -10,7 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUND_BYTES_MAX (16 * 1024 * 1024) /* But at least one append. */
+#define ROUND_BYTES_MAX    (16 * 1024 * 1024) /* But at least one append. */
+#define PENDING_BYTES_KEPT (1024 * 1024)      /* What a partition keeps for the next round. */
 
 static void die(const char *dir, uint32_t partition, const char *what)
 {
@@ -175,6 +176,11 @@ static void sync_all(struct file_writer *writer)
             at->end += at->pending_bytes;
             at->next = at->pending_next;
             at->pending_bytes = 0;
+            if (at->pending_room > PENDING_BYTES_KEPT) {
+                free(at->pending);
+                at->pending = NULL;
+                at->pending_room = 0;
+            }
             file_put64(writer->places + 8 * p, at->end);
         }
     }

@@ -26,7 +26,8 @@ enum pw_ledger_event_kind {
     PW_LEDGER_END,    /* partition, offset: the reader has given everything before this offset, the
                          high watermark. */
     PW_LEDGER_LOST,   /* partition, offset: the log has no such offset (shorter, or its start was
-                         deleted). Reading stopped. */
+                         deleted). Reading stopped. code LEDGER_DAMAGED: what should be there is
+                         damaged, as detail says. */
     PW_LEDGER_DOWN    /* All of the log is out of reach; told once until it is back. Reads go on by
                          themselves later. */
 };

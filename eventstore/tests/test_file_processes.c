@@ -200,7 +200,7 @@ static void a_reader_sees_what_is_synced(void)
     do { /* Until it stands in the file. */
         free(file_rig_load(&rig, 0, &after));
     } while (after == before);
-    reader.next(reader.self, 250, &event);
+    reader.next(reader.self, 0, &event);
     CHECK_EQ(event.kind, PW_LEDGER_NOTHING);
     CHECK_EQ(reader.read_from(reader.self, 0, 1, NULL), PW_OK);
     CHECK_EQ(next_of(&reader).kind, PW_LEDGER_END);
