@@ -1,13 +1,19 @@
 """A ledger in files: served without Kafka, killed under load; exported from Kafka, proved, and imported again."""
 
+import hashlib
 import shutil
+import struct
+import subprocess
 import unittest
+import uuid
+import zlib
 
+import msgpack
 from confluent_kafka import Producer
 
 from integration.cluster.process import wait_until
 from integration.fault_case import FaultCase, under_load
-from integration.harness import ROOT
+from integration.harness import BINARY, ENVIRONMENT, ROOT
 from integration.house_case import House
 from integration.reader import files
 from integration.reader.files import Damaged, read_ledger_in
@@ -233,6 +239,31 @@ class ExportTest(unittest.TestCase):
         self.run_verb("admin", "import", source, *target, "--yes")
         self.assertEqual((self.dir / "imported/0001.log").read_bytes(), whole)
 
+    def until_it_is_done(self, *words):
+        """Runs a verb, kills it with -9 in the middle, and again until it comes to its end. Returns how often it was killed."""
+        kills, patience = 0, 0.1
+        while True:
+            process = subprocess.Popen([BINARY, *words, f"--config={self.dir / 'proctorwise.conf'}"], env=ENVIRONMENT, cwd=self.dir,
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            try:
+                said = process.communicate(timeout=patience)
+                self.assertEqual(process.returncode, GOOD, said)
+                return kills
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                kills, patience = kills + 1, patience * 1.3
+
+    def test_killed_in_the_middle(self):
+        source, topic = self.dir / "long", "--ledger.topic=killed"
+        heads = write_long_ledger(source, partitions=2, records=100_000)
+        kills = self.until_it_is_done("admin", "import", f"--from={source}", topic, "--yes")
+        self.assertEqual(self.without_offsets(self.heads(topic)), heads)
+        exports = self.until_it_is_done("audit", "export", f"--to={self.dir / 'from-killed'}", topic)
+        self.assertEqual(self.heads(f"--in={self.dir / 'from-killed'}"), self.heads(topic))
+        print(f"\n  import was killed {kills} times, export {exports} times", flush=True)
+        self.assertGreater(min(kills, exports), 0)
+
     def test_a_damaged_export_is_named_and_not_imported(self):
         self.export("damaged")
         path = self.dir / "damaged/0001.log"
@@ -245,6 +276,25 @@ class ExportTest(unittest.TestCase):
         with self.assertRaises(Damaged):
             list(read_ledger_in(self.dir / "damaged"))
         self.run_verb("audit", "verify", "--ledger.topic=never", code=USAGE)  # There is no such topic.
+
+
+def write_long_ledger(directory, partitions, records):
+    """A file ledger of leader records, written from the two pages. Returns {partition: (height, hash)} of its heads."""
+    directory.mkdir()
+    ledger, incarnation, heads = uuid.uuid4().bytes, uuid.uuid4().bytes, {}
+    for partition in range(partitions):
+        header = b"PWLFILE\n" + struct.pack(">III8x", 1, partition, partitions)
+        file, head = bytearray(header + struct.pack(">I", zlib.crc32(header))), bytes(32)
+        for height in range(records):
+            body = msgpack.packb([0, 0, 0, ledger, partition, partitions, 3_600_000_000] if height == 0 else
+                                 [1, height, 0, "a-node", incarnation])
+            value = b"PWL\x01" + head + body
+            head = hashlib.sha256(value[:36] + hashlib.sha256(body).digest()).digest()
+            frame = b"PWFR\x01" + struct.pack(">3xqqQII", height, 1, len(file), len(value), zlib.crc32(value))
+            file += frame + struct.pack(">I", zlib.crc32(len(file).to_bytes(8, "big") + frame)) + value
+        (directory / f"{partition:04}.log").write_bytes(file)
+        heads[partition] = (records - 1, head.hex())
+    return heads
 
 
 def work():
