@@ -1,4 +1,4 @@
-/* api/admin.c: the operator's verbs that speak to Kafka, Galera or nobody. */
+/* api/admin.c: the operator's verbs that speak to the ledger, Galera or nobody. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,11 +20,6 @@
 
 static int create_ledger(const struct pw_config *config, bool as_json)
 {
-    struct pw_kafka_config kafka = {
-        .topic = pw_config_text(config, PW_CONFIG_LEDGER_TOPIC),
-        .settings = config->kafka,
-        .setting_count = config->kafka_count,
-    };
     struct pw_ledger_plan plan = {
         .partition_count = pw_config_count(config, PW_CONFIG_LEDGER_PARTITIONS),
         .replication_factor = pw_config_count(config, PW_CONFIG_LEDGER_REPLICATION_FACTOR),
@@ -38,7 +33,7 @@ static int create_ledger(const struct pw_config *config, bool as_json)
     char text[PW_ID_TEXT_BYTES + 1];
     randombytes_buf(random, sizeof random);
     plan.ledger_id = pw_id_v7(pw_http_wall_us(), random);
-    enum pw_code code = pw_kafka_create(&kafka, &plan, &created, &ledger_id, &err);
+    enum pw_code code = pw_node_create_ledger(config, &plan, &created, &ledger_id, &err);
     if (code != PW_OK) {
         return pw_verb_fail(code, err.detail);
     }

@@ -13,12 +13,11 @@
 #define PROGRESS_EVERY 65536
 #define SILENCE_MS     30000 /* A broker that says nothing for so long counts as lost. */
 
-enum pw_code pw_audit_open(struct pw_audit *audit, const struct pw_config *config,
+enum pw_code pw_audit_open(struct pw_audit *audit, const struct pw_config *config, const char *dir,
                            struct pw_err *err)
 {
     *audit = (struct pw_audit){.shows_progress = isatty(STDERR_FILENO) != 0};
-    enum pw_code code =
-        pw_node_open_ledger(config, true, (struct pw_ledger_wake){0}, &audit->ledger, err);
+    enum pw_code code = pw_node_open_to_read(config, dir, &audit->ledger, err);
     if (code != PW_OK) {
         return code;
     }
@@ -102,6 +101,18 @@ static void take_record(struct pw_audit *audit, const struct pw_ledger_event *ev
     }
 }
 
+/* The log lacks what it should have: its beginning, or, of a file, what is damaged. */
+static void take_lost(struct pw_audit *audit, const struct pw_ledger_event *event)
+{
+    struct pw_chain *chain = &audit->folds[event->partition].chain;
+    bool is_damaged = event->code == PW_ERR_LEDGER_DAMAGED;
+    if (chain->accepted_count > 0 || is_damaged) {
+        pw_fail(&chain->stopped, PW_ERR_LEDGER_DAMAGED, "%s: partition %u, offset %lld: %s",
+                is_damaged ? "damaged-file" : "lost", event->partition, (long long)event->offset,
+                event->detail != NULL ? event->detail : "the log has no such offset");
+    }
+}
+
 static void take_end(struct pw_audit *audit, uint32_t partition)
 {
     struct pw_chain *chain = &audit->folds[partition].chain;
@@ -136,7 +147,10 @@ enum pw_code pw_audit_read(struct pw_audit *audit, uint32_t first, uint32_t last
         }
         if (event.kind == PW_LEDGER_RECORD) {
             take_record(audit, &event, reader);
-        } else if (event.kind == PW_LEDGER_END || event.kind == PW_LEDGER_LOST) {
+        } else if (event.kind == PW_LEDGER_LOST) {
+            take_lost(audit, &event);
+            take_end(audit, event.partition);
+        } else if (event.kind == PW_LEDGER_END) {
             take_end(audit, event.partition);
         }
         left -= audit->is_read[event.partition] ? 1 : 0;

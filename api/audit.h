@@ -1,4 +1,4 @@
-/* api/audit.h: reading a whole ledger, for the audit verbs: Kafka only, never Galera.
+/* api/audit.h: reading a whole ledger, for the audit verbs: the ledger only, never Galera.
  *
  * Contract  Partitions are read from offset 0 to the high watermark and folded. `record` is told of
  *           every accepted record, after the fold took it; `event` of its events, as
@@ -26,13 +26,14 @@ struct pw_audit {
     bool shows_progress;
 };
 
-/* LEDGER_DOWN where Kafka does not answer. */
-enum pw_code pw_audit_open(struct pw_audit *audit, const struct pw_config *config,
+/* The ledger of the settings, or, where dir is not NULL, the file ledger there: an export, a backup. LEDGER_DOWN where it cannot
+ * be reached. */
+enum pw_code pw_audit_open(struct pw_audit *audit, const struct pw_config *config, const char *dir,
                            struct pw_err *err);
 void pw_audit_close(struct pw_audit *audit);
 
 /* Reads the partitions from first to last, all at once. A partition that stops (its fold says why)
- * does not end the others. LEDGER_DOWN when Kafka is lost meanwhile. */
+ * does not end the others. LEDGER_DOWN when the ledger is lost meanwhile. */
 enum pw_code pw_audit_read(struct pw_audit *audit, uint32_t first, uint32_t last,
                            const struct pw_audit_reader *reader, struct pw_err *err);
 

@@ -1,5 +1,4 @@
 /* api/audit_replay.c: `audit replay`: the events of the ledger, in its order. */
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -222,34 +221,18 @@ static int read_all(struct replay *replay, uint32_t first, uint32_t last)
     return fflush(stdout) == 0 ? result : PW_EXIT_WRONG;
 }
 
-static bool take_number(const struct pw_verb_text *text, int64_t max, int64_t *ret_number)
-{
-    char *end = NULL;
-    if (text->text == NULL) {
-        return true;
-    }
-    errno = 0;
-    long long number = strtoll(text->text, &end, 10);
-    if (errno != 0 || end == text->text || *end != '\0' || number < 0 || number > max) {
-        fprintf(stderr, "proctorwise: %s is not a number that fits here\n", text->text);
-        return false;
-    }
-    *ret_number = number;
-    return true;
-}
-
-static int replay_ledger(const struct pw_config *config, struct replay *replay,
+static int replay_ledger(const struct pw_config *config, struct replay *replay, const char *dir,
                          const struct pw_verb_text *partition)
 {
     struct pw_err err = {0};
     int64_t only = -1;
-    enum pw_code code = pw_audit_open(&replay->audit, config, &err);
+    enum pw_code code = pw_audit_open(&replay->audit, config, dir, &err);
     if (code != PW_OK) {
         return pw_verb_fail(code, err.detail);
     }
     uint32_t count = replay->audit.ledger.partition_count;
     int result = PW_EXIT_USAGE;
-    if (take_number(partition, count - 1, &only)) {
+    if (pw_verb_number(partition, count - 1, &only)) {
         result = only >= 0 ? read_all(replay, (uint32_t)only, (uint32_t)only)
                            : read_all(replay, 0, count - 1);
     }
@@ -265,24 +248,26 @@ int pw_verb_audit_replay(int argc, char **argv)
     struct pw_verb_text partition = {0};
     struct pw_verb_text from = {0};
     struct pw_verb_text to = {0};
+    struct pw_verb_text in = {0};
     struct pw_flag flags[] = {
         PW_FLAG_TEXT("tenant", tenant),
         PW_FLAG_TEXT("partition", partition),
         PW_FLAG_TEXT("from", from),
         PW_FLAG_TEXT("to", to),
+        PW_FLAG_TEXT("in", in),
         PW_FLAG_SWITCH("json", replay.as_json),
         PW_FLAG_SWITCH("answers", replay.shows_answers),
     };
     int result = pw_verb_load(&config, argc, argv, flags, PW_COUNT(flags));
     if (result == PW_EXIT_GOOD) {
         replay.has_tenant = tenant.text != NULL;
-        bool good =
-            take_number(&from, INT64_MAX, &replay.from) && take_number(&to, INT64_MAX, &replay.to);
+        bool good = pw_verb_number(&from, INT64_MAX, &replay.from) &&
+                    pw_verb_number(&to, INT64_MAX, &replay.to);
         if (replay.has_tenant && !pw_id_parse(pw_str_of(tenant.text), &replay.tenant_id)) {
             fputs("proctorwise: --tenant must be a UUID\n", stderr);
             good = false;
         }
-        result = good ? replay_ledger(&config, &replay, &partition) : PW_EXIT_USAGE;
+        result = good ? replay_ledger(&config, &replay, in.text, &partition) : PW_EXIT_USAGE;
     }
     pw_config_close(&config);
     return result;

@@ -26,6 +26,8 @@ struct verification {
     struct pw_audit_findings *findings; /* The same. */
     struct kept_head *expected;
     size_t expected_count;
+    uint32_t first; /* Partitions that are read, */
+    uint32_t last;  /* this one included. */
 };
 
 static void on_record(void *self, const struct pw_fold *fold, const struct pw_record *record)
@@ -133,16 +135,24 @@ static uint64_t finding_count(const struct pw_audit_findings *findings)
     return findings->early_count + findings->late_count + findings->repeat_count;
 }
 
+/* Heads of partitions that are not read are neither there nor missing. */
+static bool is_missing(const struct verification *verification, const struct kept_head *head)
+{
+    bool is_read = head->partition >= verification->first && head->partition <= verification->last;
+    bool is_there = head->partition < verification->audit.ledger.partition_count;
+    return !head->found && (is_read || !is_there);
+}
+
 static bool is_good(const struct verification *verification)
 {
-    for (uint32_t p = 0; p < verification->audit.ledger.partition_count; p++) {
+    for (uint32_t p = verification->first; p <= verification->last; p++) {
         if (verification->audit.folds[p].chain.stopped.code != PW_OK ||
             finding_count(&verification->findings[p]) > 0) {
             return false;
         }
     }
     for (size_t i = 0; i < verification->expected_count; i++) {
-        if (!verification->expected[i].found) {
+        if (is_missing(verification, &verification->expected[i])) {
             return false;
         }
     }
@@ -170,11 +180,10 @@ static void print_text(const struct verification *verification)
 {
     char id[PW_ID_TEXT_BYTES + 1];
     char hash[65];
-    uint32_t count = verification->audit.ledger.partition_count;
-    for (uint32_t p = 0; p < count; p++) {
+    for (uint32_t p = verification->first; p <= verification->last; p++) {
         print_partition(verification, p);
     }
-    for (uint32_t p = 0; p < count; p++) {
+    for (uint32_t p = verification->first; p <= verification->last; p++) {
         const struct pw_chain *chain = &verification->audit.folds[p].chain;
         if (chain->accepted_count > 0) {
             pw_id_format(&chain->ledger_id, id);
@@ -185,7 +194,7 @@ static void print_text(const struct verification *verification)
     }
     for (size_t i = 0; i < verification->expected_count; i++) {
         const struct kept_head *head = &verification->expected[i];
-        if (!head->found) {
+        if (is_missing(verification, head)) {
             printf("MISSING partition %u, offset %lld: the ledger does not contain the kept head\n",
                    head->partition, (long long)head->offset);
         }
@@ -216,7 +225,7 @@ static void print_json(const struct verification *verification)
     json_t *partitions = json_array();
     json_t *missing = json_array();
     json_t *ledger_id = json_null();
-    for (uint32_t p = 0; p < verification->audit.ledger.partition_count; p++) {
+    for (uint32_t p = verification->first; p <= verification->last; p++) {
         const struct pw_chain *chain = &verification->audit.folds[p].chain;
         json_array_append_new(partitions, partition_json(verification, p));
         if (json_is_null(ledger_id) && chain->accepted_count > 0) {
@@ -227,7 +236,7 @@ static void print_json(const struct verification *verification)
     }
     for (size_t i = 0; i < verification->expected_count; i++) {
         const struct kept_head *head = &verification->expected[i];
-        if (!head->found) {
+        if (is_missing(verification, head)) {
             json_array_append_new(missing,
                                   json_pack("{s:i, s:I}", "partition", (int)head->partition,
                                             "offset", (json_int_t)head->offset));
@@ -240,13 +249,9 @@ static void print_json(const struct verification *verification)
     json_decref(report);
 }
 
-static int verify(const struct pw_config *config, struct verification *verification, bool as_json)
+static int read_and_report(struct verification *verification, bool as_json)
 {
     struct pw_err err = {0};
-    enum pw_code code = pw_audit_open(&verification->audit, config, &err);
-    if (code != PW_OK) {
-        return pw_verb_fail(code, err.detail);
-    }
     uint32_t count = verification->audit.ledger.partition_count;
     verification->ids = pw_memory_new(count, sizeof *verification->ids);
     verification->findings = pw_memory_new(count, sizeof *verification->findings);
@@ -254,7 +259,8 @@ static int verify(const struct pw_config *config, struct verification *verificat
         verification->ids[p] = pw_audit_ids_new();
     }
     struct pw_audit_reader reader = {.self = verification, .record = on_record};
-    code = pw_audit_read(&verification->audit, 0, count - 1, &reader, &err);
+    enum pw_code code =
+        pw_audit_read(&verification->audit, verification->first, verification->last, &reader, &err);
     int result = is_good(verification) ? PW_EXIT_GOOD : PW_EXIT_WRONG;
     if (code != PW_OK) {
         result = pw_verb_fail(code, err.detail);
@@ -271,18 +277,43 @@ static int verify(const struct pw_config *config, struct verification *verificat
     return result;
 }
 
+static int verify(const struct pw_config *config, struct verification *verification,
+                  const char *dir, const struct pw_verb_text *partition, bool as_json)
+{
+    struct pw_err err = {0};
+    int64_t only = -1;
+    enum pw_code code = pw_audit_open(&verification->audit, config, dir, &err);
+    if (code != PW_OK) {
+        return pw_verb_fail(code, err.detail);
+    }
+    uint32_t count = verification->audit.ledger.partition_count;
+    if (!pw_verb_number(partition, count - 1, &only)) {
+        return PW_EXIT_USAGE;
+    }
+    verification->first = only >= 0 ? (uint32_t)only : 0;
+    verification->last = only >= 0 ? (uint32_t)only : count - 1;
+    return read_and_report(verification, as_json);
+}
+
 int pw_verb_audit_verify(int argc, char **argv)
 {
     struct pw_config config;
     struct verification verification = {.expected_count = 0};
     struct pw_verb_text expect = {0};
+    struct pw_verb_text in = {0};
+    struct pw_verb_text partition = {0};
     struct pw_err err = {0};
     bool as_json = false;
-    struct pw_flag flags[] = {PW_FLAG_TEXT("expect", expect), PW_FLAG_SWITCH("json", as_json)};
+    struct pw_flag flags[] = {
+        PW_FLAG_TEXT("expect", expect),
+        PW_FLAG_TEXT("in", in),
+        PW_FLAG_TEXT("partition", partition),
+        PW_FLAG_SWITCH("json", as_json),
+    };
     int result = pw_verb_load(&config, argc, argv, flags, PW_COUNT(flags));
     if (result == PW_EXIT_GOOD) {
         enum pw_code code = load_expected(&verification, expect.text, &err);
-        result = code == PW_OK ? verify(&config, &verification, as_json)
+        result = code == PW_OK ? verify(&config, &verification, in.text, &partition, as_json)
                                : pw_verb_fail(code, err.detail);
         if (code == PW_OK) {
             pw_audit_close(&verification.audit);

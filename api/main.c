@@ -15,7 +15,7 @@ static const struct {
     {"serve", pw_verb_serve, true, "Run a node: commands, projections and queries.",
      "  --check                try settings, ledger and read models, then end\n"},
     {"admin ledger create", pw_verb_admin_ledger_create, true,
-     "Create the ledger's topic and its genesis records. Safe to repeat.",
+     "Create the ledger (a Kafka topic, or files) and its genesis records. Safe to repeat.",
      "  --json                 print the ledger's id as JSON\n"},
     {"admin migrate", pw_verb_admin_migrate, true,
      "Create or bring up to date the tables of the read models. Safe to repeat.", ""},
@@ -43,9 +43,17 @@ static const struct {
      "  --sub ID               the person\n"
      "  --role ROLE            student, teacher, ...; may be repeated\n"
      "  --ttl SECONDS          how long it is good for [3600]\n"},
+    {"admin import", pw_verb_admin_import, true,
+     "Write an export into a new, empty ledger: same hashes, same heights. Goes on where it "
+     "stopped.",
+     "  --from DIR             the export\n"
+     "  --yes                  do not ask\n"},
     {"audit verify", pw_verb_audit_verify, true,
      "Read the whole ledger, prove its chain, fold it, and print the heads.",
      "  --expect FILE          heads that an earlier run printed must still be there\n"
+     "  --partition N          only this partition\n"
+     "  --in DIR               of this export (docs/file-ledger.md), not of the ledger in the "
+     "settings\n"
      "  --json                 print one JSON object\n"},
     {"audit replay", pw_verb_audit_replay, true, "Print the events of the ledger in its order.",
      "  --tenant ID            only this tenant's\n"
@@ -53,7 +61,13 @@ static const struct {
      "  --from OFFSET          only from this offset on\n"
      "  --to OFFSET            only up to this offset\n"
      "  --answers              also what was refused, and what changed nothing\n"
+     "  --in DIR               of this export, not of the ledger in the settings\n"
      "  --json                 one JSON object a line\n"},
+    {"audit export", pw_verb_audit_export, true,
+     "Copy the ledger into files, record by record at its own offset. Goes on where it stopped.",
+     "  --to DIR               where to; made where there is none\n"
+     "  --partition N          only this partition\n"
+     "  --in DIR               of this export, not of the ledger in the settings\n"},
     {"config", pw_verb_config, true,
      "Print the settings that are in force, and where they are from.",
      "  --json                 print one JSON object\n"},

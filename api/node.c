@@ -12,8 +12,6 @@
 #include "api/peers.h"
 #include "commands/memory.h"
 
-#define OPEN_TIMEOUT_MS 5000
-
 struct pw_node {
     const struct pw_config *config;
     struct pw_service service;
@@ -46,19 +44,6 @@ void pw_service_status(struct pw_service *service, uint32_t partition,
 {
     struct pw_engine *engine = service->engines[partition % service->engine_count];
     pw_engine_status(engine, partition / service->engine_count, ret_status);
-}
-
-enum pw_code pw_node_open_ledger(const struct pw_config *config, bool reads_only,
-                                 struct pw_ledger_wake wake, struct pw_ledger *ret_ledger,
-                                 struct pw_err *err)
-{
-    struct pw_kafka_config kafka = {
-        .topic = pw_config_text(config, PW_CONFIG_LEDGER_TOPIC),
-        .settings = config->kafka,
-        .setting_count = config->kafka_count,
-        .reads_only = reads_only,
-    };
-    return pw_kafka_open(&kafka, wake, OPEN_TIMEOUT_MS, ret_ledger, err);
 }
 
 struct pw_galera_options pw_node_galera(const struct pw_config *config)

@@ -15,6 +15,7 @@
 
 #include "api/config.h"
 #include "api/service.h"
+#include "eventstore/genesis.h"
 
 #define PW_DRAIN_SECONDS 20
 
@@ -29,11 +30,19 @@ const struct pw_service *pw_node_service(const struct pw_node *node);
 /* `serve --check`: settings, files, the ledger's settings, and whether the read models answer. */
 enum pw_code pw_node_check(const struct pw_config *config, struct pw_err *err);
 
-/* What opens a ledger and the cluster by the settings. */
+/* What opens the cluster by the settings. */
+struct pw_galera_options pw_node_galera(const struct pw_config *config);
+
+/* --- api/ledgers.c: a ledger by the settings, on whichever adapter they name --- */
 enum pw_code pw_node_open_ledger(const struct pw_config *config, bool reads_only,
                                  struct pw_ledger_wake wake, struct pw_ledger *ret_ledger,
                                  struct pw_err *err);
-struct pw_galera_options pw_node_galera(const struct pw_config *config);
+/* The same for reading; where dir is not NULL, the file ledger there. */
+enum pw_code pw_node_open_to_read(const struct pw_config *config, const char *dir,
+                                  struct pw_ledger *ret_ledger, struct pw_err *err);
+enum pw_code pw_node_create_ledger(const struct pw_config *config,
+                                   const struct pw_ledger_plan *plan, bool *ret_created,
+                                   struct pw_id *ret_ledger_id, struct pw_err *err);
 
 /* --- api/engines.c: threads that step engines --- */
 struct pw_engine_threads;

@@ -1,7 +1,9 @@
 /* api/verb_common.c: what verbs share. */
+#include <errno.h>
 #include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "api/verbs.h"
 
@@ -35,6 +37,22 @@ bool pw_verb_needs(const struct pw_verb_text *text, const char *name)
         fprintf(stderr, "proctorwise: --%s is needed; see --help\n", name);
     }
     return text->text != NULL;
+}
+
+bool pw_verb_number(const struct pw_verb_text *text, int64_t max, int64_t *ret_number)
+{
+    char *end = NULL;
+    if (text->text == NULL) {
+        return true;
+    }
+    errno = 0;
+    long long number = strtoll(text->text, &end, 10);
+    if (errno != 0 || end == text->text || *end != '\0' || number < 0 || number > max) {
+        fprintf(stderr, "proctorwise: %s is not a number that fits here\n", text->text);
+        return false;
+    }
+    *ret_number = number;
+    return true;
 }
 
 enum pw_code pw_key_read(const char *path, uint8_t ret_secret_key[64], struct pw_hash *ret_public,

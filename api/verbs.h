@@ -18,8 +18,10 @@ int pw_verb_admin_tenant_create(int argc, char **argv);
 int pw_verb_admin_trust_issuer(int argc, char **argv);
 int pw_verb_admin_keygen(int argc, char **argv);
 int pw_verb_admin_token(int argc, char **argv);
+int pw_verb_admin_import(int argc, char **argv);
 int pw_verb_audit_verify(int argc, char **argv);
 int pw_verb_audit_replay(int argc, char **argv);
+int pw_verb_audit_export(int argc, char **argv);
 int pw_verb_config(int argc, char **argv);
 int pw_verb_version(int argc, char **argv);
 
@@ -48,6 +50,9 @@ struct pw_verb_text {
 
 /* True where the flag was given; else tells that it is needed. */
 bool pw_verb_needs(const struct pw_verb_text *text, const char *name);
+
+/* A flag's number from 0 to max; untouched where the flag was not given. Tells where it is none, and gives false. */
+bool pw_verb_number(const struct pw_verb_text *text, int64_t max, int64_t *ret_number);
 
 /* A key file is a JSON Web Key (RFC 8037) with `d`. libsodium's 64-byte secret key and its public
  * key. */

@@ -8,8 +8,7 @@
 #ifndef PW_EVENTSTORE_KAFKA_H
 #define PW_EVENTSTORE_KAFKA_H
 
-#include "eventstore/ledger.h"
-#include "eventstore/record.h"
+#include "eventstore/genesis.h"
 
 struct pw_kafka_setting {
     const char *name; /* librdkafka's name: `bootstrap.servers`, `sasl.username`, ... */
@@ -37,12 +36,6 @@ enum pw_code pw_kafka_open(const struct pw_kafka_config *config, struct pw_ledge
  * 0 of every partition that has none. Safe to repeat, and after a kill at any moment: partitions
  * without a genesis get the ledger id of those that have one. replication_factor 3 brings
  * min.insync.replicas=2. *ret_created is false when everything was there. */
-struct pw_ledger_plan {
-    uint32_t partition_count;
-    uint32_t replication_factor;
-    int64_t horizon_us;
-    struct pw_id ledger_id; /* For a new ledger. */
-};
 enum pw_code pw_kafka_create(const struct pw_kafka_config *config,
                              const struct pw_ledger_plan *plan, bool *ret_created,
                              struct pw_id *ret_ledger_id, struct pw_err *err);

@@ -1,6 +1,6 @@
-/* eventstore/ledger.h: the port to the log. Two adapters stand behind it, eventstore/kafka.h and
- * eventstore/sim.h, and one conformance suite (eventstore/tests/conformance.c) says what both must
- * do.
+/* eventstore/ledger.h: the port to the log. Three adapters stand behind it, eventstore/kafka.h,
+ * eventstore/file.h and eventstore/sim.h, and one conformance suite (eventstore/tests/conformance.c)
+ * says what all must do.
  *
  * Contract  The log of a partition only grows. An append is asked for here and reported later by
  *           next(): DELIVERED with the offset that the log claims (which may be wrong, negative or
@@ -29,7 +29,8 @@ enum pw_ledger_event_kind {
     PW_LEDGER_END,    /* partition, offset: the reader has given everything before this offset, the
                          high watermark. */
     PW_LEDGER_LOST,   /* partition, offset: the log has no such offset (shorter, or its start was
-                         deleted). Reading stopped. */
+                         deleted). Reading stopped. code LEDGER_DAMAGED: what should be there is
+                         damaged, as detail says. */
     PW_LEDGER_DOWN    /* All of the log is out of reach; told once until it is back. Reads go on by
                          themselves later. */
 };

@@ -43,18 +43,21 @@ def under_load(test):
 
 class FaultCase(unittest.TestCase):
     kafka_nodes = galera_nodes = 1
+    ledger = "kafka"
 
     @classmethod
     def setUpClass(cls):
         began = time.monotonic()
-        cls.stack = Stack(scratch(cls.__name__), random_address().rpartition(".")[0], cls.kafka_nodes, cls.galera_nodes)
+        cls.stack = Stack(scratch(cls.__name__), random_address().rpartition(".")[0], cls.kafka_nodes, cls.galera_nodes,
+                          ledger=cls.ledger)
         cls.addClassCleanup(cls.stack.remove)
         cls.addClassCleanup(cls.stack.stop)
         cls.stack.start()
         cls.node = cls.stack.start_node()
         cls.world = World(cls.node)
         cls.loads = []
-        print(f"\n{cls.__name__}: {cls.kafka_nodes} broker(s), {cls.galera_nodes} Galera node(s) and a world of "
+        brokers = cls.kafka_nodes if cls.ledger == "kafka" else "no"
+        print(f"\n{cls.__name__}: {brokers} broker(s), {cls.galera_nodes} Galera node(s) and a world of "
               f"{len(cls.world.tenants)} tenants after {time.monotonic() - began:.1f} s", flush=True)
 
     def round(self, test, number, seed):
@@ -76,7 +79,8 @@ class FaultCase(unittest.TestCase):
 
     def mend(self):
         """What a test that failed left dead or hanging is brought back for the next one."""
-        self.stack.kafka.start()
+        if self.ledger == "kafka":
+            self.stack.kafka.start()
         self.stack.galera.start()
         self.node.process.end(patience_seconds=0)
         self.node.start()

@@ -34,6 +34,8 @@ from integration.cluster.cluster import write_whole
 from integration.cluster.galera import Galera
 from integration.cluster.kafka import Kafka
 from integration.cluster.process import Process, ProcessError, wait_until
+from integration.reader.files import read_ledger_in
+from integration.reader.topic import read_ledger
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRATCH = ROOT / ".run/test"
@@ -339,19 +341,21 @@ class Stack:
     """Everything that a test needs, below one directory.
 
     settings   What every node's configuration says; a test may add to it before a node is made.
+    ledger     "kafka", or "file": then no Kafka runs, and the ledger lies in `ledger_dir`.
     """
 
-    def __init__(self, directory, network, kafka_nodes=1, galera_nodes=1, partitions=4, settings=None):
+    def __init__(self, directory, network, kafka_nodes=1, galera_nodes=1, partitions=4, settings=None, ledger="kafka"):
         self.dir, self.network, self.nodes = Path(directory), network, []
         self.kafka = Kafka(self.dir / "kafka", kafka_nodes, f"{network}.1", KAFKA_PORT)
         self.galera = Galera(self.dir / "galera", galera_nodes, f"{network}.1", GALERA_PORT)
         self.cluster_key = secrets.token_urlsafe(32)
         self.topic, self.partitions = "proctorwise.ledger", partitions
+        self.ledger, self.ledger_dir = ledger, self.dir / "ledger"
         secret, key = self.dir / "ledger.secret", self.dir / "cluster.key"
         self.settings = {
             "ledger.topic": self.topic, "ledger.partitions": partitions, "ledger.replication_factor": kafka_nodes,
             "ledger.secret_file": secret, "cluster.key_file": key,
-            "kafka.bootstrap.servers": self.kafka.endpoints(),
+            "kafka.bootstrap.servers": self.kafka.endpoints(), "ledger.kind": ledger, "ledger.dir": self.ledger_dir,
             "galera.nodes": self.galera.endpoints(), "galera.password_file": self.galera.password_file,
         } | (settings or {})
         write_whole(secret, secrets.token_urlsafe(48), mode=0o600)
@@ -373,7 +377,8 @@ class Stack:
         if not os.access(BINARY, os.X_OK):
             raise ProcessError(f"{BINARY} is not built yet")
         with concurrent.futures.ThreadPoolExecutor(2) as both:
-            for started in [both.submit(self.kafka.start), both.submit(self.galera.start)]:
+            servers = [self.galera] + ([self.kafka] if self.ledger == "kafka" else [])
+            for started in [both.submit(server.start) for server in servers]:
                 started.result()
         self.admin("ledger", "create")
         self.admin("migrate")
@@ -412,6 +417,10 @@ class Stack:
         if check and ran.returncode != 0:
             raise ProcessError(f"proctorwise {' '.join(words)} ended with {ran.returncode}:\n{ran.stdout}{ran.stderr}")
         return ran
+
+    def read_ledger(self):
+        """What the independent reader makes of each record: see reader/topic.py."""
+        return read_ledger_in(self.ledger_dir) if self.ledger == "file" else read_ledger(self.kafka.endpoints(), self.topic)
 
     def admin(self, *words, check=True):
         return self.run("admin", *words, check=check)

@@ -18,7 +18,6 @@ import warnings
 from integration.cluster.cluster import random_address
 from integration.harness import ROOT, Client, Stack, scratch
 from integration.reader.decisions import decisions_as_dicts, stop_text
-from integration.reader.topic import read_ledger
 
 POSITION = re.compile(r"\d{1,10}:\d{1,19}:[0-9a-f]{8}")
 TRACE_ID = re.compile(r"[0-9a-f]{32}")
@@ -68,7 +67,7 @@ class Ledger(typing.NamedTuple):
 
 def read_whole_ledger(stack):
     positions, decisions, heads, reports = {}, [], {}, {}
-    for reader, offset, _ in read_ledger(stack.kafka.endpoints(), stack.topic):
+    for reader, offset, _ in stack.read_ledger():
         if offset is None:
             if reader.stop is not None:
                 raise AssertionError(stop_text(reader))

@@ -16,7 +16,6 @@ import uuid
 from integration.reader.bookings import check_bookings
 from integration.reader.decisions import decisions_as_dicts, stop_text
 from integration.reader.ledger import COMMIT, LEADER, uuid_text
-from integration.reader.topic import read_ledger
 
 CATCH_UP_SECONDS = 60
 DRAFT = ("title", "duration_minutes", "lead_time_minutes", "buffer_minutes")
@@ -30,7 +29,7 @@ class Proof:
         self.decided = []  # All decisions, each partition's in the order of the log, as integration/reader/decisions.py has them.
         self.commits, self.heads, kept = [], {}, []
         self.leaders = set()  # (partition, height, node id, incarnation) of each leader record
-        for reader, offset, _ in read_ledger(stack.kafka.endpoints(), stack.topic):
+        for reader, offset, _ in stack.read_ledger():
             if offset is None:
                 self._end(reader)
                 kept.append(f"head {uuid_text(reader.ledger.ledger_id)} {reader.partition} {reader.head.offset} "

@@ -1,4 +1,5 @@
-"""script/server: installs, builds, starts Kafka, Galera and ProctorWise on this machine; Ctrl-C stops all three.
+"""script/server: installs, builds, starts Kafka, Galera and ProctorWise on this machine; Ctrl-C stops all three. With --ledger=file
+the ledger lies in files, and neither Kafka nor its Java is started.
 
 State is kept under .run/ between starts: servers' data, secrets, configuration and logs. It starts again after kill -9 of
 everything. A process that a killed script/server left behind is taken over, or ended, only when it is proven to be its own.
@@ -27,7 +28,8 @@ DRAIN_SECONDS = 30  # ProctorWise itself drains for at most 20.
 
 EPILOG = """\
 What stands after `--` goes to `proctorwise serve` as it is, such as `script/server -- --commands.threads=2`. Environment
-variables PW_... are ProctorWise's own settings. Read models of another --galera size are filled anew from the ledger."""
+variables PW_... are ProctorWise's own settings. Read models of another --galera size are filled anew from the ledger; a
+ledger of another --ledger is another one."""
 
 
 def main():
@@ -91,9 +93,11 @@ class House:
 
         self.dir, self.arguments = asked.dir, asked.serve
         self.http, self.admin = asked.http, asked.admin
+        self.ledger = asked.ledger
         self.kafka = Kafka(self.dir / "kafka", 1, *asked.kafka)
-        self.galera = Galera(self.dir / f"galera-{asked.galera}", asked.galera, *asked.galera_at)
-        self.galera_unused = self.dir / f"galera-{4 - asked.galera}"  # 3 for 1, 1 for 3.
+        # Read models belong to one ledger, so each kind of it has a Galera of its own.
+        mine = f"galera-{asked.galera}" if asked.ledger == "kafka" else f"galera-file-{asked.galera}"
+        self.galera = Galera(self.dir / mine, asked.galera, *asked.galera_at)
         self.configuration = self.dir / "proctorwise.conf"
         self.proctorwise = Process(self.dir / "proctorwise.pid", self.configuration, self.dir / "proctorwise.log")
 
@@ -101,10 +105,14 @@ class House:
         from integration.cluster.galera import Galera
 
         self.proctorwise.end(DRAIN_SECONDS)
-        if (self.galera_unused / "cluster.json").exists():
-            Galera.at(self.galera_unused).stop()
-        say("starting Kafka")
-        self.kafka.start()
+        for kept in self.dir.glob("galera-*/cluster.json"):
+            if kept.parent != self.galera.dir:
+                Galera.at(kept.parent).stop()
+        if self.ledger == "kafka":
+            say("starting Kafka")
+            self.kafka.start()
+        elif (self.dir / "kafka/cluster.json").exists():
+            self.kafka.stop()  # It may be left over from a start that had another --ledger.
         say(f"starting Galera, nodes: {len(self.galera.nodes)}")
         self.galera.start()
         self.configure()
@@ -122,6 +130,8 @@ class House:
             if not (self.dir / name).exists():
                 write_whole(self.dir / name, secrets.token_hex(32), mode=0o600)
         settings = {
+            "ledger.kind": self.ledger,
+            "ledger.dir": self.dir / "ledger",
             "kafka.bootstrap.servers": self.kafka.endpoints(),
             "ledger.secret_file": self.dir / "ledger.secret",
             "galera.nodes": self.galera.endpoints(),
@@ -184,8 +194,9 @@ class House:
     def greet(self):
         binary = BINARY.relative_to(ROOT)
         shown = os.path.relpath(self.configuration, ROOT)
+        where = f"Kafka {self.kafka.endpoints()}" if self.ledger == "kafka" else f"ledger {os.path.relpath(self.dir / 'ledger', ROOT)}"
         print(f"ProctorWise listens on http://{self.http} (API) and http://{self.admin} (metrics, health, admin).\n"
-              f"Kafka {self.kafka.endpoints()}  Galera {self.galera.endpoints()}  log {os.path.relpath(self.proctorwise.log_file, ROOT)}\n"
+              f"{where}  Galera {self.galera.endpoints()}  log {os.path.relpath(self.proctorwise.log_file, ROOT)}\n"
               f"Next, in another terminal (README.md goes on from there):\n\n"
               f"    {binary} admin tenant create --config {shown} --name Graz --time-zone Europe/Vienna --language de\n\n"
               f"Ctrl-C stops everything; what was written stays for the next start.", flush=True)
@@ -197,8 +208,8 @@ class House:
         wait_until("ended", lambda: self.proctorwise.pid() is None, float("inf"), every=0.5)
 
     def stop(self):
-        for server, end in (("proctorwise", lambda: self.proctorwise.end(DRAIN_SECONDS)), ("Galera", self.galera.stop),
-                            ("Kafka", self.kafka.stop)):
+        ends = [("proctorwise", lambda: self.proctorwise.end(DRAIN_SECONDS)), ("Galera", self.galera.stop)]
+        for server, end in ends + ([("Kafka", self.kafka.stop)] if self.ledger == "kafka" else []):
             try:
                 end()
             except Exception as error:  # Whatever it is, the next one is to be stopped all the same.
@@ -230,6 +241,8 @@ def arguments():
     setting = os.environ.get
     parser = argparse.ArgumentParser(prog="script/server", epilog=EPILOG, description=(
         "ProctorWise on this machine, with a Kafka and a Galera of its own. Ctrl-C stops what it started; state is kept."))
+    parser.add_argument("--ledger", choices=("kafka", "file"), default="kafka",
+                        help="where the ledger lies: in Kafka, or in files, without Kafka and its Java (%(default)s)")
     parser.add_argument("--galera", type=int, choices=(1, 3), default=1, help="nodes of the Galera cluster (%(default)s)")
     parser.add_argument("--http", type=listen, default=setting("PW_HTTP_LISTEN", "127.0.0.1:8080"), metavar="HOST:PORT",
                         help="where the API listens; or PW_HTTP_LISTEN (%(default)s)")

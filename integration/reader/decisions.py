@@ -9,10 +9,15 @@ class Stopped(Exception):
 
 
 def read_decisions(bootstrap, topic):
-    """Yields every accepted decision, partition by partition in the order of the log. Raises Stopped at the end if a partition
-    stopped; what was decided before it has been yielded then."""
+    """Yields every accepted decision of a topic, partition by partition in the order of the log. Raises Stopped at the end if a
+    partition stopped; what was decided before it has been yielded then."""
+    return decisions_of(read_ledger(bootstrap, topic))
+
+
+def decisions_of(judged):
+    """The same of what topic.read_ledger or files.read_ledger_in yields."""
     stopped = []
-    for reader, offset, _ in read_ledger(bootstrap, topic):
+    for reader, offset, _ in judged:
         if reader.record is not None and offset is not None:
             yield from decisions_as_dicts(reader)
         if offset is None and reader.stop is not None:

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Reads a ledger by docs/ledger.md alone, and says what it makes of it."""
+"""Reads a ledger by docs/ledger.md (and docs/file-ledger.md) alone, and says what it makes of it."""
 
 import argparse
 import json
@@ -11,7 +11,8 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[2])  # Where `integration` is found.
 
 from integration.reader import vectors
-from integration.reader.decisions import Stopped, read_decisions, stop_text
+from integration.reader.decisions import Stopped, decisions_of, stop_text
+from integration.reader.files import Damaged, read_ledger_in
 from integration.reader.ledger import Diverged, uuid_text
 from integration.reader.topic import Unreadable, read_ledger
 
@@ -27,9 +28,16 @@ def check_vectors(asked):
     return 0 if passed and not failed else 1
 
 
+def judged(asked, ledger_id=None):
+    """Every record of the log that was asked for, with its verdict."""
+    if asked.dir is not None:
+        return read_ledger_in(asked.dir, ledger_id, None if asked.partition is None else [asked.partition])
+    return read_ledger(asked.bootstrap, asked.topic, ledger_id)
+
+
 def verify(asked):
     records, readers = 0, []
-    for reader, offset, _ in read_ledger(asked.bootstrap, asked.topic, asked.ledger_id):
+    for reader, offset, _ in judged(asked, asked.ledger_id):
         records += 1
         if offset is None:
             readers.append((reader, records - 1))
@@ -39,7 +47,7 @@ def verify(asked):
     good = all(reader.stop is None and not reader.findings for reader, _ in readers)
     if asked.json:
         print(json.dumps({
-            "topic": asked.topic,
+            "topic": asked.topic if asked.dir is None else asked.dir,
             "ledger_id": uuid_text(readers[0][0].ledger.ledger_id),
             "horizon_us": readers[0][0].ledger.horizon_us,
             "good": good,
@@ -80,7 +88,7 @@ def partition_text(reader, records):
 
 
 def dump(asked):
-    for decision in read_decisions(asked.bootstrap, asked.topic):
+    for decision in decisions_of(judged(asked)):
         sys.stdout.write(json.dumps(decision, ensure_ascii=False, separators=(",", ":")) + "\n")
     return 0
 
@@ -95,17 +103,21 @@ def main():
     for run, what in ((verify, "checks every partition, and the promises about command ids"),
                       (dump, "prints one JSON line for each accepted decision")):
         verb = verbs.add_parser(run.__name__, help=what)
-        verb.add_argument("--bootstrap", required=True, metavar="HOST:PORT")
-        verb.add_argument("--topic", required=True)
+        verb.add_argument("--bootstrap", metavar="HOST:PORT", help="Kafka, and")
+        verb.add_argument("--topic", help="the topic there; or")
+        verb.add_argument("--dir", help="the directory of a file ledger, such as an export, and")
+        verb.add_argument("--partition", type=int, metavar="N", help="only this one of it")
         verb.set_defaults(run=run)
         if run is verify:
             verb.add_argument("--json", action="store_true", help="one JSON object instead of text")
             verb.add_argument("--ledger-id", type=id_bytes, metavar="UUID", help="the ledger to expect (default: what is found)")
     asked = parser.parse_args()
+    if hasattr(asked, "dir") and (asked.dir is None) == (asked.bootstrap is None or asked.topic is None):
+        parser.error("either --bootstrap and --topic, or --dir")
     sys.stdout.reconfigure(encoding="utf-8")
     try:
         return asked.run(asked)
-    except (Unreadable, Stopped, Diverged) as error:
+    except (Unreadable, Stopped, Diverged, Damaged) as error:
         print(f"ledger_reader.py: {error}", file=sys.stderr)
         return 2 if isinstance(error, Unreadable) else 1
 
