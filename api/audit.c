@@ -1,7 +1,6 @@
 /* api/audit.c: reading a whole ledger. */
 #include "api/audit.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -9,19 +8,32 @@
 #include "api/node.h"
 #include "commands/engine.h"
 #include "commands/memory.h"
+#include "commands/remembered.h"
 
 #define PROGRESS_EVERY 65536
 #define SILENCE_MS     30000 /* A broker that says nothing for so long counts as lost. */
 
+static uint32_t thread_count_for(uint32_t partition_count)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    uint32_t count = cores < 1 ? 1 : (uint32_t)cores;
+    count = count < PW_AUDIT_THREADS_MAX ? count : PW_AUDIT_THREADS_MAX;
+    return count < partition_count ? count : partition_count;
+}
+
 enum pw_code pw_audit_open(struct pw_audit *audit, const struct pw_config *config, const char *dir,
                            struct pw_err *err)
 {
-    *audit = (struct pw_audit){.shows_progress = isatty(STDERR_FILENO) != 0};
-    enum pw_code code = pw_node_open_to_read(config, dir, &audit->ledger, err);
+    *audit = (struct pw_audit){
+        .config = config, .dir = dir, .shows_progress = isatty(STDERR_FILENO) != 0};
+    enum pw_code code = pw_node_open_to_read(config, dir, &audit->ledgers[0], err);
     if (code != PW_OK) {
         return code;
     }
-    uint32_t count = audit->ledger.partition_count;
+    uint32_t count = audit->ledgers[0].partition_count;
+    pthread_mutex_init(&audit->lock, NULL);
+    audit->partition_count = count;
+    audit->thread_count = 1;
     audit->folds = pw_memory_new(count, sizeof *audit->folds);
     audit->is_read = pw_memory_new(count, sizeof *audit->is_read);
     for (uint32_t p = 0; p < count; p++) {
@@ -33,67 +45,81 @@ enum pw_code pw_audit_open(struct pw_audit *audit, const struct pw_config *confi
 
 void pw_audit_close(struct pw_audit *audit)
 {
-    for (uint32_t p = 0; audit->folds != NULL && p < audit->ledger.partition_count; p++) {
+    if (audit->folds == NULL) {
+        return;
+    }
+    for (uint32_t p = 0; p < audit->partition_count; p++) {
         pw_fold_close(&audit->folds[p]);
     }
-    if (audit->folds != NULL) {
-        audit->ledger.close(audit->ledger.self);
+    for (uint32_t i = 0; i < audit->thread_count; i++) {
+        audit->ledgers[i].close(audit->ledgers[i].self);
     }
+    pthread_mutex_destroy(&audit->lock);
     free(audit->folds);
     free(audit->is_read);
 }
 
-static void show_progress(struct pw_audit *audit, bool at_end)
+/* One thread's part of a read: the partitions first, first + step, ... up to last. */
+struct share {
+    struct pw_audit *audit;
+    const struct pw_audit_reader *reader;
+    struct pw_ledger *ledger;
+    uint32_t first;
+    uint32_t last;
+    uint32_t step;
+    pthread_t thread;
+    bool started;
+    enum pw_code code;
+    struct pw_err err;
+};
+
+static void show_progress(struct pw_audit *audit)
 {
-    if (!audit->shows_progress) {
-        return;
-    }
-    if (at_end) {
-        fputs("\r                              \r", stderr);
-    } else if (audit->record_count % PROGRESS_EVERY == 0) {
-        fprintf(stderr, "\r%llu records", (unsigned long long)audit->record_count);
+    uint64_t count = atomic_fetch_add_explicit(&audit->record_count, 1, memory_order_relaxed) + 1;
+    if (audit->shows_progress && count % PROGRESS_EVERY == 0) {
+        fprintf(stderr, "\r%llu records", (unsigned long long)count);
     }
 }
 
 /* The first genesis says which ledger this is; a partition of another one stops. */
 static void compare_ledgers(struct pw_audit *audit, struct pw_fold *fold)
 {
-    for (uint32_t p = 0; p < audit->ledger.partition_count; p++) {
-        const struct pw_chain *other = &audit->folds[p].chain;
-        if (other->accepted_count == 0 || p == fold->chain.partition) {
-            continue;
-        }
-        if (!pw_id_equal(&other->ledger_id, &fold->chain.ledger_id) ||
-            other->horizon_us != fold->chain.horizon_us) {
-            pw_fail(&fold->chain.stopped, PW_ERR_LEDGER_DAMAGED,
-                    "foreign-ledger: partition %u, offset 0: not the ledger of partition %u",
-                    fold->chain.partition, p);
-        }
-        return;
+    struct pw_chain *chain = &fold->chain;
+    pthread_mutex_lock(&audit->lock);
+    if (!audit->is_known) {
+        audit->is_known = true;
+        audit->known_by = chain->partition;
+        audit->ledger_id = chain->ledger_id;
+        audit->horizon_us = chain->horizon_us;
+    } else if (!pw_id_equal(&audit->ledger_id, &chain->ledger_id) ||
+               audit->horizon_us != chain->horizon_us) {
+        pw_fail(&chain->stopped, PW_ERR_LEDGER_DAMAGED,
+                "foreign-ledger: partition %u, offset 0: not the ledger of partition %u",
+                chain->partition, audit->known_by);
     }
+    pthread_mutex_unlock(&audit->lock);
 }
 
-static void stop_partition(struct pw_audit *audit, uint32_t partition)
+static void stop_partition(struct share *share, uint32_t partition)
 {
-    audit->is_read[partition] = true;
-    audit->ledger.read_stop(audit->ledger.self, partition);
+    share->audit->is_read[partition] = true;
+    share->ledger->read_stop(share->ledger->self, partition);
 }
 
-static void take_record(struct pw_audit *audit, const struct pw_ledger_event *event,
-                        const struct pw_audit_reader *reader)
+static void take_record(struct share *share, const struct pw_ledger_event *event)
 {
-    struct pw_fold *fold = &audit->folds[event->partition];
+    struct pw_fold *fold = &share->audit->folds[event->partition];
+    const struct pw_audit_reader *reader = share->reader;
     struct pw_record record;
     bool is_first = fold->chain.accepted_count == 0;
     enum pw_verdict verdict = pw_fold_take(fold, event->offset, event->value, event->value_bytes,
                                            &reader->observer, &record);
-    audit->record_count++;
-    show_progress(audit, false);
+    show_progress(share->audit);
     if (verdict == PW_CHAIN_ACCEPTED && is_first) {
-        compare_ledgers(audit, fold);
+        compare_ledgers(share->audit, fold);
     }
     if (fold->chain.stopped.code != PW_OK) {
-        stop_partition(audit, event->partition);
+        stop_partition(share, event->partition);
     } else if (verdict == PW_CHAIN_ACCEPTED && reader->record != NULL) {
         reader->record(reader->self, fold, &record);
     } else if (verdict == PW_CHAIN_VOID && reader->void_record != NULL) {
@@ -113,67 +139,112 @@ static void take_lost(struct pw_audit *audit, const struct pw_ledger_event *even
     }
 }
 
-static void take_end(struct pw_audit *audit, uint32_t partition)
+static void take_end(struct share *share, uint32_t partition)
 {
-    struct pw_chain *chain = &audit->folds[partition].chain;
+    struct pw_chain *chain = &share->audit->folds[partition].chain;
     if (chain->accepted_count == 0 && chain->stopped.code == PW_OK) {
         pw_fail(&chain->stopped, PW_ERR_LEDGER_DAMAGED,
                 "no-genesis: partition %u has no accepted record at offset 0", partition);
     }
-    stop_partition(audit, partition);
+    stop_partition(share, partition);
 }
 
-enum pw_code pw_audit_read(struct pw_audit *audit, uint32_t first, uint32_t last,
-                           const struct pw_audit_reader *reader, struct pw_err *err)
+static enum pw_code share_read(struct share *share)
 {
-    uint32_t left = last - first + 1;
-    for (uint32_t p = first; p <= last; p++) {
-        enum pw_code code = audit->ledger.read_from(audit->ledger.self, p, 0, err);
+    struct pw_audit *audit = share->audit;
+    struct pw_ledger *ledger = share->ledger;
+    uint32_t left = 0;
+    for (uint32_t p = share->first; p <= share->last; p += share->step, left++) {
+        enum pw_code code = ledger->read_from(ledger->self, p, 0, &share->err);
         if (code != PW_OK) {
             return code;
         }
     }
     while (left > 0) {
         struct pw_ledger_event event;
-        audit->ledger.next(audit->ledger.self, SILENCE_MS, &event);
+        ledger->next(ledger->self, SILENCE_MS, &event);
         if (event.kind == PW_LEDGER_NOTHING || event.kind == PW_LEDGER_DOWN) {
-            show_progress(audit, true);
-            return pw_fail(err, PW_ERR_LEDGER_DOWN, "%s",
+            return pw_fail(&share->err, PW_ERR_LEDGER_DOWN, "%s",
                            event.detail != NULL ? event.detail : "the brokers say nothing");
         }
-        bool is_ours = event.partition >= first && event.partition <= last;
-        if (!is_ours || audit->is_read[event.partition]) {
-            continue;
+        if (audit->is_read[event.partition]) {
+            continue; /* What came of a partition before its reading was stopped. */
         }
         if (event.kind == PW_LEDGER_RECORD) {
-            take_record(audit, &event, reader);
+            take_record(share, &event);
         } else if (event.kind == PW_LEDGER_LOST) {
             take_lost(audit, &event);
-            take_end(audit, event.partition);
+            take_end(share, event.partition);
         } else if (event.kind == PW_LEDGER_END) {
-            take_end(audit, event.partition);
+            take_end(share, event.partition);
         }
         left -= audit->is_read[event.partition] ? 1 : 0;
     }
-    show_progress(audit, true);
     return PW_OK;
+}
+
+static void *share_run(void *self)
+{
+    struct share *share = self;
+    share->code = share_read(share);
+    return NULL;
+}
+
+/* Handles for so many threads; they are kept for further reads. */
+static enum pw_code open_handles(struct pw_audit *audit, uint32_t count, struct pw_err *err)
+{
+    enum pw_code code = PW_OK;
+    while (code == PW_OK && audit->thread_count < count) {
+        struct pw_ledger *ledger = &audit->ledgers[audit->thread_count];
+        code = pw_node_open_to_read(audit->config, audit->dir, ledger, err);
+        audit->thread_count += code == PW_OK ? 1 : 0;
+    }
+    return code;
+}
+
+enum pw_code pw_audit_read(struct pw_audit *audit, uint32_t first, uint32_t last,
+                           const struct pw_audit_reader *reader, struct pw_err *err)
+{
+    struct share shares[PW_AUDIT_THREADS_MAX] = {{0}};
+    uint32_t count = thread_count_for(last - first + 1);
+    enum pw_code code = open_handles(audit, count, err);
+    if (code != PW_OK) {
+        return code;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct share *share = &shares[i];
+        *share = (struct share){.audit = audit, .reader = reader, .ledger = &audit->ledgers[i]};
+        share->first = first + i;
+        share->last = last;
+        share->step = count;
+        share->started = i > 0 && pthread_create(&share->thread, NULL, share_run, share) == 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (shares[i].started) {
+            pthread_join(shares[i].thread, NULL);
+        } else { /* The first is this thread's, and any for which there is none. */
+            share_run(&shares[i]);
+        }
+        if (shares[i].code != PW_OK && code == PW_OK) {
+            code = pw_fail(err, shares[i].code, "%s", shares[i].err.detail);
+        }
+    }
+    if (audit->shows_progress) {
+        fputs("\r                              \r", stderr);
+    }
+    return code;
 }
 
 /* --- Findings --- */
 
-/* A triple is kept as 16 bytes of its hash: half the memory, and no two of them will ever meet. */
-struct id_key {
-    uint8_t bytes[16];
-};
-
 struct pw_audit_ids {
-    struct pw_map *decided; /* struct id_key -> decided_at_us of the last decision */
+    struct pw_map *decided; /* pw_remembered_key -> decided_at_us of the last decision */
 };
 
 struct pw_audit_ids *pw_audit_ids_new(void)
 {
     struct pw_audit_ids *ids = pw_memory_new(1, sizeof *ids);
-    ids->decided = pw_map_new(sizeof(struct id_key), sizeof(int64_t));
+    ids->decided = pw_map_new(sizeof(struct pw_id), sizeof(int64_t));
     return ids;
 }
 
@@ -190,22 +261,17 @@ static void take_decision(struct pw_audit_ids *ids, const struct pw_id *boundary
                           int64_t decided_at_us, int64_t horizon_us,
                           struct pw_audit_findings *findings)
 {
-    uint8_t triple[48];
-    struct id_key key;
+    struct pw_id key = pw_remembered_key(boundary_id, actor_id, command_id);
+    int64_t *kept_us =
+        pw_map_put(ids->decided, &key, NULL); /* 0 where it is new: no decision is of 1970. */
     int64_t t_us = 0;
-    memcpy(triple, boundary_id->bytes, 16);
-    memcpy(triple + 16, actor_id->bytes, 16);
-    memcpy(triple + 32, command_id->bytes, 16);
-    crypto_generichash(key.bytes, sizeof key.bytes, triple, sizeof triple, NULL, 0);
-    const int64_t *before_us = pw_map_get(ids->decided, &key);
     if (pw_id_v7_time(command_id, &t_us)) {
         findings->early_count += decided_at_us < t_us - PW_KEY_AHEAD_MAX_US;
         findings->late_count += decided_at_us - t_us >= horizon_us;
-        findings->repeat_count += before_us != NULL;
-    } else if (before_us != NULL) {
-        findings->repeat_count += decided_at_us - *before_us < horizon_us;
+        findings->repeat_count += *kept_us != 0;
+    } else if (*kept_us != 0) {
+        findings->repeat_count += decided_at_us - *kept_us < horizon_us;
     }
-    int64_t *kept_us = pw_map_put(ids->decided, &key, NULL);
     *kept_us = decided_at_us;
 }
 

@@ -3,9 +3,13 @@
  * Contract  Partitions are read from offset 0 to the high watermark and folded. `record` is told of
  *           every accepted record, after the fold took it; `event` of its events, as
  *           pw_fold_observer has it.
- * Threads   One. */
+ * Threads   Partitions are shared out among a few threads: what is told of one partition comes from
+ *           one thread, in order; what is told of several may come at the same time. */
 #ifndef PW_API_AUDIT_H
 #define PW_API_AUDIT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "api/config.h"
 #include "commands/fold.h"
@@ -18,12 +22,24 @@ struct pw_audit_reader {
     void (*void_record)(void *self, const struct pw_fold *fold, int64_t offset);
 };
 
+#define PW_AUDIT_THREADS_MAX 4
+
 struct pw_audit {
-    struct pw_ledger ledger;
-    struct pw_fold *folds; /* One a partition. */
-    bool *is_read;         /* To the high watermark, or stopped. */
-    uint64_t record_count; /* Read so far, for progress. */
+    const struct pw_config *config;
+    const char *dir;
+    struct pw_ledger ledgers[PW_AUDIT_THREADS_MAX]; /* A handle a thread. */
+    uint32_t thread_count;
+    uint32_t partition_count;
+    struct pw_fold *folds;      /* One a partition. */
+    bool *is_read;              /* To the high watermark, or stopped. */
+    atomic_ullong record_count; /* Read so far, for progress. */
     bool shows_progress;
+
+    pthread_mutex_t lock; /* Guards what follows: which ledger this is, by the first genesis. */
+    bool is_known;
+    uint32_t known_by;
+    struct pw_id ledger_id;
+    int64_t horizon_us;
 };
 
 /* The ledger of the settings, or, where dir is not NULL, the file ledger there: an export, a backup. LEDGER_DOWN where it cannot

@@ -230,7 +230,7 @@ static int replay_ledger(const struct pw_config *config, struct replay *replay, 
     if (code != PW_OK) {
         return pw_verb_fail(code, err.detail);
     }
-    uint32_t count = replay->audit.ledger.partition_count;
+    uint32_t count = replay->audit.partition_count;
     int result = PW_EXIT_USAGE;
     if (pw_verb_number(partition, count - 1, &only)) {
         result = only >= 0 ? read_all(replay, (uint32_t)only, (uint32_t)only)

@@ -139,7 +139,7 @@ static uint64_t finding_count(const struct pw_audit_findings *findings)
 static bool is_missing(const struct verification *verification, const struct kept_head *head)
 {
     bool is_read = head->partition >= verification->first && head->partition <= verification->last;
-    bool is_there = head->partition < verification->audit.ledger.partition_count;
+    bool is_there = head->partition < verification->audit.partition_count;
     return !head->found && (is_read || !is_there);
 }
 
@@ -252,7 +252,7 @@ static void print_json(const struct verification *verification)
 static int read_and_report(struct verification *verification, bool as_json)
 {
     struct pw_err err = {0};
-    uint32_t count = verification->audit.ledger.partition_count;
+    uint32_t count = verification->audit.partition_count;
     verification->ids = pw_memory_new(count, sizeof *verification->ids);
     verification->findings = pw_memory_new(count, sizeof *verification->findings);
     for (uint32_t p = 0; p < count; p++) {
@@ -286,7 +286,7 @@ static int verify(const struct pw_config *config, struct verification *verificat
     if (code != PW_OK) {
         return pw_verb_fail(code, err.detail);
     }
-    uint32_t count = verification->audit.ledger.partition_count;
+    uint32_t count = verification->audit.partition_count;
     if (!pw_verb_number(partition, count - 1, &only)) {
         return PW_EXIT_USAGE;
     }
