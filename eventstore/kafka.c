@@ -116,6 +116,9 @@ static bool wait_until(struct pw_kafka *kafka, int64_t deadline_ms)
     if (left_ms <= 0) {
         return false;
     }
+    if (kafka->is_behind && left_ms > KAFKA_NUDGE_MS) {
+        left_ms = KAFKA_NUDGE_MS;
+    }
     struct pollfd bell = {.fd = kafka->bell_fd, .events = POLLIN};
     if (poll(&bell, 1, (int)left_ms) > 0) {
         uint64_t rings;
@@ -138,6 +141,7 @@ static void kafka_next(void *self, int timeout_ms, struct pw_ledger_event *ret_e
             if (take(kafka, ret_event)) {
                 return;
             }
+            kafka_nudge(kafka);
         }
     }
     *ret_event = (struct pw_ledger_event){

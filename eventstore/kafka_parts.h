@@ -70,6 +70,9 @@ struct pw_kafka {
     struct kafka_source reader;
     struct kafka_reading *readings; /* partition_count of them. */
     uint32_t open_end_count;        /* Of readings whose end_is_open, at least. */
+    bool is_behind;                 /* All that was fetched is given, and the log has more. */
+    uint32_t behind_partition;
+    int64_t nudged_at_ms;
 
     rd_kafka_t *producer; /* NULL when reads_only, or when renew could not make one. */
     rd_kafka_topic_t *write_topic;
@@ -128,6 +131,9 @@ void kafka_reader_close(struct pw_kafka *kafka);
 /* An offset that exists: an end below it is doubted for a while. */
 void kafka_saw(struct pw_kafka *kafka, uint32_t partition, int64_t offset);
 bool kafka_reader_take(struct pw_kafka *kafka, struct pw_ledger_event *ret_event);
+/* Sees to it that a reader that is behind is fetched for. Waits some milliseconds at worst. */
+void kafka_nudge(struct pw_kafka *kafka);
+#define KAFKA_NUDGE_MS 10
 enum pw_code kafka_read_from(void *self, uint32_t partition, int64_t offset, struct pw_err *err);
 void kafka_read_stop(void *self, uint32_t partition);
 

@@ -30,6 +30,7 @@ static void fetch_stop(struct pw_kafka *kafka, uint32_t partition)
     if (kafka->readings[partition].on) {
         rd_kafka_consume_stop(kafka->read_topic, (int32_t)partition);
         kafka->readings[partition].on = false;
+        kafka->is_behind = false;
     }
 }
 
@@ -100,6 +101,7 @@ static bool record_give(struct pw_kafka *kafka, const rd_kafka_message_t *messag
     sign_of_life(kafka);
     reading->doubted = false;
     reading->next_offset = message->offset + 1;
+    kafka->is_behind = false;
     kafka->open_end_count += !reading->end_is_open;
     reading->end_is_open = true;
     kafka_saw(kafka, (uint32_t)message->partition, message->offset);
@@ -224,16 +226,37 @@ static bool open_end_give(struct pw_kafka *kafka, struct pw_ledger_event *ret_ev
         }
         reading->end_is_open = false; /* Until its next record. */
         kafka->open_end_count--;
-        if (reading->on &&
+        if (!reading->on ||
             rd_kafka_get_watermark_offsets(kafka->consumer, kafka->topic, (int32_t)i, &low,
-                                           &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-            high == reading->next_offset && high >= reading->seen_end &&
-            end_give(kafka, i, high, ret_event)) {
+                                           &high) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            continue;
+        }
+        if (high > reading->next_offset) {
+            kafka->is_behind = true;
+            kafka->behind_partition = i;
+        } else if (high == reading->next_offset && high >= reading->seen_end &&
+                   end_give(kafka, i, high, ret_event)) {
             return true;
         }
     }
     kafka->open_end_count = 0;
     return false;
+}
+
+/* Once its queue is full librdkafka (before 2.2) stops fetching, and looks whether it may go on only
+ * when its thread wakes for something else: up to a second after the queue was emptied. A question
+ * to the partition's broker wakes it. */
+void kafka_nudge(struct pw_kafka *kafka)
+{
+    int64_t now_ms = kafka_now_ms();
+    int64_t low;
+    int64_t high;
+    if (kafka->is_behind && !kafka->down_told && now_ms - kafka->nudged_at_ms >= KAFKA_NUDGE_MS) {
+        kafka->nudged_at_ms = now_ms;
+        (void)rd_kafka_query_watermark_offsets(kafka->consumer, kafka->topic,
+                                               (int32_t)kafka->behind_partition, &low, &high,
+                                               KAFKA_NUDGE_MS);
+    }
 }
 
 bool kafka_reader_take(struct pw_kafka *kafka, struct pw_ledger_event *ret_event)

@@ -605,6 +605,42 @@ Test(kafka_reader, tells_the_end_although_records_keep_coming, .timeout = 120)
     kafka_rig_close(&rig);
 }
 
+/* Without a nudge librdkafka goes on a second after each hundred: for five minutes. */
+Test(kafka_reader, goes_on_when_the_clients_queue_was_full, .timeout = 120)
+{
+    enum { RECORDS = 30000 };
+    struct kafka_rig rig;
+    kafka_rig_open(&rig);
+    kafka_rig_make_topic(&rig, 1, NULL, NULL);
+    struct pw_kafka_setting small[] = {rig.settings[0], {"batch.num.messages", "50"}};
+    rig.config.settings = small;
+    rig.config.setting_count = PW_COUNT(small);
+    struct pw_ledger writer = ledger_open(&rig.config);
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        cr_assert_eq(writer.append(writer.self, 0, PW_STR(""), "x", 1, i, NULL), PW_OK);
+    }
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        cr_assert_eq(next_of(&writer).kind, PW_LEDGER_DELIVERED);
+    }
+    struct pw_kafka_setting settings[] = {
+        rig.settings[0], {"queued.min.messages", "100"}, {"fetch.message.max.bytes", "1000"}};
+    rig.config.settings = settings;
+    rig.config.setting_count = PW_COUNT(settings);
+    rig.config.reads_only = true;
+    struct pw_ledger reader = ledger_open(&rig.config);
+    cr_assert_eq(reader.read_from(reader.self, 0, 0, NULL), PW_OK);
+    for (int64_t next_offset = 0; next_offset < RECORDS;) {
+        struct pw_ledger_event event = next_of(&reader);
+        if (event.kind == PW_LEDGER_RECORD) {
+            cr_assert_eq(event.offset, next_offset);
+            next_offset++;
+        }
+    }
+    reader.close(reader.self);
+    writer.close(writer.self);
+    kafka_rig_close(&rig);
+}
+
 Test(kafka_reader, says_that_an_offset_is_lost)
 {
     struct kafka_rig rig;
