@@ -34,9 +34,8 @@ const char *kafka_rig_servers(void)
 }
 
 /* Waits for an admin request's answer, and gives the error of its one topic or resource. */
-static void answer_await(struct kafka_rig *rig, rd_kafka_queue_t *queue, const char *what)
+static void answer_check(rd_kafka_event_t *event, const char *what)
 {
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, RIG_TIMEOUT_MS);
     must(event != NULL, what, "no answer");
     must(rd_kafka_event_error(event) == 0, what, rd_kafka_event_error_string(event));
     size_t count = 0;
@@ -56,9 +55,20 @@ static void answer_await(struct kafka_rig *rig, rd_kafka_queue_t *queue, const c
                     .err;
     }
     must(error == 0, what, rd_kafka_err2str(error));
-    (void)rig;
     rd_kafka_event_destroy(event);
+}
+
+static void answer_await(struct kafka_rig *rig, rd_kafka_queue_t *queue, const char *what)
+{
+    (void)rig;
+    answer_check(rd_kafka_queue_poll(queue, RIG_TIMEOUT_MS), what);
     rd_kafka_queue_destroy(queue);
+}
+
+static void pause_ms(long ms)
+{
+    const struct timespec step = {.tv_nsec = ms * 1000 * 1000};
+    nanosleep(&step, NULL);
 }
 
 static const char *setting_value(const struct kafka_rig *rig, size_t i, const char *name,
@@ -152,8 +162,7 @@ static void topic_await(struct kafka_rig *rig, bool present)
         if (there == present) {
             return;
         }
-        const struct timespec step = {.tv_nsec = 20 * 1000 * 1000};
-        nanosleep(&step, NULL);
+        pause_ms(20);
     }
     must(false, "topic", present ? "does not come" : "does not go");
 }
@@ -207,8 +216,21 @@ void kafka_rig_delete_records(struct kafka_rig *rig, uint32_t partition, int64_t
     rd_kafka_DeleteRecords_t *request = rd_kafka_DeleteRecords_new(list);
     rd_kafka_topic_partition_list_destroy(list);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rig->client);
-    rd_kafka_DeleteRecords(rig->client, &request, 1, NULL, queue);
-    answer_await(rig, queue, "delete records");
+    rd_kafka_event_t *event = NULL;
+    for (int tries = 0; tries < RIG_TIMEOUT_MS / 50; tries++) {
+        rd_kafka_DeleteRecords(rig->client, &request, 1, NULL, queue);
+        event = rd_kafka_queue_poll(queue, RIG_TIMEOUT_MS);
+        /* The client may not have heard yet who leads a topic that was just made. */
+        if (event == NULL ||
+            strstr(rd_kafka_event_error_string(event), "partition leaders") == NULL) {
+            break;
+        }
+        rd_kafka_event_destroy(event);
+        event = NULL;
+        pause_ms(50);
+    }
+    answer_check(event, "delete records");
+    rd_kafka_queue_destroy(queue);
     rd_kafka_DeleteRecords_destroy(request);
 }
 
