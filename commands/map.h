@@ -28,6 +28,13 @@ uint32_t pw_map_key_bytes(const struct pw_map *map);
 uint32_t pw_map_value_bytes(const struct pw_map *map);
 uint64_t pw_map_count(const struct pw_map *map);
 
+/* Makes room for so many entries at once, before they are put. */
+void pw_map_reserve(struct pw_map *map, uint64_t count);
+
+/* Whether children that are forked from now on have the map's large tables (commands/memory.h). At
+ * first they have not, and must not read the map. */
+void pw_map_share(const struct pw_map *map, bool shared);
+
 /* What the map holds in memory now, for metrics. */
 uint64_t pw_map_memory_bytes(const struct pw_map *map);
 
