@@ -34,6 +34,7 @@ enum pw_code pw_node_open_ledger(const struct pw_config *config, bool reads_only
                                  struct pw_ledger_wake wake, struct pw_ledger *ret_ledger,
                                  struct pw_err *err);
 struct pw_galera_options pw_node_galera(const struct pw_config *config);
+const char *pw_node_snapshots_dir(const struct pw_config *config); /* NULL: none are kept. */
 
 /* --- api/engines.c: threads that step engines --- */
 struct pw_engine_threads;

@@ -120,6 +120,7 @@ class House:
                 write_whole(self.dir / name, secrets.token_hex(32), mode=0o600)
         settings = {
             "kafka.bootstrap.servers": self.kafka.endpoints(),
+            "snapshots.dir": self.dir / "snapshots",
             "ledger.secret_file": self.dir / "ledger.secret",
             "galera.nodes": self.galera.endpoints(),
             "galera.user": "proctorwise",
