@@ -235,8 +235,9 @@ bool lead_clock_good(struct pw_engine *engine);
 int64_t lead_due_boot_us(const struct partition *partition);
 
 /* engine_snapshot.c */
-bool snapshot_restore(struct partition *partition); /* Once it is known whose log this is. */
-bool snapshot_turn(struct partition *partition);    /* True: nothing is to be decided just now. */
+/* Once it is known whose log this is. True: reading was stopped, and is to begin at the head. */
+bool snapshot_restore(struct partition *partition);
+bool snapshot_turn(struct partition *partition); /* True: nothing is to be decided just now. */
 void snapshot_reap(struct pw_engine *engine, bool wait);
 int64_t snapshot_due_boot_us(const struct pw_engine *engine);
 void snapshot_close(struct pw_engine *engine);

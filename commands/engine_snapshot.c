@@ -19,7 +19,7 @@
 #include "commands/engine_internal.h"
 #include "commands/snapshot.h"
 
-#define CHILD_NICENESS 10
+#define CHILD_NICENESS 5
 #define ERRORS_FD      3
 
 /* --- Going on from one --- */
@@ -39,9 +39,10 @@ bool snapshot_restore(struct partition *partition)
         return false;
     }
     partition->restore_tried = true;
+    read_stop(partition); /* Or the log's client would fetch what nobody is going to read. */
     int64_t since_us = engine->config.clock.boot_us(engine->config.clock.self);
     if (!pw_snapshot_restore(&source, &partition->fold, &partition->remembered, &leader)) {
-        return false;
+        return true;
     }
     const struct pw_chain *chain = &partition->fold.chain;
     partition->tip = pw_chain_next(chain);

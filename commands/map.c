@@ -12,10 +12,11 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#define PAGE_0_ENTRIES 16
-#define PAGES_MAX      29 /* 16 << 28 entries: all that 32 bits can number. */
-#define CELLS_MIN      16
-#define REGION_BYTES   (UINT64_C(1) << 20) /* A table of so many bytes is a region of its own. */
+#define PAGE_0_ENTRIES    16
+#define PAGES_MAX         29 /* 16 << 28 entries: all that 32 bits can number. */
+#define CELLS_MIN         16
+#define PREFETCH_DISTANCE 16
+#define REGION_BYTES      (UINT64_C(1) << 20) /* A table of so many bytes is a region of its own. */
 
 struct cell {
     uint32_t hash;
@@ -193,17 +194,6 @@ static void cells_grow(struct pw_map *map, uint64_t cell_count)
     map->cell_count = cell_count;
 }
 
-void pw_map_reserve(struct pw_map *map, uint64_t count)
-{
-    uint64_t cell_count = map->cell_count == 0 ? CELLS_MIN : map->cell_count;
-    while (count > cell_count / 4 * 3) {
-        cell_count *= 2;
-    }
-    if (cell_count != map->cell_count) {
-        cells_grow(map, cell_count);
-    }
-}
-
 static uint32_t entry_take(struct pw_map *map)
 {
     if (map->free_entry != 0) {
@@ -220,6 +210,41 @@ static uint32_t entry_take(struct pw_map *map)
         map->pages[page] = table_new(page_bytes(map, page));
     }
     return number;
+}
+
+void *pw_map_append(struct pw_map *map, const void *key)
+{
+    assert(map->count == 0 && map->free_entry == 0);
+    uint8_t *entry = entry_at(map, entry_take(map)); /* Of a fresh page: zeroed. */
+    memcpy(entry, key, map->key_bytes);
+    return entry + map->value_offset;
+}
+
+/* Each cell lies anywhere in a table that no cache holds: so it is asked for some entries ahead. */
+void pw_map_index(struct pw_map *map)
+{
+    uint32_t hashes[PREFETCH_DISTANCE];
+    uint64_t cell_count = CELLS_MIN;
+    while (map->entry_count > cell_count / 4 * 3) {
+        cell_count *= 2;
+    }
+    assert(map->count == 0);
+    cells_grow(map, cell_count);
+    for (uint64_t i = 0; i < (uint64_t)map->entry_count + PREFETCH_DISTANCE; i++) {
+        uint32_t *hash = &hashes[i % PREFETCH_DISTANCE];
+        if (i >= PREFETCH_DISTANCE) {
+            uint64_t at = *hash & (cell_count - 1);
+            while (map->cells[at].entry != 0) {
+                at = (at + 1) & (cell_count - 1);
+            }
+            map->cells[at] = (struct cell){*hash, (uint32_t)(i - PREFETCH_DISTANCE) + 1};
+        }
+        if (i < map->entry_count) {
+            *hash = hash_of(map, entry_at(map, (uint32_t)i));
+            __builtin_prefetch(&map->cells[*hash & (cell_count - 1)], 1);
+        }
+    }
+    map->count = map->entry_count;
 }
 
 void *pw_map_put(struct pw_map *map, const void *key, struct pw_undo *undo)

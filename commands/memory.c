@@ -35,6 +35,8 @@ void *pw_region_new(size_t bytes)
     if (region == MAP_FAILED) {
         pw_memory_exhausted("out of memory");
     }
+    /* A fork copies an entry of the page tables for each page: of huge ones there are few. */
+    (void)madvise(region, bytes, MADV_HUGEPAGE);
     pw_region_share(region, bytes, false);
     return region;
 }

@@ -102,14 +102,13 @@ uint64_t pw_remembered_count(const struct pw_remembered *memory)
 /* --- Serialising --- */
 
 struct sorted {
-    const uint8_t *key;
+    struct pw_id key;
     uint64_t entry;
 };
 
 static int by_key(const void *a, const void *b)
 {
-    return memcmp(((const struct sorted *)a)->key, ((const struct sorted *)b)->key,
-                  sizeof(struct pw_id));
+    return memcmp(a, b, sizeof(struct pw_id)); /* The first member. */
 }
 
 void pw_remembered_serialise(const struct pw_remembered *memory, int64_t now_us,
@@ -121,7 +120,7 @@ void pw_remembered_serialise(const struct pw_remembered *memory, int64_t now_us,
     const void *key;
     const void *value;
     while (pw_map_next(memory->map, &cursor, &key, &value)) {
-        entries[count].key = key;
+        memcpy(&entries[count].key, key, sizeof entries[count].key);
         memcpy(&entries[count].entry, value, sizeof entries[count].entry);
         count += lives(entries[count].entry, now_us);
     }
@@ -129,7 +128,7 @@ void pw_remembered_serialise(const struct pw_remembered *memory, int64_t now_us,
     pw_write_array(buffer, count);
     for (uint32_t i = 0; i < count; i++) {
         pw_write_array(buffer, ENTRY_FIELDS);
-        pw_write_bin(buffer, entries[i].key, sizeof(struct pw_id));
+        pw_write_bin(buffer, &entries[i].key, sizeof entries[i].key);
         pw_write_uint(buffer, entries[i].entry >> MINUTE_BITS);
         pw_write_uint(buffer, entries[i].entry & MINUTE_MASK);
     }
@@ -146,7 +145,6 @@ void pw_remembered_read(struct pw_remembered *memory, int64_t now_us, int64_t of
         cursor->bad = true; /* Before room is made for what cannot be there. */
         return;
     }
-    pw_map_reserve(memory->map, count);
     for (uint32_t i = 0; i < count && !cursor->bad; i++) {
         cursor->bad = pw_read_array(cursor) != ENTRY_FIELDS;
         const void *key = pw_read_bin(cursor, sizeof(struct pw_id));
@@ -158,8 +156,9 @@ void pw_remembered_read(struct pw_remembered *memory, int64_t now_us, int64_t of
             return;
         }
         memcpy(before.bytes, key, sizeof before.bytes);
-        memcpy(pw_map_put(memory->map, key, NULL), &entry, sizeof entry);
+        memcpy(pw_map_append(memory->map, key), &entry, sizeof entry);
     }
+    pw_map_index(memory->map);
 }
 
 void pw_remembered_share(const struct pw_remembered *memory, bool shared)
