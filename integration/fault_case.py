@@ -43,11 +43,13 @@ def under_load(test):
 
 class FaultCase(unittest.TestCase):
     kafka_nodes = galera_nodes = 1
+    settings = {"snapshots.dir": "snapshots", "snapshots.every": 100}  # In each node's own directory; so few that starts go on from them.
 
     @classmethod
     def setUpClass(cls):
         began = time.monotonic()
-        cls.stack = Stack(scratch(cls.__name__), random_address().rpartition(".")[0], cls.kafka_nodes, cls.galera_nodes)
+        cls.stack = Stack(scratch(cls.__name__), random_address().rpartition(".")[0], cls.kafka_nodes, cls.galera_nodes,
+                          settings=cls.settings)
         cls.addClassCleanup(cls.stack.remove)
         cls.addClassCleanup(cls.stack.stop)
         cls.stack.start()
