@@ -50,7 +50,7 @@ static void world_open(struct world *world, uint64_t every)
     world->full = ask_reserve(rig, world->tenant, rig_id(rig), world->slot);
     CHECK(rig_ask(rig, 0, &world->first) == PW_OK, "first");
     CHECK(rig_ask(rig, 0, &world->full) == PW_ERR_SLOT_FULL, "full");
-    struct ask capacity = ask_capacity(rig, world->tenant, teacher, world->slot, 10000);
+    struct ask capacity = ask_capacity(rig, world->tenant, teacher, world->slot, 60000);
     CHECK(rig_ask(rig, 0, &capacity) == PW_OK, "capacity");
     world->partition = pw_partition_of(&world->tenant, PARTITIONS);
 }
@@ -327,6 +327,35 @@ static void a_child_writes(void)
     rig_close(rig);
 }
 
+/* A state whose tables are regions, which a child has only while they are shared. */
+static void a_child_has_large_tables(void)
+{
+    enum { SEATS = 17000 };
+    static struct ask asks[SEATS];
+    struct world world;
+    world_open(&world, 1000000);
+    struct rig *rig = &world.rig;
+    for (uint32_t i = 0; i < SEATS; i++) {
+        asks[i] = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+        rig_send(rig, 0, &asks[i]);
+    }
+    rig_run(rig, 50);
+    CHECK(asks[SEATS - 1].answered && asks[SEATS - 1].job.err.code == PW_OK, "booked");
+    rig_crash(rig, 0);
+    rig->nodes[0].with_children = true;
+    rig_keep_snapshots(rig, 0, 1000);
+    rig_start(rig, 0);
+    rig_run(rig, 50);
+    pw_engine_save_snapshots(rig->nodes[0].engine);
+    rig_run(rig, 1);
+    struct pw_partition_status status = status_of(&world, 0);
+    CHECK(status.snapshot_failed_count == 0 && status.snapshot_count > 0, "%s",
+          rig->nodes[0].warned);
+    restart(&world);
+    CHECK(rig_ask(rig, 0, &asks[SEATS / 2]) == PW_OK && asks[SEATS / 2].job.replayed, "remembered");
+    rig_close(rig);
+}
+
 static void a_child_does_not_outlive_its_engine(void)
 {
     struct world world;
@@ -390,6 +419,7 @@ int main(void)
         {"a log that lost what was seen has diverged", a_log_that_lost_what_was_seen_has_diverged},
         {"one is taken under load", taken_under_load},
         {"a child writes", a_child_writes},
+        {"a child has large tables", a_child_has_large_tables},
         {"a child does not outlive its engine", a_child_does_not_outlive_its_engine},
         {"a disk that fails stops nobody", a_disk_that_fails_stops_nobody},
     };
