@@ -54,7 +54,7 @@ struct pw_engine_observer {
 };
 
 /* Where and when snapshots are written (docs/snapshots.md). A child process writes them, so that
- * the leader pauses only to fork. */
+ * the leader pauses only to fork; it ends when the thread that steps does. */
 struct pw_engine_snapshots {
     const char *dir;       /* NULL: none are read or written. Outlives the engine. */
     uint64_t every;        /* Accepted records of a partition. */
