@@ -73,15 +73,26 @@ def most(node, name):
     return max(value for key, value in node.metrics().items() if key.startswith(name + "{"))
 
 
+def cpu_seconds(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
 def measure_starts(node, count):
-    seconds = []
+    """[(seconds until it is ready, CPU seconds that the node had used by then), ...]"""
+    measured = []
     for _ in range(count):
-        seconds.append(start_seconds(node))
+        seconds = start_seconds(node)
+        measured.append((seconds, cpu_seconds(node.process.pid())))
         restored = sum(value >= 0 for key, value in node.metrics().items() if key.startswith("pw_snapshot_restored_offset"))
         restores = total(node, "pw_projection_restores_total")
         node.kill()
-        say(f"ready after {seconds[-1]:.2f} s: {restored} partitions of the engine, {restores:.0f} of projections from snapshots")
-    return seconds
+        say(f"ready after {seconds:.2f} s, CPU {measured[-1][1]:.2f} s: {restored} partitions of the engine, {restores:.0f} of projections from snapshots")
+    return measured
+
+
+def median(measured, which):
+    return statistics.median(each[which] for each in measured)
 
 
 def load(stack, node, tenant, slot):
@@ -150,10 +161,10 @@ def main():
         without = measure_starts(node, 1)
         print(f"{asked.commits} commits in {asked.partitions} partition(s) of {asked.tenants} tenant(s), snapshots {asked.tail} records old, "
               f"{bytes_count / 1e6:.0f} MB")
-        print(f"ready with snapshots     {statistics.median(with_snapshot):9.2f} s  (of {len(with_snapshot)} starts, "
-              f"longest {max(with_snapshot):.2f} s)")
-        print(f"ready without            {without[0]:9.2f} s")
-        print(f"ratio                    {without[0] / statistics.median(with_snapshot):9.1f}")
+        print(f"ready with snapshots     {median(with_snapshot, 0):9.2f} s   CPU {median(with_snapshot, 1):6.2f} s   median of "
+              f"{len(with_snapshot)}, longest {max(with_snapshot)[0]:.2f} s")
+        print(f"ready without            {without[0][0]:9.2f} s   CPU {without[0][1]:6.2f} s")
+        print(f"ratio                    {without[0][0] / median(with_snapshot, 0):9.1f}         {without[0][1] / median(with_snapshot, 1):6.1f}")
         measure_pause.largest = largest_partition(snapshots)
         measure_pause(stack, node, snapshots, asked.partitions)
 
