@@ -123,7 +123,7 @@ def measure_pause(stack, node, snapshots, partitions):
 
 
 def largest_partition(snapshots):
-    return int(max(snapshots.iterdir(), key=lambda file: file.stat().st_size).name[:4])
+    return int(max(snapshots.glob("*.snapshot"), key=lambda file: file.stat().st_size).name[:4])
 
 
 def main():
@@ -155,7 +155,7 @@ def main():
         node.kill()
         verified = stack.run("audit", "verify")
         say(verified.stdout.rstrip().splitlines()[-1])
-        bytes_count = sum(file.stat().st_size for file in snapshots.iterdir())
+        bytes_count = sum(file.stat().st_size for file in snapshots.glob("*.snapshot"))
         with_snapshot = measure_starts(node, asked.starts)
         node.configure({})
         without = measure_starts(node, 1)

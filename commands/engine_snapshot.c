@@ -107,6 +107,12 @@ static void write_in_place(struct partition *partition)
 
 /* --- In a child --- */
 
+static void share(const struct partition *partition, bool shared)
+{
+    pw_state_share(partition->fold.state, shared);
+    pw_remembered_share(partition->remembered, shared);
+}
+
 static _Noreturn void run_child(const struct partition *partition, pid_t parent, int errors)
 {
     struct pw_err err = {0};
@@ -121,12 +127,6 @@ static _Noreturn void run_child(const struct partition *partition, pid_t parent,
     }
     ssize_t told = write(ERRORS_FD, err.detail, strlen(err.detail));
     _exit(told < 0 ? 2 : 1);
-}
-
-static void share(const struct partition *partition, bool shared)
-{
-    pw_state_share(partition->fold.state, shared);
-    pw_remembered_share(partition->remembered, shared);
 }
 
 static void fork_child(struct partition *partition)
@@ -145,9 +145,9 @@ static void fork_child(struct partition *partition)
         run_child(partition, parent, ends[1]);
     }
     int number = errno;
-    share(partition, false);
     close(ends[1]);
     if (pid < 0) {
+        share(partition, false);
         close(ends[0]);
         failed(partition, strerror(number));
         return;
@@ -170,6 +170,8 @@ void snapshot_reap(struct pw_engine *engine, bool wait)
         why[bytes] = '\0';
     }
     close(child.errors);
+    share(child.partition,
+          false); /* Not right after the fork, which would only prolong the pause. */
     engine->child = (struct snapshot_child){0};
     if (pid == child.pid && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
         written(child.partition, child.height, child.offset, child.since_boot_us);

@@ -1,6 +1,7 @@
 /* commands/remembered.c: 16 bytes of key, then offset and minute of expiry in 8. */
 #include "commands/remembered.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 #include "commands/map.h"
@@ -101,14 +102,18 @@ uint64_t pw_remembered_count(const struct pw_remembered *memory)
 
 /* --- Serialising --- */
 
+/* The key as two numbers, in the order of its bytes. */
 struct sorted {
-    struct pw_id key;
+    uint64_t key[2];
     uint64_t entry;
 };
 
 static int by_key(const void *a, const void *b)
 {
-    return memcmp(a, b, sizeof(struct pw_id)); /* The first member. */
+    const struct sorted *first = a;
+    const struct sorted *second = b;
+    size_t i = first->key[0] == second->key[0];
+    return first->key[i] < second->key[i] ? -1 : first->key[i] > second->key[i];
 }
 
 void pw_remembered_serialise(const struct pw_remembered *memory, int64_t now_us,
@@ -120,15 +125,19 @@ void pw_remembered_serialise(const struct pw_remembered *memory, int64_t now_us,
     const void *key;
     const void *value;
     while (pw_map_next(memory->map, &cursor, &key, &value)) {
-        memcpy(&entries[count].key, key, sizeof entries[count].key);
-        memcpy(&entries[count].entry, value, sizeof entries[count].entry);
-        count += lives(entries[count].entry, now_us);
+        struct sorted *at = &entries[count];
+        memcpy(at->key, key, sizeof at->key);
+        at->key[0] = be64toh(at->key[0]);
+        at->key[1] = be64toh(at->key[1]);
+        memcpy(&at->entry, value, sizeof at->entry);
+        count += lives(at->entry, now_us);
     }
     qsort(entries, count, sizeof *entries, by_key);
     pw_write_array(buffer, count);
     for (uint32_t i = 0; i < count; i++) {
         pw_write_array(buffer, ENTRY_FIELDS);
-        pw_write_bin(buffer, &entries[i].key, sizeof entries[i].key);
+        uint64_t key_bytes[2] = {htobe64(entries[i].key[0]), htobe64(entries[i].key[1])};
+        pw_write_bin(buffer, key_bytes, sizeof key_bytes);
         pw_write_uint(buffer, entries[i].entry >> MINUTE_BITS);
         pw_write_uint(buffer, entries[i].entry & MINUTE_MASK);
     }
