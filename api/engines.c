@@ -80,6 +80,7 @@ static void *run(void *self)
         pw_http_ring();
         if (atomic_load(&thread->draining) &&
             (pw_engine_idle(thread->engine) || boot_us() >= atomic_load(&thread->until_boot_us))) {
+            pw_engine_save_snapshots(thread->engine);
             return NULL;
         }
         sleep_until_woken(thread, wait_us);
@@ -90,6 +91,19 @@ static void on_event(void *self, const struct pw_id *boundary_id, const struct p
 {
     const struct pw_tenant_issuer_trusted *trusted = &event->tenant_issuer_trusted;
     pw_trust_add(self, boundary_id, trusted->issuer, &trusted->public_key);
+}
+
+static void on_restored(void *self, const struct pw_state *state)
+{
+    const struct pw_tenant *tenant;
+    for (uint32_t i = 0; (tenant = pw_state_tenant_at(state, i)) != NULL; i++) {
+        uint32_t count;
+        const struct pw_issuer *issuers = pw_tenant_issuers(tenant, &count);
+        for (uint32_t j = 0; j < count; j++) {
+            struct pw_str name = {issuers[j].name, issuers[j].name_bytes};
+            pw_trust_add(self, pw_tenant_id(tenant), name, &issuers[j].public_key);
+        }
+    }
 }
 
 static void on_log(void *self, const char *level, uint32_t partition, const char *text)
@@ -150,7 +164,10 @@ static enum pw_code engine_start(struct engine_thread *thread, uint32_t number, 
         .peers = all->options.peers,
         .observer = {.self = all->options.trust,
                      .event_types = UINT64_C(1) << PW_EVENT_TENANT_ISSUER_TRUSTED,
-                     .event = on_event},
+                     .event = on_event,
+                     .restored = on_restored},
+        .snapshots = {.dir = pw_node_snapshots_dir(all->options.config),
+                      .every = pw_config_count(all->options.config, PW_CONFIG_SNAPSHOTS_EVERY)},
         .never_leads = all->options.never_leads,
         .wake = {.self = thread, .wake = wake},
         .log = on_log,

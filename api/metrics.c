@@ -45,6 +45,8 @@ VALUE_OF(bids, bid_count)
 VALUE_OF(step_downs, step_down_count)
 VALUE_OF(undone, undone_count)
 VALUE_OF(in_flight, in_flight_count)
+VALUE_OF(snapshots, snapshot_count)
+VALUE_OF(snapshots_failed, snapshot_failed_count)
 
 static const struct partition_metric partition_metrics[] = {
     {"pw_partition_leading", "gauge", "1 where this node leads.", "", leading},
@@ -60,7 +62,33 @@ static const struct partition_metric partition_metrics[] = {
     {"pw_records_undone_total", "counter", "Records in flight that a step-down put back.", "",
      undone},
     {"pw_records_in_flight", "gauge", "Records written but not confirmed.", "", in_flight},
+    {"pw_snapshots_written_total", "counter", "Snapshots written.", "", snapshots},
+    {"pw_snapshots_failed_total", "counter", "Snapshots that could not be written.", "",
+     snapshots_failed},
 };
+
+/* Offsets are -1 where there is none, and a pause is a fraction of a second. */
+static void add_snapshots(struct pw_text *text, const struct pw_partition_status *statuses,
+                          uint32_t count)
+{
+    family(text, "pw_snapshot_offset", "gauge", "Of the newest snapshot; -1 where there is none.");
+    for (uint32_t p = 0; p < count; p++) {
+        pw_text_addf(text, "pw_snapshot_offset{partition=\"%u\"} %lld\n", p,
+                     (long long)statuses[p].snapshot_offset);
+    }
+    family(text, "pw_snapshot_restored_offset", "gauge",
+           "Of the snapshot that this start went on from; -1 where it read everything.");
+    for (uint32_t p = 0; p < count; p++) {
+        pw_text_addf(text, "pw_snapshot_restored_offset{partition=\"%u\"} %lld\n", p,
+                     (long long)statuses[p].restored_offset);
+    }
+    family(text, "pw_snapshot_pause_seconds_max", "gauge",
+           "The longest time that nothing was decided, to take a snapshot.");
+    for (uint32_t p = 0; p < count; p++) {
+        pw_text_addf(text, "pw_snapshot_pause_seconds_max{partition=\"%u\"} %.6f\n", p,
+                     (double)statuses[p].snapshot_pause_us_max / PW_US_PER_SECOND);
+    }
+}
 
 static void add_partitions(struct pw_text *text, struct pw_service *service)
 {
@@ -79,6 +107,7 @@ static void add_partitions(struct pw_text *text, struct pw_service *service)
                          (unsigned long long)metric->value(&statuses[p]));
         }
     }
+    add_snapshots(text, statuses, service->partition_count);
     free(statuses);
 }
 
@@ -116,8 +145,10 @@ static const struct worker_metric {
      offsetof(struct pw_worker_counters, epochs_taken)},
     {"pw_projection_epochs_lost_total", "Times that it was lost to another writer.",
      offsetof(struct pw_worker_counters, epochs_lost)},
-    {"pw_projection_refolds_total", "Partitions read again from the start.",
+    {"pw_projection_refolds_total", "Partitions folded again.",
      offsetof(struct pw_worker_counters, refolds)},
+    {"pw_projection_restores_total", "Partitions that went on from a snapshot.",
+     offsetof(struct pw_worker_counters, restores)},
 };
 
 static void add_workers(struct pw_text *text, struct pw_service *service)

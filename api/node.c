@@ -1,10 +1,12 @@
 /* api/node.c: all parts of one running node, built and taken down in order. */
 #include "api/node.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "api/door.h"
@@ -54,6 +56,22 @@ struct pw_galera_options pw_node_galera(const struct pw_config *config)
         .database = pw_config_text(config, PW_CONFIG_GALERA_DATABASE),
         .password_file = pw_config_text(config, PW_CONFIG_GALERA_PASSWORD_FILE),
     };
+}
+
+const char *pw_node_snapshots_dir(const struct pw_config *config)
+{
+    const char *dir = pw_config_text(config, PW_CONFIG_SNAPSHOTS_DIR);
+    return dir[0] == '\0' ? NULL : dir;
+}
+
+/* Without it a node starts all the same, only later. */
+static void make_snapshots_dir(const struct pw_config *config)
+{
+    const char *dir = pw_node_snapshots_dir(config);
+    if (dir != NULL && mkdir(dir, 0700) != 0 && errno != EEXIST) {
+        pw_log(PW_LOG_WARNING, "node", PW_LOG_NO_PARTITION, NULL, "snapshots.dir: %s: %s", dir,
+               strerror(errno));
+    }
 }
 
 /* A connection each needs a descriptor; the soft limit is often too low. */
@@ -202,6 +220,7 @@ enum pw_code pw_node_start(const struct pw_config *config, const volatile sig_at
     node->service.never_leads = !pw_config_runs(config, "commands");
     randombytes_buf(node->service.incarnation.bytes, 16);
     raise_descriptor_limit();
+    make_snapshots_dir(config);
     enum pw_code code = read_secrets(node, err);
     code = code != PW_OK ? code : probe_listeners(config, err);
     code = code != PW_OK ? code : start_commands(node, stop, err);

@@ -43,6 +43,7 @@ enum pw_code pw_node_open_to_read(const struct pw_config *config, const char *di
 enum pw_code pw_node_create_ledger(const struct pw_config *config,
                                    const struct pw_ledger_plan *plan, bool *ret_created,
                                    struct pw_id *ret_ledger_id, struct pw_err *err);
+const char *pw_node_snapshots_dir(const struct pw_config *config); /* NULL: none are kept. */
 
 /* --- api/engines.c: threads that step engines --- */
 struct pw_engine_threads;

@@ -35,6 +35,7 @@ static enum pw_code start_one(struct pw_node_workers *workers, const struct pw_c
         .open_ledger = open_ledger,
         .open_ledger_self = (void *)(uintptr_t)config,
         .storage = storage,
+        .snapshots_dir = pw_node_snapshots_dir(config),
         .log = {.line = on_line},
     };
     struct pw_worker *worker = pw_worker_new(&options);

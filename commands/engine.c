@@ -66,6 +66,7 @@ static void partition_init(struct pw_engine *engine, struct partition *partition
         .retry_us = RETRY_MIN_US,
         .led_since_boot_us = NEVER,
         .dirty = true,
+        .counters = {.restored_offset = -1, .snapshot_offset = -1},
     };
     pw_fold_init(&partition->fold, number);
     partition->fold.chain.partition_count = engine->ledger.partition_count;
@@ -144,6 +145,7 @@ void pw_engine_free(struct pw_engine *engine)
         return;
     }
     pw_engine_step(engine); /* Takes in what was submitted last. */
+    snapshot_close(engine);
     for (uint32_t i = 0; i < engine->partition_count; i++) {
         struct partition *partition = &engine->partitions[i];
         if (partition->phase != PW_PHASE_FOLLOWING && partition->phase != PW_PHASE_STOPPED) {
@@ -266,7 +268,9 @@ static void partition_turn(struct partition *partition)
 {
     struct pw_engine *engine = partition->engine;
     lead_timers(partition);
-    if (partition->phase == PW_PHASE_LEADING && !engine->down && partition->first_lane != NULL) {
+    bool hushed = snapshot_turn(partition);
+    if (partition->phase == PW_PHASE_LEADING && !engine->down && partition->first_lane != NULL &&
+        !hushed) {
         if (lead_clock_good(engine)) {
             decide_turns(partition);
             lookup_next(partition); /* Nothing else need wake the engine for a repeat. */
@@ -309,8 +313,9 @@ int64_t pw_engine_step(struct pw_engine *engine)
     engine->boot_us = engine->config.clock.boot_us(engine->config.clock.self);
     bool more = take_events(engine);
     take_submitted(engine);
+    snapshot_reap(engine, false);
     bool idle = true;
-    int64_t due = NEVER;
+    int64_t due = snapshot_due_boot_us(engine);
     for (uint32_t i = 0; i < engine->partition_count; i++) {
         partition_turn(&engine->partitions[i]);
     }

@@ -50,6 +50,17 @@ struct pw_engine_observer {
     void *self;
     uint64_t event_types; /* Bit 1 << enum pw_event_type. */
     void (*event)(void *self, const struct pw_id *boundary_id, const struct pw_event *event);
+
+    /* Told in place of the events that a snapshot stands for: the state that they made. Or NULL. */
+    void (*restored)(void *self, const struct pw_state *state);
+};
+
+/* Where and when snapshots are written (docs/snapshots.md). A child process writes them, so that
+ * the leader pauses only to fork; it ends when the thread that steps does. */
+struct pw_engine_snapshots {
+    const char *dir;       /* NULL: none are read or written. Outlives the engine. */
+    uint64_t every;        /* Accepted records of a partition. */
+    bool without_children; /* Written in place: for tests, and whoever simulates time. */
 };
 static_assert(PW_EVENT_COUNT <= 64, "event types travel as bits");
 
@@ -94,6 +105,7 @@ struct pw_engine_config {
     struct pw_peers peers;
     struct pw_engine_observer observer;
     bool never_leads;           /* It follows, and answers jobs NO_LEADER. */
+    struct pw_engine_snapshots snapshots;
     struct pw_ledger_wake wake; /* Called when step has something to do: from submit and stop. */
     void (*log)(void *self, const char *level, uint32_t partition, const char *text); /* Or NULL. */
     void *log_self;
@@ -124,6 +136,11 @@ struct pw_partition_status {
     uint64_t step_down_count;
     uint64_t undone_count; /* Records in flight that a step-down put back. */
     uint32_t in_flight_count;
+    int64_t restored_offset; /* Of the snapshot that it went on from; -1: of none. */
+    int64_t snapshot_offset; /* Of the newest that is known to be whole; -1: none. */
+    uint64_t snapshot_count; /* Written. */
+    uint64_t snapshot_failed_count;
+    int64_t snapshot_pause_us_max; /* How long deciding stood still for one. */
 };
 
 /* Takes the config's ledger over and begins to read. NULL with err set: the ledger handle is
@@ -145,6 +162,10 @@ void pw_engine_kick(
  * flight any more. */
 void pw_engine_stop(struct pw_engine *engine);
 bool pw_engine_idle(struct pw_engine *engine);
+
+/* Writes a snapshot of each partition that has moved since the last one and has nothing in flight.
+ * Returns when they are written: for a stop, once the engine is idle. From the thread that steps. */
+void pw_engine_save_snapshots(struct pw_engine *engine);
 
 /* Answers what is left (STOPPING, OUTCOME_UNKNOWN) and frees everything. */
 void pw_engine_free(struct pw_engine *engine);

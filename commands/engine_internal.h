@@ -6,6 +6,7 @@
  *   engine_confirm.c  reports in, in order; confirm, resolve, step down
  *   engine_read.c     follow, read on, look up one record
  *   engine_lead.c     who leads, bids, clocks
+ *   engine_snapshot.c going on from a snapshot, and writing them
  *
  * A partition in its phases (enum pw_phase):
  *
@@ -25,6 +26,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "commands/engine.h"
 #include "commands/fold.h"
@@ -38,15 +40,17 @@
 #define CLOCK_OFF_MAX_US  PW_US_PER_SECOND       /* From the broker's, to decide. */
 #define CLOCK_BACK_MAX_US (2 * PW_US_PER_SECOND) /* Behind the last decision, to lead. */
 #define CHECK_EVERY_US                                                                             \
-    (10 * PW_US_PER_SECOND)                  /* Settings, when several partitions bid at once. \
+    (10 * PW_US_PER_SECOND)                    /* Settings, when several partitions bid at once. \
                                                    */
-#define VERIFY_EVERY_US PW_US_PER_SECOND     /* The own head, while writing. */
-#define RETRY_MIN_US    (100 * PW_US_PER_MS) /* After a failure of the log. */
-#define RETRY_MAX_US    (5 * PW_US_PER_SECOND)
-#define DEPOSED_MIN_US  PW_US_PER_SECOND /* After another node's bid. */
-#define DEPOSED_MAX_US  (30 * PW_US_PER_SECOND)
-#define STEADY_US       (10 * PW_US_PER_SECOND) /* Having led so long ends the back-off. */
-#define NEVER           INT64_MAX
+#define VERIFY_EVERY_US   PW_US_PER_SECOND     /* The own head, while writing. */
+#define RETRY_MIN_US      (100 * PW_US_PER_MS) /* After a failure of the log. */
+#define RETRY_MAX_US      (5 * PW_US_PER_SECOND)
+#define DEPOSED_MIN_US    PW_US_PER_SECOND /* After another node's bid. */
+#define DEPOSED_MAX_US    (30 * PW_US_PER_SECOND)
+#define STEADY_US         (10 * PW_US_PER_SECOND) /* Having led so long ends the back-off. */
+#define REAP_EVERY_US     (20 * PW_US_PER_MS)     /* While a child writes. */
+#define SNAPSHOT_RETRY_US (60 * PW_US_PER_SECOND)
+#define NEVER             INT64_MAX
 
 struct job_list {
     struct pw_job *first;
@@ -125,8 +129,23 @@ struct partition {
     int64_t led_since_boot_us;
     struct pw_err problem;
 
+    bool restore_tried;
+    uint64_t snapshot_height;      /* Of the newest snapshot that is known to be whole. */
+    int64_t next_snapshot_boot_us; /* After a failure. */
+    int64_t hush_boot_us; /* Since when nothing is decided, so that one can be taken; 0: it is. */
+
     bool dirty;                          /* The status is to be published. */
     struct pw_partition_status counters; /* Counts only; the rest is filled by publish. */
+};
+
+/* The process that writes a snapshot. One at a time. */
+struct snapshot_child {
+    pid_t pid;  /* 0: none. */
+    int errors; /* What it has to say, if it fails. */
+    struct partition *partition;
+    uint64_t height;
+    int64_t offset;
+    int64_t since_boot_us;
 };
 
 struct pw_engine {
@@ -142,6 +161,7 @@ struct pw_engine {
     bool renew_wanted; /* An append failed: the producer is to be made anew. */
     bool bids_no_more; /* It is stopping, or never leads. */
     int64_t checked_boot_us;
+    struct snapshot_child child;
 
     /* The broker's clock by the last delivery report. */
     bool broker_known;
@@ -215,6 +235,14 @@ void lead_timers(struct partition *partition);
 void lead_confirmed(struct partition *partition);
 bool lead_clock_good(struct pw_engine *engine);
 int64_t lead_due_boot_us(const struct partition *partition);
+
+/* engine_snapshot.c */
+/* Once it is known whose log this is. True: reading was stopped, and is to begin at the head. */
+bool snapshot_restore(struct partition *partition);
+bool snapshot_turn(struct partition *partition); /* True: nothing is to be decided just now. */
+void snapshot_reap(struct pw_engine *engine, bool wait);
+int64_t snapshot_due_boot_us(const struct pw_engine *engine);
+void snapshot_close(struct pw_engine *engine);
 
 static inline struct flight *flight_at(struct partition *partition, uint64_t seq)
 {

@@ -151,6 +151,9 @@ void read_follow_record(struct partition *partition, const struct pw_ledger_even
         if (record.kind == PW_RECORD_LEADER) {
             note_leader(partition, &record.leader);
         }
+        if (record.kind == PW_RECORD_GENESIS && snapshot_restore(partition)) {
+            read_start(partition, READ_FOLLOW); /* It begins at the head, and compares it. */
+        }
         break;
     case PW_CHAIN_VOID: break;
     case PW_CHAIN_STOPPED: {

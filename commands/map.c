@@ -12,9 +12,11 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#define PAGE_0_ENTRIES 16
-#define PAGES_MAX      29 /* 16 << 28 entries: all that 32 bits can number. */
-#define CELLS_MIN      16
+#define PAGE_0_ENTRIES    16
+#define PAGES_MAX         29 /* 16 << 28 entries: all that 32 bits can number. */
+#define CELLS_MIN         16
+#define PREFETCH_DISTANCE 16
+#define REGION_BYTES      (UINT64_C(1) << 20) /* A table of so many bytes is a region of its own. */
 
 struct cell {
     uint32_t hash;
@@ -51,16 +53,25 @@ struct pw_map *pw_map_new(uint32_t key_bytes, uint32_t value_bytes)
     return map;
 }
 
-void pw_map_free(struct pw_map *map)
+static void *table_new(uint64_t bytes)
 {
-    if (map == NULL) {
-        return;
+    return bytes >= REGION_BYTES ? pw_region_new(bytes) : pw_memory_new(1, bytes);
+}
+
+static void table_free(void *table, uint64_t bytes)
+{
+    if (bytes >= REGION_BYTES && table != NULL) {
+        pw_region_free(table, bytes);
+    } else {
+        free(table);
     }
-    for (size_t i = 0; i < PAGES_MAX; i++) {
-        free(map->pages[i]);
+}
+
+static void table_share(void *table, uint64_t bytes, bool shared)
+{
+    if (bytes >= REGION_BYTES && table != NULL) {
+        pw_region_share(table, bytes, shared);
     }
-    free(map->cells);
-    free(map);
 }
 
 uint32_t pw_map_key_bytes(const struct pw_map *map)
@@ -89,11 +100,41 @@ static uint64_t page_entries(uint32_t page)
     return page == 0 ? PAGE_0_ENTRIES : (uint64_t)PAGE_0_ENTRIES << (page - 1);
 }
 
+static uint64_t page_bytes(const struct pw_map *map, uint32_t page)
+{
+    return page_entries(page) * map->entry_bytes;
+}
+
+static uint64_t cells_bytes(const struct pw_map *map)
+{
+    return map->cell_count * sizeof(struct cell);
+}
+
+void pw_map_free(struct pw_map *map)
+{
+    if (map == NULL) {
+        return;
+    }
+    for (uint32_t page = 0; page < PAGES_MAX; page++) {
+        table_free(map->pages[page], page_bytes(map, page));
+    }
+    table_free(map->cells, cells_bytes(map));
+    free(map);
+}
+
+void pw_map_share(const struct pw_map *map, bool shared)
+{
+    for (uint32_t page = 0; page < PAGES_MAX; page++) {
+        table_share(map->pages[page], page_bytes(map, page), shared);
+    }
+    table_share(map->cells, cells_bytes(map), shared);
+}
+
 uint64_t pw_map_memory_bytes(const struct pw_map *map)
 {
-    uint64_t bytes = sizeof *map + map->cell_count * sizeof(struct cell);
+    uint64_t bytes = sizeof *map + cells_bytes(map);
     for (uint32_t page = 0; page < PAGES_MAX; page++) {
-        bytes += map->pages[page] == NULL ? 0 : page_entries(page) * map->entry_bytes;
+        bytes += map->pages[page] == NULL ? 0 : page_bytes(map, page);
     }
     return bytes;
 }
@@ -136,10 +177,9 @@ const void *pw_map_get(const struct pw_map *map, const void *key)
     return cell->entry == 0 ? NULL : entry_at(map, cell->entry - 1) + map->value_offset;
 }
 
-static void cells_grow(struct pw_map *map)
+static void cells_grow(struct pw_map *map, uint64_t cell_count)
 {
-    uint64_t cell_count = map->cell_count == 0 ? CELLS_MIN : map->cell_count * 2;
-    struct cell *cells = pw_memory_new(cell_count, sizeof *cells);
+    struct cell *cells = table_new(cell_count * sizeof *cells);
     for (uint64_t i = 0; i < map->cell_count; i++) {
         if (map->cells[i].entry != 0) {
             uint64_t at = map->cells[i].hash & (cell_count - 1);
@@ -149,7 +189,7 @@ static void cells_grow(struct pw_map *map)
             cells[at] = map->cells[i];
         }
     }
-    free(map->cells);
+    table_free(map->cells, cells_bytes(map));
     map->cells = cells;
     map->cell_count = cell_count;
 }
@@ -167,15 +207,50 @@ static uint32_t entry_take(struct pw_map *map)
     uint32_t number = map->entry_count++;
     uint32_t page = page_of(number);
     if (map->pages[page] == NULL) {
-        map->pages[page] = pw_memory_new(page_entries(page), map->entry_bytes);
+        map->pages[page] = table_new(page_bytes(map, page));
     }
     return number;
+}
+
+void *pw_map_append(struct pw_map *map, const void *key)
+{
+    assert(map->count == 0 && map->free_entry == 0);
+    uint8_t *entry = entry_at(map, entry_take(map)); /* Of a fresh page: zeroed. */
+    memcpy(entry, key, map->key_bytes);
+    return entry + map->value_offset;
+}
+
+/* Each cell lies anywhere in a table that no cache holds: so it is asked for some entries ahead. */
+void pw_map_index(struct pw_map *map)
+{
+    uint32_t hashes[PREFETCH_DISTANCE];
+    uint64_t cell_count = CELLS_MIN;
+    while (map->entry_count > cell_count / 4 * 3) {
+        cell_count *= 2;
+    }
+    assert(map->count == 0);
+    cells_grow(map, cell_count);
+    for (uint64_t i = 0; i < (uint64_t)map->entry_count + PREFETCH_DISTANCE; i++) {
+        uint32_t *hash = &hashes[i % PREFETCH_DISTANCE];
+        if (i >= PREFETCH_DISTANCE) {
+            uint64_t at = *hash & (cell_count - 1);
+            while (map->cells[at].entry != 0) {
+                at = (at + 1) & (cell_count - 1);
+            }
+            map->cells[at] = (struct cell){*hash, (uint32_t)(i - PREFETCH_DISTANCE) + 1};
+        }
+        if (i < map->entry_count) {
+            *hash = hash_of(map, entry_at(map, (uint32_t)i));
+            __builtin_prefetch(&map->cells[*hash & (cell_count - 1)], 1);
+        }
+    }
+    map->count = map->entry_count;
 }
 
 void *pw_map_put(struct pw_map *map, const void *key, struct pw_undo *undo)
 {
     if (map->count >= map->cell_count / 4 * 3) {
-        cells_grow(map);
+        cells_grow(map, map->cell_count == 0 ? CELLS_MIN : map->cell_count * 2);
     }
     uint32_t hash = hash_of(map, key);
     struct cell *cell = cell_find(map, key, hash);

@@ -28,6 +28,16 @@ uint32_t pw_map_key_bytes(const struct pw_map *map);
 uint32_t pw_map_value_bytes(const struct pw_map *map);
 uint64_t pw_map_count(const struct pw_map *map);
 
+/* Filling an empty map at once: each key is appended once, in any order, its value zeroed, to be written
+ * into; pw_map_index then makes them all findable, several times as fast as putting them one by one.
+ * Nothing else is done to the map in between. */
+void *pw_map_append(struct pw_map *map, const void *key);
+void pw_map_index(struct pw_map *map);
+
+/* Whether children that are forked from now on have the map's large tables (commands/memory.h). At
+ * first they have not, and must not read the map. */
+void pw_map_share(const struct pw_map *map, bool shared);
+
 /* What the map holds in memory now, for metrics. */
 uint64_t pw_map_memory_bytes(const struct pw_map *map);
 

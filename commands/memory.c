@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 void pw_memory_exhausted(const char *what)
 {
@@ -26,4 +27,27 @@ void *pw_memory_grow(void *memory, size_t bytes)
         pw_memory_exhausted("out of memory");
     }
     return grown;
+}
+
+void *pw_region_new(size_t bytes)
+{
+    void *region = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (region == MAP_FAILED) {
+        pw_memory_exhausted("out of memory");
+    }
+    /* A fork copies an entry of the page tables for each page: of huge ones there are few. */
+    (void)madvise(region, bytes, MADV_HUGEPAGE);
+    pw_region_share(region, bytes, false);
+    return region;
+}
+
+void pw_region_free(void *region, size_t bytes)
+{
+    munmap(region, bytes);
+}
+
+/* Advice only: where it is not taken, a fork costs more. */
+void pw_region_share(void *region, size_t bytes, bool shared)
+{
+    (void)madvise(region, bytes, shared ? MADV_DOFORK : MADV_DONTFORK);
 }

@@ -8,7 +8,7 @@
 #ifndef PW_COMMANDS_REMEMBERED_H
 #define PW_COMMANDS_REMEMBERED_H
 
-#include "schemas/types.h"
+#include "schemas/wire.h"
 
 struct pw_remembered;
 
@@ -33,6 +33,18 @@ int64_t pw_remembered_find(const struct pw_remembered *memory, const struct pw_i
 /* Drops what is expired at that time of the ledger; does the work at most once in an hour of the
  * ledger's time. */
 void pw_remembered_expire(struct pw_remembered *memory, int64_t now_us);
+
+/* One canonical form: [[key, offset, minute of expiry], ...], sorted by key, of those ids that are
+ * remembered at that time of the ledger. Read into a new memory; the cursor is bad where it is given
+ * anything else, or an offset above offset_max. */
+void pw_remembered_serialise(const struct pw_remembered *memory, int64_t now_us,
+                             struct pw_buffer *buffer);
+void pw_remembered_read(struct pw_remembered *memory, int64_t now_us, int64_t offset_max,
+                        struct pw_cursor *cursor);
+
+/* Whether children that are forked from now on have the memory (commands/map.h). */
+void pw_remembered_share(const struct pw_remembered *memory, bool shared);
+
 uint64_t pw_remembered_count(const struct pw_remembered *memory);
 
 /* What it holds in memory now, for metrics. */

@@ -6,17 +6,6 @@
 
 #include <stdlib.h>
 
-/* Tenants are made in order and never go, except by undo. One that was undone stays in its place,
- * empty again by then, and serves the next that is created: so undo needs to know nothing of its
- * maps. */
-struct pw_state {
-    struct pw_map *by_id; /* Tenant id -> struct pw_tenant * */
-    struct pw_tenant **tenants;
-    uint32_t tenant_count;
-    uint32_t made_count; /* From tenant_count to here: those that were undone. */
-    uint32_t room;
-};
-
 struct pw_state *pw_state_new(void)
 {
     struct pw_state *state = pw_memory_new(1, sizeof *state);
@@ -66,6 +55,23 @@ const struct pw_tenant *pw_state_tenant(const struct pw_state *state, const stru
     return tenant_of(state, tenant_id);
 }
 
+const struct pw_tenant *pw_state_tenant_at(const struct pw_state *state, uint32_t i)
+{
+    return i < state->tenant_count ? state->tenants[i] : NULL;
+}
+
+void pw_state_share(const struct pw_state *state, bool shared)
+{
+    pw_map_share(state->by_id, shared);
+    for (uint32_t i = 0; i < state->tenant_count; i++) {
+        const struct pw_tenant *tenant = state->tenants[i];
+        pw_map_share(tenant->exams, shared);
+        pw_map_share(tenant->slots, shared);
+        pw_map_share(tenant->reservations, shared);
+        pw_map_share(tenant->students, shared);
+    }
+}
+
 static struct pw_tenant *tenant_make(void)
 {
     struct pw_tenant *tenant = pw_memory_new(1, sizeof *tenant);
@@ -76,8 +82,8 @@ static struct pw_tenant *tenant_make(void)
     return tenant;
 }
 
-static struct pw_tenant *tenant_add(struct pw_state *state, const struct pw_id *id,
-                                    struct pw_undo *undo)
+struct pw_tenant *pw_state_tenant_add(struct pw_state *state, const struct pw_id *id,
+                                      struct pw_undo *undo)
 {
     if (state->tenant_count == state->made_count) {
         if (state->made_count == state->room) {
@@ -136,7 +142,7 @@ enum pw_code pw_state_evolve(struct pw_state *state, const struct pw_id *boundar
         if (event->type != PW_EVENT_TENANT_CREATED) {
             return pw_misfit(err, event, "there is no such tenant");
         }
-        tenant = tenant_add(state, boundary_id, undo);
+        tenant = pw_state_tenant_add(state, boundary_id, undo);
     }
     return apply(tenant, event, undo, err);
 }
@@ -155,6 +161,11 @@ const struct pw_reservation *pw_tenant_reservation(const struct pw_tenant *tenan
                                                    const struct pw_id *id)
 {
     return pw_map_get(tenant->reservations, id);
+}
+
+const struct pw_id *pw_tenant_id(const struct pw_tenant *tenant)
+{
+    return &tenant->id;
 }
 
 const struct pw_issuer *pw_tenant_issuers(const struct pw_tenant *tenant, uint32_t *ret_count)
@@ -191,129 +202,4 @@ uint32_t pw_stream_version(const struct pw_tenant *tenant, enum pw_aggregate agg
     case PW_AGGREGATE_COUNT: break;
     }
     return 0;
-}
-
-/* --- Serialising --- */
-
-struct entry {
-    const void *key;
-    const void *value;
-};
-
-static int by_key(const void *a, const void *b)
-{
-    const struct entry *first = a;
-    const struct entry *second = b;
-    return memcmp(first->key, second->key, sizeof(struct pw_id));
-}
-
-/* Writes a map as one array, [id, ...] each, sorted by id. */
-static void write_map(struct pw_buffer *buffer, const struct pw_map *map,
-                      void (*write)(struct pw_buffer *buffer, const struct pw_id *id,
-                                    const void *value))
-{
-    size_t count = (size_t)pw_map_count(map);
-    pw_write_array(buffer, (uint32_t)count);
-    if (count == 0) {
-        return;
-    }
-    struct entry *entries = pw_memory_new(count, sizeof *entries);
-    uint64_t cursor = 0;
-    for (size_t i = 0; i < count; i++) {
-        pw_map_next(map, &cursor, &entries[i].key, &entries[i].value);
-    }
-    qsort(entries, count, sizeof *entries, by_key);
-    for (size_t i = 0; i < count; i++) {
-        write(buffer, entries[i].key, entries[i].value);
-    }
-    free(entries);
-}
-
-static void write_hash(struct pw_buffer *buffer, const struct pw_hash *hash)
-{
-    pw_write_bin(buffer, hash->bytes, sizeof hash->bytes);
-}
-
-static void write_exam(struct pw_buffer *buffer, const struct pw_id *id, const void *value)
-{
-    const struct pw_exam *exam = value;
-    pw_write_array(buffer, 14);
-    pw_write_id(buffer, id);
-    pw_write_uint(buffer, exam->version);
-    pw_write_id(buffer, &exam->owner_id);
-    pw_write_text(buffer, (struct pw_str){exam->draft_title, exam->draft_title_bytes});
-    pw_write_uint(buffer, exam->draft_duration_minutes);
-    pw_write_uint(buffer, exam->draft_lead_time_minutes);
-    pw_write_uint(buffer, exam->draft_buffer_minutes);
-    write_hash(buffer, &exam->draft_hash);
-    pw_write_uint(buffer, exam->published_number);
-    pw_write_text(buffer, (struct pw_str){exam->published_title, exam->published_title_bytes});
-    pw_write_uint(buffer, exam->published_duration_minutes);
-    pw_write_uint(buffer, exam->published_lead_time_minutes);
-    pw_write_uint(buffer, exam->published_buffer_minutes);
-    write_hash(buffer, &exam->published_hash);
-}
-
-static void write_slot(struct pw_buffer *buffer, const struct pw_id *id, const void *value)
-{
-    const struct pw_slot *slot = value;
-    pw_write_array(buffer, 10);
-    pw_write_id(buffer, id);
-    pw_write_uint(buffer, slot->version);
-    pw_write_id(buffer, &slot->exam_id);
-    pw_write_uint(buffer, slot->exam_version);
-    pw_write_uint(buffer, (uint64_t)slot->starts_at_us);
-    pw_write_uint(buffer, (uint64_t)slot->ends_at_us);
-    pw_write_uint(buffer, slot->lead_time_minutes);
-    pw_write_uint(buffer, slot->buffer_minutes);
-    pw_write_uint(buffer, slot->capacity);
-    pw_write_uint(buffer, slot->taken_count);
-}
-
-static void write_reservation(struct pw_buffer *buffer, const struct pw_id *id, const void *value)
-{
-    const struct pw_reservation *reservation = value;
-    pw_write_array(buffer, 10);
-    pw_write_id(buffer, id);
-    pw_write_uint(buffer, reservation->version);
-    pw_write_uint(buffer, reservation->state);
-    pw_write_id(buffer, &reservation->slot_id);
-    pw_write_id(buffer, &reservation->exam_id);
-    pw_write_id(buffer, &reservation->student_id);
-    pw_write_id(buffer, &reservation->next_id);
-    pw_write_uint(buffer, (uint64_t)reservation->starts_at_us);
-    pw_write_uint(buffer, (uint64_t)reservation->ends_at_us);
-    pw_write_uint(buffer, (uint64_t)reservation->free_again_at_us);
-}
-
-static void write_student(struct pw_buffer *buffer, const struct pw_id *id, const void *value)
-{
-    const struct pw_student *student = value;
-    pw_write_array(buffer, 2);
-    pw_write_id(buffer, id);
-    pw_write_id(buffer, &student->first_id);
-}
-
-static void write_tenant(struct pw_buffer *buffer, const struct pw_id *id, const void *value)
-{
-    const struct pw_tenant *tenant = *(struct pw_tenant *const *)value;
-    pw_write_array(buffer, 7);
-    pw_write_id(buffer, id);
-    pw_write_uint(buffer, tenant->version);
-    pw_write_array(buffer, tenant->issuer_count);
-    for (uint32_t i = 0; i < tenant->issuer_count; i++) {
-        const struct pw_issuer *issuer = &tenant->issuers[i];
-        pw_write_array(buffer, 2);
-        pw_write_text(buffer, (struct pw_str){issuer->name, issuer->name_bytes});
-        write_hash(buffer, &issuer->public_key);
-    }
-    write_map(buffer, tenant->exams, write_exam);
-    write_map(buffer, tenant->slots, write_slot);
-    write_map(buffer, tenant->reservations, write_reservation);
-    write_map(buffer, tenant->students, write_student);
-}
-
-void pw_state_serialise(const struct pw_state *state, struct pw_buffer *buffer)
-{
-    write_map(buffer, state->by_id, write_tenant);
 }

@@ -78,11 +78,18 @@ struct pw_reservation {
 struct pw_tenant; /* Opaque outside commands/'s deciders: commands/tenant_state.h. */
 struct pw_state;
 
+/* Numbers what evolve makes of events, and how that is serialised: a state that was kept under another
+ * number is not to be gone on from. tests/state_wire.c tells when it must be raised. */
+#define PW_STATE_FORMAT 1
+
 struct pw_state *pw_state_new(void);
 void pw_state_free(struct pw_state *state);
 
 const struct pw_tenant *pw_state_tenant(const struct pw_state *state,
                                         const struct pw_id *tenant_id); /* NULL: none. */
+
+/* Every tenant, in no order that means anything: i from 0 on, NULL past the last. */
+const struct pw_tenant *pw_state_tenant_at(const struct pw_state *state, uint32_t i);
 
 /* Applies one event of a boundary, under the undo log where there is one. Checks that
  * stream_version is the stream's next one. */
@@ -96,6 +103,7 @@ const struct pw_slot *pw_tenant_slot(const struct pw_tenant *tenant, const struc
 const struct pw_reservation *pw_tenant_reservation(const struct pw_tenant *tenant,
                                                    const struct pw_id *id);
 const struct pw_issuer *pw_tenant_issuers(const struct pw_tenant *tenant, uint32_t *ret_count);
+const struct pw_id *pw_tenant_id(const struct pw_tenant *tenant);
 uint32_t pw_tenant_version(const struct pw_tenant *tenant);
 
 /* The version of any stream of the tenant; 0 for one that does not exist (or tenant NULL). */
@@ -104,6 +112,14 @@ uint32_t pw_stream_version(const struct pw_tenant *tenant, enum pw_aggregate agg
 
 /* The canonical serialisation: msgpack, tenants, then their streams, sorted by id. */
 void pw_state_serialise(const struct pw_state *state, struct pw_buffer *buffer);
+
+/* Reads it into a new state. What it takes serialises to the same bytes; whatever else it is given,
+ * the cursor is bad, and the state is only to be freed. Memory is bounded by the bytes: room is made
+ * only for entries that can be there. */
+void pw_state_read(struct pw_state *state, struct pw_cursor *cursor);
+
+/* Whether children that are forked from now on have the state (commands/map.h). */
+void pw_state_share(const struct pw_state *state, bool shared);
 
 /* What the state holds in memory now, for metrics. */
 uint64_t pw_state_memory_bytes(const struct pw_state *state);

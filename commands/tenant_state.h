@@ -33,6 +33,21 @@ struct pw_tenant {
                                                    struct pw_undo *undo, struct pw_err *err);
 #include "schemas/all.def"
 
+/* Tenants are made in order and never go, except by undo. One that was undone stays in its place,
+ * empty again by then, and serves the next that is created: so undo needs to know nothing of its
+ * maps. */
+struct pw_state {
+    struct pw_map *by_id; /* Tenant id -> struct pw_tenant * */
+    struct pw_tenant **tenants;
+    uint32_t tenant_count;
+    uint32_t made_count; /* From tenant_count to here: those that were undone. */
+    uint32_t room;
+};
+
+/* A tenant of which nothing is known yet but its id. */
+struct pw_tenant *pw_state_tenant_add(struct pw_state *state, const struct pw_id *id,
+                                      struct pw_undo *undo);
+
 /* LEDGER_DAMAGED: the event's name and what does not fit. */
 enum pw_code pw_misfit(struct pw_err *err, const struct pw_event *event, const char *why);
 

@@ -44,12 +44,13 @@ def under_load(test):
 class FaultCase(unittest.TestCase):
     kafka_nodes = galera_nodes = 1
     ledger = "kafka"
+    settings = {"snapshots.dir": "snapshots", "snapshots.every": 100}  # In each node's own directory; so few that starts go on from them.
 
     @classmethod
     def setUpClass(cls):
         began = time.monotonic()
         cls.stack = Stack(scratch(cls.__name__), random_address().rpartition(".")[0], cls.kafka_nodes, cls.galera_nodes,
-                          ledger=cls.ledger)
+                          settings=cls.settings, ledger=cls.ledger)
         cls.addClassCleanup(cls.stack.remove)
         cls.addClassCleanup(cls.stack.stop)
         cls.stack.start()

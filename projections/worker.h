@@ -1,7 +1,8 @@
 /* projections/worker.h: one read model's writer: the ledger in, rows out.
  *
- * Contract  A worker folds every partition from offset 0 and writes the rows of what lies beyond the
- *           stored positions, in batches; a batch's rows and positions show together. Positions move
+ * Contract  A worker folds every partition, from offset 0 or from the newest snapshot that is not
+ *           beyond the stored position, and writes the rows of what lies beyond the stored positions,
+ *           in batches; a batch's rows and positions show together. Positions move
  *           over records without rows too. One worker of a read model writes at a time, the one
  *           whose epoch stands in the positions; others fold along and stand by, and take the epoch
  *           when there is something to write and the positions have not moved for a second. Whatever
@@ -54,6 +55,7 @@ struct pw_worker_options {
     void *open_ledger_self;
 
     struct pw_storage storage;
+    const char *snapshots_dir;           /* NULL: it reads none. Outlives the worker. */
     struct pw_worker_log log;            /* line NULL: nothing is told. */
     int64_t (*monotonic_us)(void *self); /* NULL: CLOCK_MONOTONIC. */
     void *monotonic_self;
@@ -76,7 +78,8 @@ struct pw_worker_counters {
     uint64_t connections;    /* To the cluster; each beyond the first is a reconnect. */
     uint64_t epochs_taken;
     uint64_t epochs_lost; /* To another writer. */
-    uint64_t refolds;     /* Partitions read again from the start. */
+    uint64_t refolds;     /* Partitions folded again. */
+    uint64_t restores;    /* Partitions that went on from a snapshot. */
 };
 
 struct pw_worker_status {

@@ -23,9 +23,10 @@ enum phase { OPENING, READING_POSITIONS, READING, STOPPED };
 struct partition {
     struct pw_fold fold;
     struct pw_stored_position stored;
-    bool reading;   /* read_from was asked for. */
-    bool verified;  /* The stored record was met and has the stored hash; or none is stored. */
-    bool caught_up; /* Was told that it has everything, since it began to read. */
+    bool reading;    /* read_from was asked for. */
+    bool check_head; /* The first record read must be that of the snapshot. */
+    bool verified;   /* The stored record was met and has the stored hash; or none is stored. */
+    bool caught_up;  /* Was told that it has everything, since it began to read. */
     bool
         end_is_new; /* It began to read after the stored position was read: what its log's end leaves out is gone. */
     int64_t end_offset;
@@ -92,8 +93,11 @@ void worker_nap(struct pw_worker *worker, int64_t us);
 
 /* worker_read.c */
 void worker_read(struct pw_worker *worker, int timeout_ms);
-/* Folds the partition again, from offset 0. */
+/* Folds the partition again, from its beginning. */
 void worker_refold(struct pw_worker *worker, struct partition *partition);
+/* Puts a fold that has not begun to where the newest snapshot stands that is not beyond the stored
+ * position; without one it begins at offset 0. */
+void worker_restore(struct pw_worker *worker, struct partition *partition);
 
 /* worker_store.c */
 void worker_read_positions(struct pw_worker *worker);

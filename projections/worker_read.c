@@ -4,6 +4,8 @@
 
 #include <inttypes.h>
 
+#include "commands/snapshot.h"
+
 static void start_reading(struct pw_worker *worker)
 {
     for (uint32_t i = 0; i < worker->partition_count; i++) {
@@ -12,8 +14,9 @@ static void start_reading(struct pw_worker *worker)
             continue;
         }
         struct pw_err err = {0};
-        enum pw_code code = worker->ledger.read_from(worker->ledger.self, i,
-                                                     partition->fold.chain.next_offset, &err);
+        const struct pw_chain *chain = &partition->fold.chain;
+        int64_t from = partition->check_head ? chain->head_offset : chain->next_offset;
+        enum pw_code code = worker->ledger.read_from(worker->ledger.self, i, from, &err);
         if (code != PW_OK) {
             worker->ledger_down = true;
             worker_pause(worker, &err);
@@ -39,7 +42,23 @@ void worker_refold(struct pw_worker *worker, struct partition *partition)
     partition->fold.chain.partition_count = worker->partition_count;
     partition->fold.chain.ledger_id = worker->ledger_id;
     partition->caught_up = false;
-    partition->verified = partition->stored.record_offset < 0;
+    worker_restore(worker, partition);
+}
+
+static void say_warning(void *self, const char *text)
+{
+    worker_say(self, true, "%s", text);
+}
+
+void worker_restore(struct pw_worker *worker, struct partition *partition)
+{
+    const struct pw_snapshot_source source = {.dir = worker->options.snapshots_dir,
+                                              .offset_max = partition->stored.record_offset,
+                                              .warn = say_warning,
+                                              .warn_self = worker};
+    partition->check_head = source.dir != NULL && source.offset_max >= 0 &&
+                            pw_snapshot_restore(&source, &partition->fold, NULL, NULL);
+    worker->counters.restores += partition->check_head;
 }
 
 /* --- One record --- */
@@ -146,9 +165,31 @@ static bool is_to_be_held(const struct pw_worker *worker, const struct partition
            pw_hash_equal(&prev, &partition->fold.chain.head);
 }
 
+/* The record that the snapshot stands on was folded with it; it must be there, and be the same. */
+static void check_head(struct pw_worker *worker, struct partition *partition,
+                       const struct pw_ledger_event *event)
+{
+    const struct pw_chain *chain = &partition->fold.chain;
+    bool same = event->kind == PW_LEDGER_RECORD && event->offset == chain->head_offset &&
+                event->value_bytes >= PW_RECORD_HEAD_BYTES;
+    if (same) {
+        struct pw_hash hash = pw_record_hash(event->value, event->value_bytes);
+        same = pw_hash_equal(&hash, &chain->head);
+    }
+    partition->check_head = false;
+    if (!same) {
+        worker_halt(worker, "diverged at partition %" PRIu32 ", offset %" PRId64, chain->partition,
+                    chain->head_offset);
+    }
+}
+
 static void record_came(struct pw_worker *worker, const struct pw_ledger_event *event)
 {
-    const struct partition *partition = &worker->partitions[event->partition];
+    struct partition *partition = &worker->partitions[event->partition];
+    if (partition->check_head) {
+        check_head(worker, partition, event);
+        return;
+    }
     if (!is_to_be_held(worker, partition, event)) {
         worker->has_in_hand = false;
         take_record(worker, event);
@@ -199,6 +240,10 @@ static void stand_by(struct pw_worker *worker, int timeout_ms)
 static void end_came(struct pw_worker *worker, const struct pw_ledger_event *event)
 {
     struct partition *partition = &worker->partitions[event->partition];
+    if (partition->check_head) {
+        check_head(worker, partition, event);
+        return;
+    }
     if (!partition->verified && !partition->end_is_new) {
         /* The positions were read after this end was told, and the log may well have grown: ask for its end again. */
         worker->ledger.read_stop(worker->ledger.self, event->partition);

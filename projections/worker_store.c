@@ -119,13 +119,15 @@ static void adopt(struct pw_worker *worker)
                        ", not %" PRId64,
                        i, partition->stored.record_offset, head_offset);
             worker_refold(worker, partition);
-            continue;
+        } else if (head_offset < 0 && !partition->reading) {
+            worker_restore(worker, partition);
         }
-        partition->verified = head_offset == partition->stored.record_offset;
-        if (head_offset >= 0 && partition->verified &&
-            !pw_hash_equal(&partition->fold.chain.head, &partition->stored.head)) {
+        const struct pw_chain *chain = &partition->fold.chain;
+        partition->verified = chain->head_offset == partition->stored.record_offset;
+        if (chain->head_offset >= 0 && partition->verified &&
+            !pw_hash_equal(&chain->head, &partition->stored.head)) {
             worker_halt(worker, "diverged at partition %" PRIu32 ", offset %" PRId64, i,
-                        head_offset);
+                        chain->head_offset);
         }
     }
 }

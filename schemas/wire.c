@@ -33,8 +33,21 @@ static void buffer_grow(struct pw_buffer *buffer, size_t needed)
     buffer->room = room;
 }
 
+void pw_buffer_flush(struct pw_buffer *buffer)
+{
+    buffer->drain(buffer->drain_self, buffer->data, buffer->bytes);
+    buffer->bytes = 0;
+}
+
 void pw_buffer_append(struct pw_buffer *buffer, const void *data, size_t bytes)
 {
+    if (buffer->drain != NULL && bytes > buffer->bytes_max - buffer->bytes) {
+        pw_buffer_flush(buffer);
+        if (bytes > buffer->bytes_max) {
+            buffer->drain(buffer->drain_self, data, bytes);
+            return;
+        }
+    }
     if (buffer->full || bytes > buffer->bytes_max - buffer->bytes) {
         buffer->full = true;
         return;

@@ -6,7 +6,8 @@
  *           that are lenient in different ways would read two histories. After the first value that
  *           is not as expected the cursor is `bad`, stays so, and gives zeros.
  * Owner     A pw_buffer owns its memory and grows up to its ceiling; past that it is `full` and
- *           stays so until it is cleared. What is read are views.
+ *           stays so until it is cleared. One with a drain is never full: what it holds is handed
+ *           over there, and by pw_buffer_flush at the end. What is read are views.
  * Threads   A buffer and a cursor have one owner each.
  * Errors    Out of memory ends the process: a `full` buffer is the writer's fault, never the
  *           machine's. */
@@ -21,6 +22,8 @@ struct pw_buffer {
     size_t room;
     size_t bytes_max;
     bool full;
+    void (*drain)(void *self, const void *data, size_t bytes); /* Or NULL. */
+    void *drain_self;
 };
 
 /* An empty buffer that may grow to bytes_max. Memory is taken as needed; pw_buffer_close gives it
@@ -28,6 +31,7 @@ struct pw_buffer {
 void pw_buffer_init(struct pw_buffer *buffer, size_t bytes_max);
 void pw_buffer_close(struct pw_buffer *buffer);
 void pw_buffer_append(struct pw_buffer *buffer, const void *data, size_t bytes);
+void pw_buffer_flush(struct pw_buffer *buffer); /* Into the drain. */
 
 /* Empty again, with its memory kept for the next use. */
 static inline void pw_buffer_clear(struct pw_buffer *buffer)

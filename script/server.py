@@ -133,6 +133,7 @@ class House:
             "ledger.kind": self.ledger,
             "ledger.dir": self.dir / "ledger",
             "kafka.bootstrap.servers": self.kafka.endpoints(),
+            "snapshots.dir": self.dir / "snapshots",
             "ledger.secret_file": self.dir / "ledger.secret",
             "galera.nodes": self.galera.endpoints(),
             "galera.user": "proctorwise",

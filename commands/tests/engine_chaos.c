@@ -2,8 +2,11 @@
  *
  * Usage  engine_chaos [first seed] [runs]
  * After each run the log alone is folded, and every answer that a client got is held against it: accepted exactly once, or refused and
- * never accepted; no id decided twice; no seat sold twice; the leader's state equal to the replay byte for byte. */
+ * never accepted; no id decided twice; no seat sold twice; the leader's state equal to the replay byte for byte. In every other run the
+ * engines keep snapshots, some of them torn, and go on from these when they start again. */
 #include "commands/tests/engine_rig.h"
+
+#include <unistd.h>
 
 #define ASKS_MAX   160
 #define STUDENTS   12
@@ -26,6 +29,8 @@ struct chaos {
     uint64_t replays;
     uint64_t refused;
     uint64_t accepted;
+    uint64_t restored;
+    uint64_t torn;
 };
 
 static bool is_answer(enum pw_code code)
@@ -109,6 +114,25 @@ static struct ask next_ask(struct chaos *chaos)
     return ask_reserve(rig, chaos->tenant, student, chaos->slots[rig_random(rig, SLOTS)]);
 }
 
+/* It dies, and starts again; what it wrote last may have been torn by that. */
+static void fall(struct chaos *chaos, uint32_t node)
+{
+    struct rig *rig = &chaos->rig;
+    struct pw_partition_status status;
+    uint32_t partition = pw_partition_of(&chaos->tenant, PARTITIONS);
+    char path[RIG_PATH_BYTES];
+    pw_engine_status(rig->nodes[node].engine, partition, &status);
+    chaos->step_downs += status.step_down_count;
+    chaos->undone += status.undone_count;
+    chaos->restored += status.restored_offset >= 0;
+    rig_crash(rig, node);
+    if (rig_random(rig, 3) == 0 && rig_snapshot(rig, node, partition, 0, path)) {
+        CHECK(truncate(path, (off_t)rig_random(rig, 400)) == 0, "cannot tear %s", path);
+        chaos->torn++;
+    }
+    rig_start(rig, node);
+}
+
 static void storm(struct chaos *chaos)
 {
     struct rig *rig = &chaos->rig;
@@ -128,14 +152,7 @@ static void storm(struct chaos *chaos)
             }
         }
         if (rig_random(rig, 100) == 0) {
-            uint32_t node = (uint32_t)rig_random(rig, 2);
-            struct pw_partition_status status;
-            pw_engine_status(rig->nodes[node].engine, pw_partition_of(&chaos->tenant, PARTITIONS),
-                             &status);
-            chaos->step_downs += status.step_down_count;
-            chaos->undone += status.undone_count;
-            rig_crash(rig, node);
-            rig_start(rig, node);
+            fall(chaos, (uint32_t)rig_random(rig, 2));
         }
         rig_run(rig, 1 + (uint32_t)rig_random(rig, 20));
     }
@@ -250,6 +267,9 @@ static void run(uint64_t seed, struct chaos *total)
     static struct chaos chaos;
     memset(&chaos, 0, sizeof chaos);
     rig_open(&chaos.rig, seed, PARTITIONS);
+    for (uint32_t i = 0; i < 2 && seed % 2 == 1; i++) {
+        rig_keep_snapshots(&chaos.rig, i, 20);
+    }
     rig_start(&chaos.rig, 0);
     rig_start(&chaos.rig, 1);
     furnish(&chaos);
@@ -275,6 +295,8 @@ static void run(uint64_t seed, struct chaos *total)
     total->void_count += chaos.void_count;
     total->step_downs += chaos.step_downs;
     total->undone += chaos.undone;
+    total->restored += chaos.restored;
+    total->torn += chaos.torn;
     rig_close(&chaos.rig);
 }
 
@@ -290,11 +312,13 @@ int main(int argc, char **argv)
         run(seed, &total);
     }
     printf("%llu runs: %llu accepted, %llu refused, %llu replayed; provoked %llu void records, "
-           "%llu step-downs, %llu records undone\n",
+           "%llu step-downs, %llu records undone; %llu starts from a snapshot, %llu torn\n",
            (unsigned long long)runs, (unsigned long long)total.accepted,
            (unsigned long long)total.refused, (unsigned long long)total.replays,
            (unsigned long long)total.void_count, (unsigned long long)total.step_downs,
-           (unsigned long long)total.undone);
+           (unsigned long long)total.undone, (unsigned long long)total.restored,
+           (unsigned long long)total.torn);
     CHECK(total.void_count > 0 && total.step_downs > 0 && total.undone > 0, "nothing was provoked");
+    CHECK(runs < 20 || (total.restored > 0 && total.torn > 0), "no snapshot was gone on from");
     return 0;
 }

@@ -1,6 +1,11 @@
 /* commands/tests/engine_rig.c */
 #include "commands/tests/engine_rig.h"
 
+#include <dirent.h>
+#include <unistd.h>
+
+#include "eventstore/snapshot_file.h"
+
 uint64_t rig_random(struct rig *rig, uint64_t below)
 {
     rig->random ^= rig->random << 13; /* xorshift64, Marsaglia 2003. */
@@ -24,10 +29,25 @@ void rig_open(struct rig *rig, uint64_t seed, uint32_t partition_count)
     CHECK(pw_sim_create(rig->log, &ledger_id, RIG_HORIZON_US) == PW_OK, "no ledger");
 }
 
+static void remove_dir(const char *path)
+{
+    DIR *dir = opendir(path);
+    for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+        unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    if (dir != NULL) {
+        closedir(dir);
+        rmdir(path);
+    }
+}
+
 void rig_close(struct rig *rig)
 {
     for (uint32_t i = 0; i < RIG_NODES_MAX; i++) {
         pw_engine_free(rig->nodes[i].engine);
+        if (rig->nodes[i].snapshots_dir[0] != '\0') {
+            remove_dir(rig->nodes[i].snapshots_dir);
+        }
     }
     pw_sim_log_free(rig->log);
 }
@@ -61,9 +81,20 @@ static void observe(void *self, const struct pw_id *boundary_id, const struct pw
     ((struct rig_node *)self)->observed_count++;
 }
 
+static void restored(void *self, const struct pw_state *state)
+{
+    struct rig_node *node = self;
+    for (uint32_t i = 0; pw_state_tenant_at(state, i) != NULL; i++) {
+        node->restored_tenants++;
+    }
+}
+
 static void log_line(void *self, const char *level, uint32_t partition, const char *text)
 {
     struct rig_node *node = self;
+    if (strcmp(level, "warning") == 0) {
+        snprintf(node->warned, sizeof node->warned, "%s", text);
+    }
     if (!node->rig->quiet) {
         fprintf(stderr, "%8lld %s %s/%u: %s\n", (long long)(boot_us(node) / 1000), level,
                 node->name, partition, text);
@@ -98,7 +129,10 @@ void rig_start(struct rig *rig, uint32_t i)
         .incarnation = node->incarnation,
         .clock = {node, wall_us, boot_us},
         .peers = {node, leads},
-        .observer = {node, UINT64_C(1) << PW_EVENT_TENANT_CREATED, observe},
+        .observer = {node, UINT64_C(1) << PW_EVENT_TENANT_CREATED, observe, restored},
+        .snapshots = {.dir = node->snapshots_dir[0] == '\0' ? NULL : node->snapshots_dir,
+                      .every = node->snapshots_every,
+                      .without_children = !node->with_children},
         .never_leads = node->never_leads,
         .wake = wake,
         .log = log_line,
@@ -112,6 +146,30 @@ void rig_crash(struct rig *rig, uint32_t node)
 {
     pw_engine_free(rig->nodes[node].engine);
     rig->nodes[node].engine = NULL;
+}
+
+void rig_keep_snapshots(struct rig *rig, uint32_t i, uint64_t every)
+{
+    struct rig_node *node = &rig->nodes[i];
+    node->snapshots_every = every;
+    if (node->snapshots_dir[0] == '\0') {
+        snprintf(node->snapshots_dir, sizeof node->snapshots_dir, "/tmp/pw-snapshots-XXXXXX");
+        CHECK(mkdtemp(node->snapshots_dir) != NULL, "no directory");
+    }
+}
+
+bool rig_snapshot(struct rig *rig, uint32_t node, uint32_t partition, uint32_t i,
+                  char ret_path[RIG_PATH_BYTES])
+{
+    int64_t offsets[8];
+    char name[PW_SNAPSHOT_NAME_BYTES];
+    const char *dir = rig->nodes[node].snapshots_dir;
+    if (i >= pw_snapshot_files(dir, partition, INT64_MAX, offsets, PW_COUNT(offsets))) {
+        return false;
+    }
+    pw_snapshot_file_name(partition, offsets[i], name);
+    snprintf(ret_path, RIG_PATH_BYTES, "%s/%s", dir, name);
+    return true;
 }
 
 void rig_run(struct rig *rig, uint32_t milliseconds)

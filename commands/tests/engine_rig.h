@@ -21,6 +21,11 @@ struct rig_node {
     bool never_leads;
     int64_t skew_us; /* Of its wall clock from the log's time. */
     uint64_t observed_count;
+    uint64_t restored_tenants; /* Told of in place of events. */
+    char snapshots_dir[64];    /* Empty: none. */
+    uint64_t snapshots_every;
+    bool with_children; /* Snapshots are written by forked ones. */
+    char warned[400];   /* The last warning. */
 };
 
 struct rig {
@@ -48,6 +53,14 @@ struct pw_id rig_id(struct rig *rig); /* A UUIDv7 of now. */
 void rig_start(struct rig *rig, uint32_t node);
 void rig_crash(struct rig *rig,
                uint32_t node); /* Answers to jobs still come: a test ignores them as lost. */
+
+/* Gives a node a directory of its own for snapshots, from its next start on. rig_close removes it. */
+void rig_keep_snapshots(struct rig *rig, uint32_t node, uint64_t every);
+
+/* The i-th newest snapshot's path; false where there is none. */
+#define RIG_PATH_BYTES 200
+bool rig_snapshot(struct rig *rig, uint32_t node, uint32_t partition, uint32_t i,
+                  char ret_path[RIG_PATH_BYTES]);
 
 /* Steps all engines and moves time by a millisecond, so often. */
 void rig_run(struct rig *rig, uint32_t milliseconds);

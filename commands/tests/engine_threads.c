@@ -1,4 +1,5 @@
 /* commands/tests/engine_threads.c: two engines, each in its thread, and clients in theirs, on one simulated log: for ThreadSanitizer.
+ * Both fork children that write snapshots, while all the other threads run on.
  *
  * The log's time is moved by the clients as they wait, so nothing here sleeps or depends on speed. */
 #include <pthread.h>
@@ -37,6 +38,8 @@ static void *run_engine(void *self)
         pw_engine_step(engine);
         sched_yield();
     }
+    pw_engine_save_snapshots(engine); /* Waits for a child, which would end with this thread. */
+    pw_engine_step(engine);
     return NULL;
 }
 
@@ -85,6 +88,8 @@ int main(void)
     struct pw_id slot;
     rig_open(&rig, 11, 2);
     for (uint32_t i = 0; i < 2; i++) {
+        rig_keep_snapshots(&rig, i, 10);
+        rig.nodes[i].with_children = true;
         rig_start(&rig, i);
         pthread_create(&engines[i], NULL, run_engine, rig.nodes[i].engine);
     }
@@ -116,7 +121,11 @@ int main(void)
     }
     atomic_store(&stopping, true);
     for (uint32_t i = 0; i < 2; i++) {
+        struct pw_partition_status status;
         pthread_join(engines[i], NULL);
+        pw_engine_status(rig.nodes[i].engine, pw_partition_of(&tenant, 2), &status);
+        CHECK(status.snapshot_count > 0 && status.snapshot_failed_count == 0, "engine %u: %s", i,
+              rig.nodes[i].warned);
     }
     CHECK(yes == 60 && no == CLIENTS * ASKS_OF_A_CLIENT - 60, "%u yes, %u no", yes, no);
     struct pw_fold fold;

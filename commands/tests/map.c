@@ -2,6 +2,10 @@
 #include "commands/map.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size); /* commands/fuzz/fuzz_map.c */
 
@@ -104,6 +108,72 @@ Test(map, walks_every_entry_once)
         sum += *(const uint64_t *)value;
     }
     cr_expect_eq(sum, 5050);
+    pw_map_free(map);
+}
+
+Test(map, what_was_appended_is_found_once_it_is_indexed)
+{
+    static const uint64_t counts[] = {0, 1, 12, 13, 1000, 100000};
+    for (size_t i = 0; i < PW_COUNT(counts); i++) {
+        struct pw_map *map = pw_map_new(sizeof(struct key), sizeof(uint64_t));
+        for (uint64_t j = 0; j < counts[i]; j++) {
+            struct key key = key_of(j);
+            uint64_t *value = pw_map_append(map, &key);
+            cr_assert_eq(*value, 0);
+            *value = j + 1;
+        }
+        pw_map_index(map);
+        cr_assert_eq(pw_map_count(map), counts[i]);
+        for (uint64_t j = 0; j < counts[i]; j++) {
+            struct key key = key_of(j);
+            const uint64_t *value = pw_map_get(map, &key);
+            cr_assert(value != NULL && *value == j + 1, "%llu of %llu", (unsigned long long)j,
+                      (unsigned long long)counts[i]);
+        }
+        struct key other = key_of(counts[i]);
+        cr_expect_null(pw_map_get(map, &other));
+        *(uint64_t *)pw_map_put(map, &other, NULL) = 7;
+        cr_expect_eq(*(const uint64_t *)pw_map_get(map, &other), 7, "it goes on as any other map");
+        pw_map_remove(map, &other, NULL);
+        cr_expect_eq(pw_map_count(map), counts[i]);
+        pw_map_free(map);
+    }
+}
+
+/* The child reads every entry; it would die of the first that it does not have. */
+static int read_in_a_child(const struct pw_map *map, uint64_t count)
+{
+    int status = 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct rlimit no_core = {0, 0};
+        setrlimit(RLIMIT_CORE, &no_core);
+        signal(SIGSEGV, SIG_DFL);
+        uint64_t cursor = 0;
+        const void *key;
+        const void *value;
+        uint64_t found = 0;
+        while (pw_map_next(map, &cursor, &key, &value)) {
+            found += ((const struct key *)key)->words[1] == 7;
+        }
+        _exit(found == count ? 0 : 1);
+    }
+    waitpid(pid, &status, 0);
+    return status;
+}
+
+Test(map, a_child_has_what_is_shared_with_it)
+{
+    enum { COUNT = 200000 };
+    struct pw_map *map = pw_map_new(sizeof(struct key), 64);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        struct key key = key_of(i);
+        pw_map_put(map, &key, NULL);
+    }
+    pw_map_share(map, true);
+    cr_expect_eq(read_in_a_child(map, COUNT), 0);
+    pw_map_share(map, false);
+    cr_expect_neq(read_in_a_child(map, COUNT), 0, "and costs its fork nothing when it is not");
     pw_map_free(map);
 }
 

@@ -338,6 +338,33 @@ static void check_replay(const struct run *run)
     pw_state_free(again);
 }
 
+/* A snapshot of the state at some event, and the events after it, give what all events give. */
+static void check_snapshot(struct run *run)
+{
+    struct pw_state *first = pw_state_new();
+    struct pw_state *second = pw_state_new();
+    struct pw_buffer buffer;
+    uint32_t at = draw(run, run->event_count + 1);
+    pw_buffer_init(&buffer, STATE_BYTES);
+    for (uint32_t i = 0; i < run->event_count; i++) {
+        struct pw_id tenant_id = id_of(KIND_TENANT, run->kept[i].tenant);
+        if (i == at) {
+            pw_state_serialise(first, &buffer);
+            struct pw_cursor cursor = pw_cursor_of(buffer.data, buffer.bytes);
+            pw_state_read(second, &cursor);
+            cr_assert(pw_cursor_done(&cursor), "after %u events", at);
+        }
+        struct pw_state *state = i < at ? first : second;
+        cr_assert_eq(pw_state_evolve(state, &tenant_id, &run->kept[i].event, NULL, NULL), PW_OK);
+    }
+    struct pw_hash gone_on = bytes_of(at < run->event_count ? second : first);
+    struct pw_hash live = bytes_of(run->state);
+    cr_assert(pw_hash_equal(&gone_on, &live), "a snapshot after %u events gives other bytes", at);
+    pw_buffer_close(&buffer);
+    pw_state_free(first);
+    pw_state_free(second);
+}
+
 static void step_mark(struct run *run)
 {
     if (run->mark_count < MARKS_MAX) {
@@ -359,6 +386,7 @@ static void step_undo(struct run *run)
     struct pw_hash bytes = bytes_of(run->state);
     cr_assert(pw_hash_equal(&bytes, &run->marks[i].bytes), "undo gives other bytes");
     check_replay(run);
+    check_snapshot(run);
 }
 
 static void step_forget(struct run *run)

@@ -258,3 +258,41 @@ Test(wire, a_full_buffer_stays_full_until_it_is_cleared)
     }
     pw_buffer_close(&buffer);
 }
+
+struct drained {
+    uint8_t bytes[4096];
+    size_t count;
+    uint32_t calls;
+};
+
+static void take_drained(void *self, const void *data, size_t bytes)
+{
+    struct drained *drained = self;
+    memcpy(drained->bytes + drained->count, data, bytes);
+    drained->count += bytes;
+    drained->calls++;
+}
+
+Test(wire, a_buffer_with_a_drain_is_never_full)
+{
+    static struct drained drained;
+    struct pw_buffer plain;
+    struct pw_buffer buffer;
+    uint8_t large[100] = {1, 2, 3};
+    pw_buffer_init(&plain, sizeof drained.bytes);
+    pw_buffer_init(&buffer, 64);
+    buffer.drain = take_drained;
+    buffer.drain_self = &drained;
+    for (uint32_t i = 0; i < 100; i++) {
+        pw_write_uint(&plain, i * 1000);
+        pw_write_uint(&buffer, i * 1000);
+    }
+    pw_write_bin(&plain, large, sizeof large);
+    pw_write_bin(&buffer, large, sizeof large);
+    pw_buffer_flush(&buffer);
+    cr_expect(!buffer.full && buffer.bytes == 0);
+    cr_expect_gt(drained.calls, 3);
+    cr_expect(drained.count == plain.bytes && memcmp(drained.bytes, plain.data, plain.bytes) == 0);
+    pw_buffer_close(&plain);
+    pw_buffer_close(&buffer);
+}

@@ -1,0 +1,326 @@
+/* commands/state_wire.c: the state's one canonical serialisation, written and read.
+ *
+ * A tenant is [id, version, issuers, exams, slots, reservations, students]; each of the last four is
+ * an array of its entries, sorted by id. The fields of an entry stand below twice, once to be
+ * written and once to be read, in the same order. */
+#include "commands/memory.h"
+#include "commands/tenant_state.h"
+
+#include <endian.h>
+#include <stdlib.h>
+
+#define TENANT_FIELDS 7
+
+/* A kind of map: the fields of an entry, its id not counted, and how few bytes it may take. */
+struct kind {
+    uint32_t field_count;
+    uint32_t bytes_min;
+    void (*write)(struct pw_buffer *buffer, const void *value);
+    void (*read)(struct pw_cursor *cursor, void *value);
+};
+
+/* --- Fields --- */
+
+static void write_hash(struct pw_buffer *buffer, const struct pw_hash *hash)
+{
+    pw_write_bin(buffer, hash->bytes, sizeof hash->bytes);
+}
+
+static void read_bin(struct pw_cursor *cursor, void *ret_bytes, size_t bytes)
+{
+    const void *found = pw_read_bin(cursor, bytes);
+    if (found != NULL) {
+        memcpy(ret_bytes, found, bytes);
+    }
+}
+
+static void read_hash(struct pw_cursor *cursor, struct pw_hash *ret_hash)
+{
+    read_bin(cursor, ret_hash->bytes, sizeof ret_hash->bytes);
+}
+
+static uint32_t read_text(struct pw_cursor *cursor, size_t bytes_min,
+                          char ret_text[PW_TEXT_BYTES_MAX])
+{
+    struct pw_str text = pw_read_text(cursor, bytes_min, PW_TEXT_BYTES_MAX);
+    if (text.len > 0) {
+        memcpy(ret_text, text.ptr, text.len);
+    }
+    return (uint32_t)text.len;
+}
+
+static uint32_t read_number(struct pw_cursor *cursor)
+{
+    return (uint32_t)pw_read_uint(cursor, UINT32_MAX);
+}
+
+static uint32_t read_version(struct pw_cursor *cursor)
+{
+    uint32_t version = read_number(cursor);
+    cursor->bad = cursor->bad || version == 0;
+    return version;
+}
+
+static uint32_t read_minutes(struct pw_cursor *cursor)
+{
+    return (uint32_t)pw_read_uint(cursor, PW_MINUTES_MAX);
+}
+
+static int64_t read_at(struct pw_cursor *cursor)
+{
+    return (int64_t)pw_read_uint(cursor, INT64_MAX);
+}
+
+/* --- Entries --- */
+
+static void write_exam(struct pw_buffer *buffer, const void *value)
+{
+    const struct pw_exam *exam = value;
+    pw_write_uint(buffer, exam->version);
+    pw_write_id(buffer, &exam->owner_id);
+    pw_write_text(buffer, (struct pw_str){exam->draft_title, exam->draft_title_bytes});
+    pw_write_uint(buffer, exam->draft_duration_minutes);
+    pw_write_uint(buffer, exam->draft_lead_time_minutes);
+    pw_write_uint(buffer, exam->draft_buffer_minutes);
+    write_hash(buffer, &exam->draft_hash);
+    pw_write_uint(buffer, exam->published_number);
+    pw_write_text(buffer, (struct pw_str){exam->published_title, exam->published_title_bytes});
+    pw_write_uint(buffer, exam->published_duration_minutes);
+    pw_write_uint(buffer, exam->published_lead_time_minutes);
+    pw_write_uint(buffer, exam->published_buffer_minutes);
+    write_hash(buffer, &exam->published_hash);
+}
+
+static void read_exam(struct pw_cursor *cursor, void *value)
+{
+    struct pw_exam *exam = value;
+    exam->version = read_version(cursor);
+    exam->owner_id = pw_read_id(cursor);
+    exam->draft_title_bytes = read_text(cursor, 1, exam->draft_title);
+    exam->draft_duration_minutes = read_minutes(cursor);
+    exam->draft_lead_time_minutes = read_minutes(cursor);
+    exam->draft_buffer_minutes = read_minutes(cursor);
+    read_hash(cursor, &exam->draft_hash);
+    exam->published_number = read_number(cursor);
+    exam->published_title_bytes = read_text(cursor, 0, exam->published_title);
+    exam->published_duration_minutes = read_minutes(cursor);
+    exam->published_lead_time_minutes = read_minutes(cursor);
+    exam->published_buffer_minutes = read_minutes(cursor);
+    read_hash(cursor, &exam->published_hash);
+}
+
+static void write_slot(struct pw_buffer *buffer, const void *value)
+{
+    const struct pw_slot *slot = value;
+    pw_write_uint(buffer, slot->version);
+    pw_write_id(buffer, &slot->exam_id);
+    pw_write_uint(buffer, slot->exam_version);
+    pw_write_uint(buffer, (uint64_t)slot->starts_at_us);
+    pw_write_uint(buffer, (uint64_t)slot->ends_at_us);
+    pw_write_uint(buffer, slot->lead_time_minutes);
+    pw_write_uint(buffer, slot->buffer_minutes);
+    pw_write_uint(buffer, slot->capacity);
+    pw_write_uint(buffer, slot->taken_count);
+}
+
+static void read_slot(struct pw_cursor *cursor, void *value)
+{
+    struct pw_slot *slot = value;
+    slot->version = read_version(cursor);
+    slot->exam_id = pw_read_id(cursor);
+    slot->exam_version = read_version(cursor);
+    slot->starts_at_us = read_at(cursor);
+    slot->ends_at_us = read_at(cursor);
+    slot->lead_time_minutes = read_minutes(cursor);
+    slot->buffer_minutes = read_minutes(cursor);
+    slot->capacity = read_number(cursor);
+    slot->taken_count = (uint32_t)pw_read_uint(cursor, slot->capacity);
+}
+
+static void write_reservation(struct pw_buffer *buffer, const void *value)
+{
+    const struct pw_reservation *reservation = value;
+    pw_write_uint(buffer, reservation->version);
+    pw_write_uint(buffer, reservation->state);
+    pw_write_id(buffer, &reservation->slot_id);
+    pw_write_id(buffer, &reservation->exam_id);
+    pw_write_id(buffer, &reservation->student_id);
+    pw_write_id(buffer, &reservation->next_id);
+    pw_write_uint(buffer, (uint64_t)reservation->starts_at_us);
+    pw_write_uint(buffer, (uint64_t)reservation->ends_at_us);
+    pw_write_uint(buffer, (uint64_t)reservation->free_again_at_us);
+}
+
+static void read_reservation(struct pw_cursor *cursor, void *value)
+{
+    struct pw_reservation *reservation = value;
+    reservation->version = read_version(cursor);
+    reservation->state = (uint32_t)pw_read_uint(cursor, PW_RESERVATION_CANCELLED_STATE);
+    cursor->bad = cursor->bad || reservation->state < PW_RESERVATION_CONFIRMED;
+    reservation->slot_id = pw_read_id(cursor);
+    reservation->exam_id = pw_read_id(cursor);
+    reservation->student_id = pw_read_id(cursor);
+    read_bin(cursor, reservation->next_id.bytes, sizeof reservation->next_id.bytes);
+    reservation->starts_at_us = read_at(cursor);
+    reservation->ends_at_us = read_at(cursor);
+    reservation->free_again_at_us = read_at(cursor);
+}
+
+static void write_student(struct pw_buffer *buffer, const void *value)
+{
+    const struct pw_student *student = value;
+    pw_write_id(buffer, &student->first_id);
+}
+
+static void read_student(struct pw_cursor *cursor, void *value)
+{
+    struct pw_student *student = value;
+    student->first_id = pw_read_id(cursor);
+}
+
+static const struct kind exams = {13, 116, write_exam, read_exam};
+static const struct kind slots = {9, 44, write_slot, read_slot};
+static const struct kind reservations = {9, 96, write_reservation, read_reservation};
+static const struct kind students = {1, 37, write_student, read_student};
+
+/* --- Maps --- */
+
+/* With the first bytes of the key at hand, sorting seldom has to look the rest up. */
+struct entry {
+    uint64_t key_start; /* Big-endian: in the order of the bytes. */
+    const void *key;
+    const void *value;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    const struct entry *first = a;
+    const struct entry *second = b;
+    if (first->key_start != second->key_start) {
+        return first->key_start < second->key_start ? -1 : 1;
+    }
+    return memcmp(first->key, second->key, sizeof(struct pw_id));
+}
+
+/* The map's entries sorted by id, to be freed. */
+static struct entry *sorted(const struct pw_map *map)
+{
+    size_t count = (size_t)pw_map_count(map);
+    struct entry *entries = pw_memory_new(count + 1, sizeof *entries);
+    uint64_t cursor = 0;
+    for (size_t i = 0; i < count; i++) {
+        pw_map_next(map, &cursor, &entries[i].key, &entries[i].value);
+        memcpy(&entries[i].key_start, entries[i].key, sizeof entries[i].key_start);
+        entries[i].key_start = be64toh(entries[i].key_start);
+    }
+    qsort(entries, count, sizeof *entries, by_key);
+    return entries;
+}
+
+static void write_map(struct pw_buffer *buffer, const struct pw_map *map, const struct kind *kind)
+{
+    uint32_t count = (uint32_t)pw_map_count(map);
+    struct entry *entries = sorted(map);
+    pw_write_array(buffer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        pw_write_array(buffer, 1 + kind->field_count);
+        pw_write_id(buffer, entries[i].key);
+        kind->write(buffer, entries[i].value);
+    }
+    free(entries);
+}
+
+/* The id of an entry, which must be above the one before. */
+static struct pw_id read_next_id(struct pw_cursor *cursor, const struct pw_id *before)
+{
+    struct pw_id id = pw_read_id(cursor);
+    cursor->bad = cursor->bad || memcmp(before->bytes, id.bytes, sizeof id.bytes) >= 0;
+    return id;
+}
+
+static void read_map(struct pw_cursor *cursor, struct pw_map *map, const struct kind *kind)
+{
+    uint32_t count = pw_read_array(cursor);
+    struct pw_id id = {{0}};
+    if (count > (size_t)(cursor->end - cursor->at) / kind->bytes_min) {
+        cursor->bad = true; /* Before room is made for what cannot be there. */
+        return;
+    }
+    for (uint32_t i = 0; i < count && !cursor->bad; i++) {
+        if (pw_read_array(cursor) != 1 + kind->field_count) {
+            cursor->bad = true;
+            return;
+        }
+        id = read_next_id(cursor, &id);
+        kind->read(cursor, pw_map_append(map, &id));
+    }
+    pw_map_index(map);
+}
+
+/* --- Tenants --- */
+
+static void write_tenant(struct pw_buffer *buffer, const struct pw_tenant *tenant)
+{
+    pw_write_array(buffer, TENANT_FIELDS);
+    pw_write_id(buffer, &tenant->id);
+    pw_write_uint(buffer, tenant->version);
+    pw_write_array(buffer, tenant->issuer_count);
+    for (uint32_t i = 0; i < tenant->issuer_count; i++) {
+        const struct pw_issuer *issuer = &tenant->issuers[i];
+        pw_write_array(buffer, 2);
+        pw_write_text(buffer, (struct pw_str){issuer->name, issuer->name_bytes});
+        write_hash(buffer, &issuer->public_key);
+    }
+    write_map(buffer, tenant->exams, &exams);
+    write_map(buffer, tenant->slots, &slots);
+    write_map(buffer, tenant->reservations, &reservations);
+    write_map(buffer, tenant->students, &students);
+}
+
+void pw_state_serialise(const struct pw_state *state, struct pw_buffer *buffer)
+{
+    uint32_t count = (uint32_t)pw_map_count(state->by_id);
+    struct entry *entries = sorted(state->by_id);
+    pw_write_array(buffer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        write_tenant(buffer, *(struct pw_tenant *const *)entries[i].value);
+    }
+    free(entries);
+}
+
+static void read_issuers(struct pw_cursor *cursor, struct pw_tenant *tenant)
+{
+    uint32_t count = pw_read_array(cursor);
+    cursor->bad = cursor->bad || count > PW_ISSUERS_MAX;
+    for (uint32_t i = 0; i < count && !cursor->bad; i++) {
+        struct pw_issuer *issuer = &tenant->issuers[i];
+        cursor->bad = pw_read_array(cursor) != 2;
+        issuer->name_bytes = read_text(cursor, 0, issuer->name);
+        read_hash(cursor, &issuer->public_key);
+        tenant->issuer_count++;
+    }
+}
+
+void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
+{
+    uint32_t count = pw_read_array(cursor);
+    struct pw_id id = {{0}};
+    for (uint32_t i = 0; i < count && !cursor->bad; i++) {
+        if (pw_read_array(cursor) != TENANT_FIELDS) {
+            cursor->bad = true;
+            return;
+        }
+        id = read_next_id(cursor, &id);
+        uint32_t version = read_version(cursor);
+        if (cursor->bad) {
+            return;
+        }
+        struct pw_tenant *tenant = pw_state_tenant_add(state, &id, NULL);
+        tenant->version = version;
+        read_issuers(cursor, tenant);
+        read_map(cursor, tenant->exams, &exams);
+        read_map(cursor, tenant->slots, &slots);
+        read_map(cursor, tenant->reservations, &reservations);
+        read_map(cursor, tenant->students, &students);
+    }
+}
