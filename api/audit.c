@@ -11,6 +11,7 @@
 #include "commands/remembered.h"
 
 #define PROGRESS_EVERY 65536
+#define OPEN_READS     2     /* Of one thread. */
 #define SILENCE_MS     30000 /* A broker that says nothing for so long counts as lost. */
 
 static uint32_t thread_count_for(uint32_t partition_count)
@@ -59,14 +60,13 @@ void pw_audit_close(struct pw_audit *audit)
     free(audit->is_read);
 }
 
-/* One thread's part of a read: the partitions first, first + step, ... up to last. */
+/* One thread of a read. Partitions differ in size: whoever has read one to its end takes the next. */
 struct share {
     struct pw_audit *audit;
     const struct pw_audit_reader *reader;
     struct pw_ledger *ledger;
-    uint32_t first;
+    atomic_uint *next_partition;
     uint32_t last;
-    uint32_t step;
     pthread_t thread;
     bool started;
     enum pw_code code;
@@ -149,26 +149,33 @@ static void take_end(struct share *share, uint32_t partition)
     stop_partition(share, partition);
 }
 
+/* Opens reads until so many are open, so that one is fetched for while another ends. */
+static enum pw_code open_reads(struct share *share, uint32_t *open_count)
+{
+    enum pw_code code = PW_OK;
+    while (code == PW_OK && *open_count < OPEN_READS) {
+        uint32_t partition = atomic_fetch_add(share->next_partition, 1);
+        if (partition > share->last) {
+            return PW_OK;
+        }
+        code = share->ledger->read_from(share->ledger->self, partition, 0, &share->err);
+        ++*open_count;
+    }
+    return code;
+}
+
 static enum pw_code share_read(struct share *share)
 {
     struct pw_audit *audit = share->audit;
     struct pw_ledger *ledger = share->ledger;
-    uint32_t left = 0;
-    for (uint32_t p = share->first; p <= share->last; p += share->step, left++) {
-        enum pw_code code = ledger->read_from(ledger->self, p, 0, &share->err);
-        if (code != PW_OK) {
-            return code;
-        }
-    }
-    while (left > 0) {
+    uint32_t open_count = 0;
+    enum pw_code code = open_reads(share, &open_count);
+    while (code == PW_OK && open_count > 0) {
         struct pw_ledger_event event;
         ledger->next(ledger->self, SILENCE_MS, &event);
         if (event.kind == PW_LEDGER_NOTHING || event.kind == PW_LEDGER_DOWN) {
             return pw_fail(&share->err, PW_ERR_LEDGER_DOWN, "%s",
                            event.detail != NULL ? event.detail : "the brokers say nothing");
-        }
-        if (audit->is_read[event.partition]) {
-            continue; /* What came of a partition before its reading was stopped. */
         }
         if (event.kind == PW_LEDGER_RECORD) {
             take_record(share, &event);
@@ -178,9 +185,12 @@ static enum pw_code share_read(struct share *share)
         } else if (event.kind == PW_LEDGER_END) {
             take_end(share, event.partition);
         }
-        left -= audit->is_read[event.partition] ? 1 : 0;
+        if (audit->is_read[event.partition]) {
+            open_count--;
+            code = open_reads(share, &open_count);
+        }
     }
-    return PW_OK;
+    return code;
 }
 
 static void *share_run(void *self)
@@ -206,6 +216,7 @@ enum pw_code pw_audit_read(struct pw_audit *audit, uint32_t first, uint32_t last
                            const struct pw_audit_reader *reader, struct pw_err *err)
 {
     struct share shares[PW_AUDIT_THREADS_MAX] = {{0}};
+    atomic_uint next_partition = first;
     uint32_t count = thread_count_for(last - first + 1);
     enum pw_code code = open_handles(audit, count, err);
     if (code != PW_OK) {
@@ -213,10 +224,13 @@ enum pw_code pw_audit_read(struct pw_audit *audit, uint32_t first, uint32_t last
     }
     for (uint32_t i = 0; i < count; i++) {
         struct share *share = &shares[i];
-        *share = (struct share){.audit = audit, .reader = reader, .ledger = &audit->ledgers[i]};
-        share->first = first + i;
-        share->last = last;
-        share->step = count;
+        *share = (struct share){
+            .audit = audit,
+            .reader = reader,
+            .ledger = &audit->ledgers[i],
+            .next_partition = &next_partition,
+            .last = last,
+        };
         share->started = i > 0 && pthread_create(&share->thread, NULL, share_run, share) == 0;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -237,8 +251,18 @@ enum pw_code pw_audit_read(struct pw_audit *audit, uint32_t first, uint32_t last
 
 /* --- Findings --- */
 
+/* A decision whose place in the map is being fetched into the cache: it is looked up when the next one comes. */
+struct decision {
+    struct pw_id key;
+    struct pw_id command_id;
+    int64_t decided_at_us;
+    int64_t horizon_us;
+};
+
 struct pw_audit_ids {
     struct pw_map *decided; /* pw_remembered_key -> decided_at_us of the last decision */
+    struct decision waiting;
+    bool has_waiting;
 };
 
 struct pw_audit_ids *pw_audit_ids_new(void)
@@ -256,23 +280,40 @@ void pw_audit_ids_free(struct pw_audit_ids *ids)
     }
 }
 
+static void judge(struct pw_audit_ids *ids, const struct decision *decision,
+                  struct pw_audit_findings *findings)
+{
+    int64_t *kept_us =
+        pw_map_put(ids->decided, &decision->key, NULL); /* 0: new; nothing is of 1970. */
+    int64_t t_us = 0;
+    if (pw_id_v7_time(&decision->command_id, &t_us)) {
+        findings->early_count += decision->decided_at_us < t_us - PW_KEY_AHEAD_MAX_US;
+        findings->late_count += decision->decided_at_us - t_us >= decision->horizon_us;
+        findings->repeat_count += *kept_us != 0;
+    } else if (*kept_us != 0) {
+        findings->repeat_count += decision->decided_at_us - *kept_us < decision->horizon_us;
+    }
+    *kept_us = decision->decided_at_us;
+}
+
+void pw_audit_ids_finish(struct pw_audit_ids *ids, struct pw_audit_findings *findings)
+{
+    if (ids->has_waiting) {
+        judge(ids, &ids->waiting, findings);
+        ids->has_waiting = false;
+    }
+}
+
 static void take_decision(struct pw_audit_ids *ids, const struct pw_id *boundary_id,
                           const struct pw_id *actor_id, const struct pw_id *command_id,
                           int64_t decided_at_us, int64_t horizon_us,
                           struct pw_audit_findings *findings)
 {
     struct pw_id key = pw_remembered_key(boundary_id, actor_id, command_id);
-    int64_t *kept_us =
-        pw_map_put(ids->decided, &key, NULL); /* 0 where it is new: no decision is of 1970. */
-    int64_t t_us = 0;
-    if (pw_id_v7_time(command_id, &t_us)) {
-        findings->early_count += decided_at_us < t_us - PW_KEY_AHEAD_MAX_US;
-        findings->late_count += decided_at_us - t_us >= horizon_us;
-        findings->repeat_count += *kept_us != 0;
-    } else if (*kept_us != 0) {
-        findings->repeat_count += decided_at_us - *kept_us < horizon_us;
-    }
-    *kept_us = decided_at_us;
+    pw_map_prefetch(ids->decided, &key);
+    pw_audit_ids_finish(ids, findings);
+    ids->waiting = (struct decision){key, *command_id, decided_at_us, horizon_us};
+    ids->has_waiting = true;
 }
 
 void pw_audit_ids_take(struct pw_audit_ids *ids, const struct pw_record *record, int64_t horizon_us,

@@ -67,5 +67,7 @@ void pw_audit_ids_free(struct pw_audit_ids *ids);
 /* Takes the decisions of an accepted record, in order; adds what it finds. */
 void pw_audit_ids_take(struct pw_audit_ids *ids, const struct pw_record *record, int64_t horizon_us,
                        struct pw_audit_findings *findings);
+void pw_audit_ids_finish(struct pw_audit_ids *ids,
+                         struct pw_audit_findings *findings); /* After the last. */
 
 #endif

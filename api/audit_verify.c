@@ -261,6 +261,9 @@ static int read_and_report(struct verification *verification, bool as_json)
     struct pw_audit_reader reader = {.self = verification, .record = on_record};
     enum pw_code code =
         pw_audit_read(&verification->audit, verification->first, verification->last, &reader, &err);
+    for (uint32_t p = 0; p < count; p++) {
+        pw_audit_ids_finish(verification->ids[p], &verification->findings[p]);
+    }
     int result = is_good(verification) ? PW_EXIT_GOOD : PW_EXIT_WRONG;
     if (code != PW_OK) {
         result = pw_verb_fail(code, err.detail);

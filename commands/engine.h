@@ -104,7 +104,7 @@ struct pw_engine_config {
     struct pw_clock clock;
     struct pw_peers peers;
     struct pw_engine_observer observer;
-    bool never_leads;           /* It follows, and answers jobs NO_LEADER. */
+    bool never_leads; /* It follows, and answers jobs NO_LEADER. */
     struct pw_engine_snapshots snapshots;
     struct pw_ledger_wake wake; /* Called when step has something to do: from submit and stop. */
     void (*log)(void *self, const char *level, uint32_t partition, const char *text); /* Or NULL. */

@@ -13,20 +13,15 @@ void pw_fold_close(struct pw_fold *fold)
     pw_chain_close(&fold->chain);
 }
 
-static enum pw_code take_event(struct pw_fold *fold, const struct pw_record *record, uint32_t index,
-                               const struct pw_fold_observer *observer, struct pw_err *err)
+static enum pw_code apply(struct pw_fold *fold, const struct pw_record *record, uint32_t index,
+                          const struct pw_event *event, const struct pw_fold_observer *observer,
+                          struct pw_err *err)
 {
-    const struct pw_raw_event *raw = &record->events[index];
     const struct pw_id *boundary_id = &record->commit.boundary_id;
-    struct pw_event event;
-    enum pw_code code = pw_raw_event_read(raw, &event, err);
-    if (code != PW_OK) {
-        return code;
-    }
-    code = pw_state_evolve(fold->state, boundary_id, &event, NULL, err);
+    enum pw_code code = pw_state_evolve(fold->state, boundary_id, event, NULL, err);
     if (code == PW_OK && observer != NULL && observer->event != NULL) {
         const struct pw_tenant *after = pw_state_tenant(fold->state, boundary_id);
-        observer->event(observer->self, record, index, &event, after);
+        observer->event(observer->self, record, index, event, after);
     }
     return code;
 }
@@ -35,18 +30,31 @@ enum pw_verdict pw_fold_take(struct pw_fold *fold, int64_t offset, const void *v
                              size_t value_bytes, const struct pw_fold_observer *observer,
                              struct pw_record *ret_record)
 {
-    enum pw_verdict verdict = pw_chain_take(&fold->chain, offset, value, value_bytes, ret_record);
-    if (verdict != PW_CHAIN_ACCEPTED || ret_record->kind != PW_RECORD_COMMIT) {
+    struct pw_err err = {0};
+    struct pw_event event;
+    enum pw_code code = PW_OK;
+    enum pw_verdict verdict = pw_chain_read(&fold->chain, offset, value, value_bytes, ret_record);
+    if (verdict != PW_CHAIN_ACCEPTED) {
         return verdict;
     }
-    for (uint32_t i = 0; i < ret_record->event_count; i++) {
-        struct pw_err err = {0};
-        enum pw_code code = take_event(fold, ret_record, i, observer, &err);
-        if (code != PW_OK) {
-            pw_fail(&fold->chain.stopped, code, "%s, at partition %u, offset %lld", err.detail,
-                    fold->chain.partition, (long long)offset);
-            return PW_CHAIN_STOPPED;
+    uint32_t count = ret_record->kind == PW_RECORD_COMMIT ? ret_record->event_count : 0;
+    if (count > 0) { /* What the first event changes comes nearer while the hash is computed. */
+        code = pw_raw_event_read(&ret_record->events[0], &event, &err);
+    }
+    if (count > 0 && code == PW_OK) {
+        pw_state_prefetch(fold->state, &ret_record->commit.boundary_id, &event);
+    }
+    pw_chain_stand(&fold->chain, offset, value, value_bytes, ret_record);
+    for (uint32_t i = 0; code == PW_OK && i < count; i++) {
+        if (i > 0) {
+            code = pw_raw_event_read(&ret_record->events[i], &event, &err);
         }
+        code = code != PW_OK ? code : apply(fold, ret_record, i, &event, observer, &err);
+    }
+    if (code != PW_OK) {
+        pw_fail(&fold->chain.stopped, code, "%s, at partition %u, offset %lld", err.detail,
+                fold->chain.partition, (long long)offset);
+        return PW_CHAIN_STOPPED;
     }
     return verdict;
 }

@@ -168,6 +168,13 @@ static struct cell *cell_find(const struct pw_map *map, const void *key, uint32_
     }
 }
 
+void pw_map_prefetch(const struct pw_map *map, const void *key)
+{
+    if (map->count > 0) {
+        __builtin_prefetch(&map->cells[hash_of(map, key) & (map->cell_count - 1)], 1);
+    }
+}
+
 const void *pw_map_get(const struct pw_map *map, const void *key)
 {
     if (map->count == 0) {

@@ -120,6 +120,19 @@ static enum pw_code apply(struct pw_tenant *tenant, const struct pw_event *event
     return pw_fail(err, PW_ERR_LEDGER_DAMAGED, "event type %d is unknown", (int)event->type);
 }
 
+void pw_state_prefetch(const struct pw_state *state, const struct pw_id *boundary_id,
+                       const struct pw_event *event)
+{
+    const struct pw_tenant *tenant = tenant_of(state, boundary_id);
+    if (tenant == NULL) {
+        return;
+    }
+    if (event->type == PW_EVENT_RESERVATION_RESERVED) { /* By far the most events are these. */
+        pw_map_prefetch(tenant->reservations, &event->stream_id);
+        pw_map_prefetch(tenant->students, &event->reservation_reserved.student_id);
+    }
+}
+
 enum pw_code pw_state_evolve(struct pw_state *state, const struct pw_id *boundary_id,
                              const struct pw_event *event, struct pw_undo *undo, struct pw_err *err)
 {

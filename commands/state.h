@@ -91,6 +91,10 @@ const struct pw_tenant *pw_state_tenant(const struct pw_state *state,
 /* Every tenant, in no order that means anything: i from 0 on, NULL past the last. */
 const struct pw_tenant *pw_state_tenant_at(const struct pw_state *state, uint32_t i);
 
+/* Asks the processor for what this event will change, when there is something else to do first. */
+void pw_state_prefetch(const struct pw_state *state, const struct pw_id *boundary_id,
+                       const struct pw_event *event);
+
 /* Applies one event of a boundary, under the undo log where there is one. Checks that
  * stream_version is the stream's next one. */
 enum pw_code pw_state_evolve(struct pw_state *state, const struct pw_id *boundary_id,

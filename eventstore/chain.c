@@ -88,12 +88,15 @@ static enum pw_code check_place(const struct pw_chain *chain, const struct pw_re
     return PW_OK;
 }
 
-static enum pw_code check_boundary(const struct pw_chain *chain, const struct pw_id *boundary_id,
+static enum pw_code check_boundary(struct pw_chain *chain, const struct pw_id *boundary_id,
                                    struct pw_err *err)
 {
+    if (pw_id_equal(boundary_id, &chain->routed)) {
+        return PW_OK;
+    }
     uint32_t partition = pw_partition_of(boundary_id, chain->partition_count);
-
     if (partition == chain->partition) {
+        chain->routed = *boundary_id;
         return PW_OK;
     }
     char text[PW_ID_TEXT_BYTES + 1];
@@ -102,7 +105,7 @@ static enum pw_code check_boundary(const struct pw_chain *chain, const struct pw
                    text, partition);
 }
 
-static enum pw_code check_routes(const struct pw_chain *chain, const struct pw_record *record,
+static enum pw_code check_routes(struct pw_chain *chain, const struct pw_record *record,
                                  struct pw_err *err)
 {
     const struct pw_id *checked = NULL; /* Answers of one record are mostly of one boundary. */
@@ -151,7 +154,7 @@ static void stand_on(struct pw_chain *chain, int64_t offset, const struct pw_rec
     chain->decided_at_us = record->decided_at_us;
 }
 
-enum pw_verdict pw_chain_take(struct pw_chain *chain, int64_t offset, const void *value,
+enum pw_verdict pw_chain_read(struct pw_chain *chain, int64_t offset, const void *value,
                               size_t value_bytes, struct pw_record *ret_record)
 {
     struct pw_hash prev;
@@ -176,11 +179,26 @@ enum pw_verdict pw_chain_take(struct pw_chain *chain, int64_t offset, const void
     if (read_accepted(chain, value, value_bytes, &record, &why) != PW_OK) {
         return stop(chain, offset, &why);
     }
-    struct pw_hash hash = pw_record_hash(value, value_bytes);
-    stand_on(chain, offset, &record, &hash);
-    chain->accepted_count++;
     *ret_record = record;
     return PW_CHAIN_ACCEPTED;
+}
+
+void pw_chain_stand(struct pw_chain *chain, int64_t offset, const void *value, size_t value_bytes,
+                    const struct pw_record *record)
+{
+    struct pw_hash hash = pw_record_hash(value, value_bytes);
+    stand_on(chain, offset, record, &hash);
+    chain->accepted_count++;
+}
+
+enum pw_verdict pw_chain_take(struct pw_chain *chain, int64_t offset, const void *value,
+                              size_t value_bytes, struct pw_record *ret_record)
+{
+    enum pw_verdict verdict = pw_chain_read(chain, offset, value, value_bytes, ret_record);
+    if (verdict == PW_CHAIN_ACCEPTED) {
+        pw_chain_stand(chain, offset, value, value_bytes, ret_record);
+    }
+    return verdict;
 }
 
 enum pw_verdict pw_chain_end(struct pw_chain *chain)

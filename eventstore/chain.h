@@ -25,6 +25,7 @@ struct pw_chain {
     int64_t decided_at_us;    /* Of the last accepted record. */
     uint64_t accepted_count;
     uint64_t void_count;
+    struct pw_id routed; /* The last boundary that was found to be this partition's, or nil. */
     struct pw_arena arena;
     struct pw_err stopped; /* code PW_OK while the chain goes on. */
 };
@@ -36,6 +37,13 @@ void pw_chain_close(struct pw_chain *chain);
  * PW_CHAIN_ACCEPTED *ret_record is filled and the chain stands on it. */
 enum pw_verdict pw_chain_take(struct pw_chain *chain, int64_t offset, const void *value,
                               size_t value_bytes, struct pw_record *ret_record);
+
+/* The same in two steps, for who has something to do while the hash is computed: on
+ * PW_CHAIN_ACCEPTED, pw_chain_stand with the same record must follow. */
+enum pw_verdict pw_chain_read(struct pw_chain *chain, int64_t offset, const void *value,
+                              size_t value_bytes, struct pw_record *ret_record);
+void pw_chain_stand(struct pw_chain *chain, int64_t offset, const void *value, size_t value_bytes,
+                    const struct pw_record *record);
 
 /* The log ends here. PW_CHAIN_STOPPED (`no-genesis`) where it held no record at all. */
 enum pw_verdict pw_chain_end(struct pw_chain *chain);

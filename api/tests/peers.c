@@ -121,6 +121,7 @@ Test(audit, early_late_and_repeated_decisions)
         struct pw_record record =
             commit_of(steps[i].is_windowed ? &windowed : &other, at_us + steps[i].after_us);
         pw_audit_ids_take(ids, &record, HOUR_US, &findings);
+        pw_audit_ids_finish(ids, &findings);
         cr_expect_eq(findings.early_count, steps[i].early, "step %zu", i);
         cr_expect_eq(findings.late_count, steps[i].late, "step %zu", i);
         cr_expect_eq(findings.repeat_count, steps[i].repeat, "step %zu", i);
