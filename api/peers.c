@@ -30,8 +30,8 @@ struct peer {
     bool stands_by;
     uint64_t answer_count;
     uint8_t leads[PW_PARTITIONS_MAX];
-    uint64_t missed_at
-        [PW_PARTITIONS_MAX]; /* answer_count when it was first asked for in vain; 0: not. */
+    uint64_t asked_at[PW_PARTITIONS_MAX];  /* answer_count when it was last asked for. */
+    uint64_t missed_at[PW_PARTITIONS_MAX]; /* The same when first in vain; 0: not. */
 };
 
 struct pw_peers_probe {
@@ -93,9 +93,13 @@ void pw_peers_tell(struct pw_peers_probe *probe, const char *node_id, enum pw_pr
 }
 
 /* An answer may be older than the leader record that made us ask: only what two later answers do
- * not name is not led. */
+ * not name is not led. Who has not asked for some answers asks because of another record. */
 static enum pw_liveness judge_partition(struct peer *peer, uint32_t partition)
 {
+    if (peer->answer_count > peer->asked_at[partition] + MISSING_MAX) {
+        peer->missed_at[partition] = 0;
+    }
+    peer->asked_at[partition] = peer->answer_count;
     if (peer->leads[partition] != 0) {
         return PW_PEER_ALIVE;
     }

@@ -135,7 +135,7 @@ struct partition {
     bool led_elsewhere;         /* By a node that is not known to be dead, when last asked. */
     int64_t next_look_boot_us;  /* Whether the leader lives. */
     int64_t free_since_boot_us; /* NEVER: somebody else leads, or that is not known yet. */
-    struct back_off deposed;    /* Who lost a race or its place. */
+    struct back_off deposed;    /* Who lost a race or its place, or has a clock that is off. */
     struct back_off claim;      /* Who bid in vain although another led. */
     struct back_off retry;      /* The log, a clock or a setting was in the way. */
     bool is_claim;              /* The bid under way is one. */

@@ -89,7 +89,6 @@ static void look(struct partition *partition)
     partition->led_elsewhere = leader != PW_PEER_DEAD;
     if (leader != PW_PEER_DEAD) {
         partition->free_since_boot_us = NEVER;
-        partition->problem = (struct pw_err){0};
     } else if (partition->free_since_boot_us == NEVER) {
         partition->free_since_boot_us = engine->boot_us;
     }
@@ -127,11 +126,10 @@ static void wait_longer(struct back_off *back_off, int64_t now_us, int64_t min_u
 void lead_back_off(struct partition *partition, enum step_down_why why)
 {
     int64_t now_us = partition->engine->boot_us;
-    bool failed = why == DOWN_FAILED || why == DOWN_CLOCK;
     struct back_off *deposed = partition->led_since_boot_us == NEVER && partition->is_claim
                                    ? &partition->claim
                                    : &partition->deposed;
-    if (failed) {
+    if (why == DOWN_FAILED) {
         wait_longer(&partition->retry, now_us, RETRY_MIN_US, RETRY_MAX_US);
     } else {
         wait_longer(deposed, now_us, DEPOSED_MIN_US, DEPOSED_MAX_US);
@@ -183,6 +181,7 @@ static bool may_claim(const struct partition *partition)
     const struct pw_engine *engine = partition->engine;
     const struct pw_peers *peers = &engine->config.peers;
     return engine->config.nodes != NULL && engine->boot_us >= partition->claim.until_boot_us &&
+           (!engine->broker_known || lead_clock_good(partition->engine)) &&
            rank_of(partition, partition->leader_node_id) > partition->rank &&
            turn_us(partition) == 0 &&
            peers->leads(peers->self, pw_str_of(partition->leader_node_id),

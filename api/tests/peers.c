@@ -77,6 +77,10 @@ Test(peers, another_incarnation_or_partition)
     cr_expect_eq(leads(probe, "b", &theirs, 1), PW_PEER_UNKNOWN);
     answers(probe, &theirs, "0");
     cr_expect_eq(leads(probe, "b", &theirs, 1), PW_PEER_DEAD);
+    for (int i = 0; i < 3; i++) {
+        answers(probe, &theirs, "0");
+    }
+    cr_expect_eq(leads(probe, "b", &theirs, 1), PW_PEER_UNKNOWN, "asked anew: another record");
     answers(probe, &theirs, "0,1");
     cr_expect_eq(leads(probe, "b", &theirs, 1), PW_PEER_ALIVE);
     pw_peers_tell(probe, "b", PW_PROBE_ANSWERED, PW_STR("{\"node_id\":\"z\"}"));

@@ -373,6 +373,30 @@ static void rank_0_gets_its_place_back(void)
     rig_close(&world.rig);
 }
 
+/* Whose clock is off cannot decide: another leads instead, and it does not ask for its place. */
+static void a_wrong_clock_gives_its_place_away(void)
+{
+    static struct world world;
+    static struct stream stream;
+    world_open(&world, 3, 3);
+    uint32_t first = node_of_rank(&world, 0);
+    stream_open(&world, &stream);
+    stream_run(&world, &stream, 500);
+    world.rig.nodes[first].skew_us = 3 * PW_US_PER_SECOND;
+    stream_run(&world, &stream, 2000);
+    uint32_t next = rig_leader(&world.rig, world.partition);
+    CHECK(next != first && next != RIG_NODES_MAX, "node %u leads", next);
+    uint64_t step_downs = status_of(&world, next).step_down_count;
+    stream_run(&world, &stream, 30000);
+    CHECK(status_of(&world, next).step_down_count == step_downs, "it was not left in peace");
+    world.rig.nodes[first].skew_us = 0;
+    stream_run(&world, &stream, 20000);
+    CHECK(rig_leader(&world.rig, world.partition) == first, "node %u leads",
+          rig_leader(&world.rig, world.partition));
+    stream_close(&world, &stream);
+    rig_close(&world.rig);
+}
+
 /* --- Stopping --- */
 
 static void a_stop_hands_over(void)
@@ -463,6 +487,7 @@ int main(void)
         {"a busy leader hands over", a_busy_leader_hands_over},
         {"some bids depose nobody", some_bids_depose_nobody},
         {"rank 0 gets its place back", rank_0_gets_its_place_back},
+        {"a wrong clock gives its place away", a_wrong_clock_gives_its_place_away},
         {"a stop hands over", a_stop_hands_over},
         {"a stop passes over who does not stand by", a_stop_passes_over_who_does_not_stand_by},
         {"one-way cuts do not flap", one_way_cuts_do_not_flap},

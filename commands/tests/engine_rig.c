@@ -27,7 +27,7 @@ void rig_open(struct rig *rig, uint64_t seed, uint32_t partition_count)
 void rig_close(struct rig *rig)
 {
     for (uint32_t i = 0; i < RIG_NODES_MAX; i++) {
-        pw_engine_free(rig->nodes[i].engine);
+        rig_crash(rig, i);
     }
     pw_sim_log_free(rig->log);
 }
@@ -74,7 +74,9 @@ static enum pw_liveness leads(void *self, struct pw_str node_id, const struct pw
         node->missed_at_us[partition] = 0;
         return PW_PEER_ALIVE;
     }
-    if (node->missed_at_us[partition] == 0) {
+    if (node->missed_at_us[partition] == 0 ||
+        !pw_id_equal(&node->missed_of[partition], incarnation)) {
+        node->missed_of[partition] = *incarnation;
         node->missed_at_us[partition] = pw_sim_now_us(node->rig->log);
     }
     return pw_sim_now_us(node->rig->log) - node->missed_at_us[partition] < RIG_MISSES_US
@@ -177,8 +179,9 @@ void rig_start(struct rig *rig, uint32_t i)
 
 void rig_crash(struct rig *rig, uint32_t node)
 {
-    pw_engine_free(rig->nodes[node].engine);
-    rig->nodes[node].engine = NULL;
+    struct pw_engine *engine = rig->nodes[node].engine;
+    rig->nodes[node].engine = NULL; /* While it ends nobody asks it any more. */
+    pw_engine_free(engine);
 }
 
 void rig_stop(struct rig *rig, uint32_t node)

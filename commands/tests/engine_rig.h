@@ -23,8 +23,9 @@ struct rig_node {
     int64_t skew_us; /* Of its wall clock from the log's time. */
     uint64_t observed_count;
     bool stopping;
-    bool cut_from[RIG_NODES_MAX];             /* It gets no answers of that node. */
-    int64_t missed_at_us[RIG_PARTITIONS_MAX]; /* Since when the leader says nothing of it. */
+    bool cut_from[RIG_NODES_MAX];               /* It gets no answers of that node. */
+    int64_t missed_at_us[RIG_PARTITIONS_MAX];   /* Since when the leader says nothing of it, */
+    struct pw_id missed_of[RIG_PARTITIONS_MAX]; /* that process. */
 };
 
 struct rig {
