@@ -373,6 +373,42 @@ static void rank_0_gets_its_place_back(void)
     rig_close(&world.rig);
 }
 
+/* Puts a hand-over on the head, as its leader would. */
+static void put_hand_over(struct world *world, uint32_t node)
+{
+    struct pw_buffer value;
+    struct pw_fold fold;
+    const struct rig_node *heir = &world->rig.nodes[node];
+    struct pw_leader leader = {pw_str_of(heir->name), heir->incarnation};
+    rig_fold(&world->rig, world->partition, &fold);
+    struct pw_chain_point at = pw_chain_next(&fold.chain);
+    pw_buffer_init(&value, 1024);
+    CHECK(pw_record_write_leader(&value, &at, &leader) == PW_OK, "leader record");
+    pw_sim_put(world->rig.log, world->partition, value.data, value.bytes);
+    pw_buffer_close(&value);
+    pw_fold_close(&fold);
+}
+
+static void who_is_named_bids_at_once(void)
+{
+    static struct world world;
+    world_open(&world, 3, 3);
+    uint32_t first = node_of_rank(&world, 0);
+    uint32_t second = node_of_rank(&world, 1);
+    rig_run(&world.rig, 3000);
+    uint64_t height = status_of(&world, first).height;
+    put_hand_over(&world, second);
+    await_leader(&world, second, 20);
+    CHECK(status_of(&world, second).height == height + 2, "it leads without a bid of its own");
+    put_hand_over(&world, first); /* Which lost its place a moment ago, and would wait. */
+    rig_run(&world.rig, 20);
+    CHECK(status_of(&world, first).leads, "it waits");
+    rig_run(&world.rig, 2000); /* The second has no work: by then it has seen that. */
+    CHECK(rig_leader(&world.rig, world.partition) == first, "%u leads",
+          rig_leader(&world.rig, world.partition));
+    rig_close(&world.rig);
+}
+
 /* Whose clock is off cannot decide: another leads instead, and it does not ask for its place. */
 static void a_wrong_clock_gives_its_place_away(void)
 {
@@ -487,6 +523,7 @@ int main(void)
         {"a busy leader hands over", a_busy_leader_hands_over},
         {"some bids depose nobody", some_bids_depose_nobody},
         {"rank 0 gets its place back", rank_0_gets_its_place_back},
+        {"who is named bids at once", who_is_named_bids_at_once},
         {"a wrong clock gives its place away", a_wrong_clock_gives_its_place_away},
         {"a stop hands over", a_stop_hands_over},
         {"a stop passes over who does not stand by", a_stop_passes_over_who_does_not_stand_by},
