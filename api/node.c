@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "api/door.h"
+#include "api/ledger_watch.h"
 #include "api/log.h"
 #include "api/peers.h"
 #include "commands/memory.h"
@@ -19,6 +20,7 @@ struct pw_node {
     struct pw_service service;
     struct pw_peers_probe *peers;
     struct pw_ranks ranks;
+    struct pw_ledger_watch *watch;
     struct pw_engine_threads *engines;
     char *secret;
     char *cluster_key;
@@ -148,6 +150,10 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
     if (node->ranks.count > 1) {
         service->forwarder = pw_forwarder_new(node->peers, service->cluster_key);
     }
+    node->watch = pw_ledger_watch_new(node->config);
+    if (node->watch == NULL) {
+        return pw_fail(err, PW_ERR_INTERNAL, "no more threads");
+    }
     service->trust = pw_trust_new();
     service->tokens =
         pw_tokens_new(service->trust, pw_config_text(node->config, PW_CONFIG_AUTH_AUDIENCE));
@@ -157,6 +163,7 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
         .incarnation = service->incarnation,
         .nodes = node->ranks.count > 0 ? &node->ranks : NULL,
         .peers = service->peers,
+        .checks = pw_ledger_watch_checks(node->watch),
         .trust = service->trust,
         .stop = stop,
     };
@@ -260,6 +267,7 @@ void pw_node_stop(struct pw_node *node)
     pw_http_stop(service->public_server);
     pw_http_stop(service->admin_server);
     pw_node_workers_stop(service->workers);
+    pw_ledger_watch_free(node->watch);
     pw_forwarder_free(service->forwarder);
     pw_peers_free(node->peers);
     pw_tokens_free(service->tokens);

@@ -44,6 +44,7 @@ struct pw_engine_threads_options {
     struct pw_id incarnation;
     const struct pw_ranks *nodes; /* NULL: this node is alone. */
     struct pw_peers peers;
+    struct pw_ledger_checks checks;
     struct pw_trust *trust;
     const volatile sig_atomic_t *stop;
 };

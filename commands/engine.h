@@ -45,6 +45,13 @@ struct pw_peers {
     bool (*stands_by)(void *self, struct pw_str node_id, struct pw_id *ret_incarnation);
 };
 
+/* Whether what the ledger rests on is set as it must be, asked before each lead; must not wait.
+ * check NULL: the ledger itself is asked, which may take seconds. */
+struct pw_ledger_checks {
+    void *self;
+    enum pw_code (*check)(void *self, struct pw_err *err);
+};
+
 /* Told of each confirmed event of the types asked for, in order, while replaying and while leading.
  */
 struct pw_engine_observer {
@@ -97,6 +104,7 @@ struct pw_engine_config {
     const struct pw_ranks *nodes; /* All that write to this ledger, this one among them; outlives
                                      the engine. NULL: this one alone. */
     struct pw_peers peers;
+    struct pw_ledger_checks checks;
     struct pw_engine_observer observer;
     struct pw_ledger_wake wake; /* Called when step has something to do: from submit and stop. */
     void (*log)(void *self, const char *level, uint32_t partition, const char *text); /* Or NULL. */

@@ -150,17 +150,18 @@ static void not_now(struct partition *partition, enum pw_code code, int64_t wait
 
 /* --- Bids --- */
 
-/* What the ledger rests on is looked at again before each lead, once for partitions that bid
- * together. */
+/* What the ledger rests on. Where the log itself is asked, once for partitions that bid together. */
 static bool settings_are_good(struct partition *partition)
 {
     struct pw_engine *engine = partition->engine;
+    const struct pw_ledger_checks *checks = &engine->config.checks;
     struct pw_err err = {0};
-    if (engine->checked_boot_us != NEVER &&
+    if (checks->check == NULL && engine->checked_boot_us != NEVER &&
         engine->boot_us - engine->checked_boot_us < CHECK_EVERY_US) {
         return true;
     }
-    enum pw_code code = engine->ledger.check(engine->ledger.self, &err);
+    enum pw_code code = checks->check != NULL ? checks->check(checks->self, &err)
+                                              : engine->ledger.check(engine->ledger.self, &err);
     if (code == PW_OK) {
         engine->checked_boot_us = engine->boot_us;
         return true;
@@ -168,7 +169,8 @@ static bool settings_are_good(struct partition *partition)
     if (code == PW_ERR_SETTING_WRONG) {
         partition_stop(partition, code, err.detail);
     } else {
-        not_now(partition, code, PW_US_PER_SECOND, err.detail);
+        not_now(partition, code, checks->check != NULL ? LOOK_EVERY_US : PW_US_PER_SECOND,
+                err.detail);
     }
     return false;
 }
