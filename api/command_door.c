@@ -2,17 +2,27 @@
  *
  * The job lies in the request's arena: one command costs no allocation of its own. It is handed to
  * the engine of its boundary's partition; `done` is called on the engine's thread and only pushes
- * the request back to its loop, where the answer is written. */
+ * the request back to its loop, where the answer is written. Where another node leads the engine
+ * says so, and the command is sent on to that node; one that came from another node is not. */
 #include "api/door.h"
 #include "api/headers.h"
 #include "api/log.h"
 #include "commands/decide.h"
 
+#define FORWARDS_MAX 3 /* Of one command that did not reach the node it was sent to. */
+
 struct exchange {
     struct pw_job job; /* First: done gets the job, and finds the request by it. */
+    struct pw_service *service;
     struct pw_http_request *request;
     const struct pw_route *route;
+    struct pw_forward *forward; /* Under way, or done. */
+    uint32_t forward_count;
+    bool may_be_ours; /* It was in flight here: what is on record is no earlier request's. */
 };
+
+static void submit(struct exchange *exchange);
+static bool send_on(struct exchange *exchange);
 
 static bool check_representation(struct pw_http_request *request)
 {
@@ -163,15 +173,23 @@ static void answer_no(struct exchange *exchange)
     pw_door_problem(request, err->code, kind == PW_KIND_UNAVAILABLE ? NULL : err->detail, NULL);
 }
 
+static const char *key_of(const struct exchange *exchange)
+{
+    char key[PW_ID_TEXT_BYTES + 1];
+    pw_id_format(&exchange->job.command_id, key);
+    return pw_text_format(&exchange->request->arena, "%s", key);
+}
+
 /* On the loop's thread, once the job is answered. */
 static void finish(struct pw_http_request *request)
 {
     struct exchange *exchange = request->state;
     struct pw_job *job = &exchange->job;
-    char key[PW_ID_TEXT_BYTES + 1];
-    pw_id_format(&job->command_id, key);
-    pw_http_header(request, "Idempotency-Key", pw_text_format(&request->arena, "%s", key));
-    if (job->replayed) {
+    if (job->err.code == PW_ERR_NO_LEADER && job->led_by[0] != '\0' && send_on(exchange)) {
+        return;
+    }
+    pw_http_header(request, "Idempotency-Key", key_of(exchange));
+    if (job->replayed && !exchange->may_be_ours) {
         pw_http_header(request, "Idempotency-Replayed", "true");
     }
     if (job->position.offset >= 0) {
@@ -184,8 +202,96 @@ static void finish(struct pw_http_request *request)
     }
 }
 
-static void submit(struct pw_service *service, struct exchange *exchange)
+/* --- Where another node leads --- */
+
+static void answer_forwarded(struct exchange *exchange)
 {
+    struct pw_http_request *request = exchange->request;
+    const struct pw_forward *forward = exchange->forward;
+    for (uint32_t i = 0; i < forward->header_count; i++) {
+        bool is_replay = strcmp(forward->header_names[i], "Idempotency-Replayed") == 0;
+        if (!is_replay || !exchange->may_be_ours) {
+            pw_http_header(request, forward->header_names[i], forward->header_values[i]);
+        }
+    }
+    pw_http_answer(request, forward->status, forward->content_type, forward->body);
+}
+
+/* On the loop's thread, once the forward is done. */
+static void finish_forward(struct pw_http_request *request)
+{
+    struct exchange *exchange = request->state;
+    switch (exchange->forward->result) {
+    case PW_FORWARD_ANSWERED: answer_forwarded(exchange); break;
+    case PW_FORWARD_LOST:
+        pw_http_header(request, "Idempotency-Key", key_of(exchange));
+        pw_door_problem(request, PW_ERR_OUTCOME_UNKNOWN, NULL, NULL);
+        break;
+    case PW_FORWARD_NOT_SENT:
+        if (atomic_load(&exchange->service->stopping)) {
+            pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL); /* The engines may be gone. */
+        } else {
+            submit(exchange); /* It waits for the next leader. */
+        }
+        break;
+    }
+}
+
+static void on_forwarded(struct pw_forward *forward)
+{
+    pw_http_complete(forward->request);
+}
+
+/* Every segment was a word of the route or an id: none needs to be encoded. */
+static struct pw_str path_of(struct pw_http_request *request)
+{
+    struct pw_text text;
+    pw_text_init(&text, &request->arena, 192);
+    for (uint32_t i = 0; i < request->segment_count; i++) {
+        pw_text_add_c(&text, "/");
+        pw_text_add(&text, request->segments[i]);
+    }
+    return pw_text_str(&text);
+}
+
+/* Sends the command to the node that leads. False where it is not to be sent on. */
+static bool send_on(struct exchange *exchange)
+{
+    struct pw_http_request *request = exchange->request;
+    struct pw_forwarder *forwarder = exchange->service->forwarder;
+    struct pw_job *job = &exchange->job;
+    bool stopping = atomic_load_explicit(&exchange->service->stopping, memory_order_relaxed);
+    if (forwarder == NULL || stopping || request->forwarded ||
+        exchange->forward_count == FORWARDS_MAX) {
+        return false;
+    }
+    exchange->forward = pw_arena_take(&request->arena, sizeof *exchange->forward);
+    if (exchange->forward == NULL) {
+        return false;
+    }
+    exchange->forward_count++;
+    exchange->may_be_ours = exchange->may_be_ours || (job->was_in_flight && !job->replayed);
+    *exchange->forward = (struct pw_forward){
+        .request = request,
+        .node_id = job->led_by,
+        .path = path_of(request),
+        .key = key_of(exchange),
+        .done = on_forwarded,
+    };
+    pw_http_wait(request, finish_forward);
+    if (!pw_forward_send(forwarder, exchange->forward)) {
+        exchange->forward_count = FORWARDS_MAX;
+        exchange->forward->result = PW_FORWARD_NOT_SENT;
+        pw_http_complete(request);
+    }
+    return true;
+}
+
+/* --- Where this node leads --- */
+
+static void submit(struct exchange *exchange)
+{
+    struct pw_service *service = exchange->service;
     struct pw_http_request *request = exchange->request;
     struct pw_job *job = &exchange->job;
     uint32_t partition = pw_partition_of(&job->boundary_id, service->partition_count);
@@ -210,6 +316,7 @@ void pw_command_door(struct pw_service *service, struct pw_http_request *request
         return;
     }
     struct pw_job *job = &exchange->job;
+    exchange->service = service;
     exchange->request = request;
     exchange->route = route;
     job->command.type = (enum pw_command_type)route->number;
@@ -226,5 +333,5 @@ void pw_command_door(struct pw_service *service, struct pw_http_request *request
                            ? actor->tenant_id
                            : *pw_command_target(&job->command);
     job->fingerprint = pw_fingerprint_of(service->secret, service->secret_bytes, job);
-    submit(service, exchange);
+    submit(exchange);
 }

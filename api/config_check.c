@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/config_internal.h"
+#include "api/peers.h"
 
 bool pw_address_split(struct pw_str address, char *ret_host, size_t host_room, char *ret_port,
                       size_t port_room)
@@ -166,6 +167,24 @@ static enum pw_code check_parts(const struct pw_config *config, struct pw_err *e
     return PW_OK;
 }
 
+/* A node that the others do not know would lead what none of them finds. */
+static enum pw_code check_cluster(const struct pw_config *config, struct pw_err *err)
+{
+    struct pw_ranks ranks;
+    const char *node_id = config->values[PW_CONFIG_CLUSTER_NODE_ID];
+    enum pw_code code = pw_peers_ranks(config->values[PW_CONFIG_CLUSTER_NODES], &ranks, err);
+    if (code != PW_OK || ranks.count == 0) {
+        return code;
+    }
+    if (pw_ranks_add(&ranks, pw_str_of(node_id))) {
+        return pw_fail(err, PW_ERR_USAGE, "cluster.nodes does not name this node, %s", node_id);
+    }
+    if (config->values[PW_CONFIG_CLUSTER_KEY_FILE][0] == '\0') {
+        return pw_fail(err, PW_ERR_USAGE, "cluster.nodes needs cluster.key_file");
+    }
+    return PW_OK;
+}
+
 enum pw_code pw_config_check(const struct pw_config *config, struct pw_err *err)
 {
     for (enum pw_config_key key = 0; key < PW_CONFIG_KEY_COUNT; key++) {
@@ -180,7 +199,8 @@ enum pw_code pw_config_check(const struct pw_config *config, struct pw_err *err)
     if (has_cert != has_key) {
         return pw_fail(err, PW_ERR_USAGE, "tls.cert_file and tls.key_file go together");
     }
-    return check_parts(config, err);
+    enum pw_code code = check_parts(config, err);
+    return code != PW_OK ? code : check_cluster(config, err);
 }
 
 enum pw_code pw_file_read(const char *path, size_t bytes_max, char **ret_data, size_t *ret_bytes,

@@ -169,14 +169,11 @@ static void answer_page(struct pw_http_request *request, const struct pw_route *
     pw_http_answer(request, 200, "text/html; charset=utf-8", page);
 }
 
-void pw_public_door(void *self, struct pw_http_request *request)
+/* What has a route, to whom it is for. */
+static void serve_public(struct pw_service *service, struct pw_http_request *request,
+                         const struct pw_route *route)
 {
-    struct pw_service *service = self;
     struct pw_actor actor;
-    const struct pw_route *route = find_route(&service->public_routes, request);
-    if (route == NULL) {
-        return;
-    }
     if (route->kind == PW_ROUTE_PROBLEM) {
         answer_page(request, route);
         return;
@@ -197,25 +194,63 @@ void pw_public_door(void *self, struct pw_http_request *request)
     }
 }
 
+void pw_public_door(void *self, struct pw_http_request *request)
+{
+    struct pw_service *service = self;
+    const struct pw_route *route = find_route(&service->public_routes, request);
+    if (route != NULL) {
+        serve_public(service, request, route);
+    }
+}
+
 /* --- The admin listener --- */
 
 /* Both sides are hashed first, so that the comparison tells nothing, not even a length. */
+static bool is_cluster_key(const struct pw_service *service, struct pw_str key)
+{
+    if (service->cluster_key.len == 0) {
+        return false;
+    }
+    struct pw_hash sent = pw_sha256(key.ptr, key.len, NULL, 0);
+    struct pw_hash wanted = pw_sha256(service->cluster_key.ptr, service->cluster_key.len, NULL, 0);
+    return sodium_memcmp(sent.bytes, wanted.bytes, sizeof sent.bytes) == 0;
+}
+
 static bool has_cluster_key(const struct pw_service *service, const struct pw_http_request *request)
 {
     struct pw_str token;
-    if (service->cluster_key.len == 0 ||
-        !pw_header_bearer(request->headers[PW_HEADER_AUTHORIZATION], &token)) {
-        return false;
+    return pw_header_bearer(request->headers[PW_HEADER_AUTHORIZATION], &token) &&
+           is_cluster_key(service, token);
+}
+
+/* What another node sends on comes here under its public address, with the client's own token. */
+static void serve_forwarded(struct pw_service *service, struct pw_http_request *request)
+{
+    const struct pw_route *route = find_route(&service->public_routes, request);
+    request->route = PW_ROUTE_FORWARDED_NUMBER;
+    if (route != NULL) {
+        serve_public(service, request, route);
     }
-    struct pw_hash sent = pw_sha256(token.ptr, token.len, NULL, 0);
-    struct pw_hash wanted = pw_sha256(service->cluster_key.ptr, service->cluster_key.len, NULL, 0);
-    return sodium_memcmp(sent.bytes, wanted.bytes, sizeof sent.bytes) == 0;
+}
+
+static bool is_public_address(const struct pw_http_request *request)
+{
+    return request->segment_count > 0 && pw_str_equal(request->segments[0], PW_STR("v1"));
 }
 
 void pw_internal_door(void *self, struct pw_http_request *request)
 {
     struct pw_service *service = self;
     struct pw_actor the_operator = {.id = pw_operator_id, .roles = PW_ROLE(OPERATOR)};
+    request->forwarded = request->headers[PW_HEADER_CLUSTER_KEY].ptr != NULL;
+    if (request->forwarded && !is_cluster_key(service, request->headers[PW_HEADER_CLUSTER_KEY])) {
+        answer_unauthenticated(request, "the cluster key is needed", false);
+        return;
+    }
+    if (request->forwarded && is_public_address(request)) {
+        serve_forwarded(service, request);
+        return;
+    }
     const struct pw_route *route = find_route(&service->internal_routes, request);
     if (route == NULL) {
         return;

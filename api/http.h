@@ -30,6 +30,7 @@
 #define PW_HTTP_HEADERS(X)                                                                         \
     X(ACCEPT, "Accept", true)                                                                      \
     X(AUTHORIZATION, "Authorization", false)                                                       \
+    X(CLUSTER_KEY, "Pw-Cluster-Key", false)                                                        \
     X(CONTENT_ENCODING, "Content-Encoding", true)                                                  \
     X(CONTENT_LENGTH, "Content-Length", false)                                                     \
     X(CONTENT_TYPE, "Content-Type", false)                                                         \
@@ -74,6 +75,7 @@ struct pw_http_request {
     struct pw_str body;
     enum pw_code fault; /* MALFORMED, TOO_LARGE; else PW_OK. */
     const char *fault_detail;
+    bool forwarded;    /* Another node sent it on: it goes no further. */
     char trace_id[33]; /* Of traceparent, else random; 32 hex digits. */
     int64_t begun_boot_us;
     struct pw_arena arena;

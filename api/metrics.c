@@ -21,11 +21,6 @@ struct partition_metric {
     uint64_t (*value)(const struct pw_partition_status *status);
 };
 
-static uint64_t leading(const struct pw_partition_status *status)
-{
-    return status->phase == PW_PHASE_LEADING || status->phase == PW_PHASE_RESOLVING;
-}
-
 static uint64_t stopped(const struct pw_partition_status *status)
 {
     return status->phase == PW_PHASE_STOPPED;
@@ -36,6 +31,7 @@ static uint64_t stopped(const struct pw_partition_status *status)
     {                                                                                              \
         return status->member;                                                                     \
     }
+VALUE_OF(leading, leads)
 VALUE_OF(height, height)
 VALUE_OF(decided_yes, decided_yes_count)
 VALUE_OF(decided_no, decided_no_count)
@@ -43,6 +39,7 @@ VALUE_OF(replayed, replayed_count)
 VALUE_OF(voids, void_count)
 VALUE_OF(bids, bid_count)
 VALUE_OF(step_downs, step_down_count)
+VALUE_OF(hand_overs, hand_over_count)
 VALUE_OF(undone, undone_count)
 VALUE_OF(in_flight, in_flight_count)
 VALUE_OF(snapshots, snapshot_count)
@@ -59,6 +56,7 @@ static const struct partition_metric partition_metrics[] = {
     {"pw_records_void_total", "counter", "Records read that count as nothing.", "", voids},
     {"pw_bids_total", "counter", "Leader records written.", "", bids},
     {"pw_step_downs_total", "counter", "Ends of leading.", "", step_downs},
+    {"pw_hand_overs_total", "counter", "Of these, hand-overs to another node.", "", hand_overs},
     {"pw_records_undone_total", "counter", "Records in flight that a step-down put back.", "",
      undone},
     {"pw_records_in_flight", "gauge", "Records written but not confirmed.", "", in_flight},
@@ -257,6 +255,21 @@ static void add_http(struct pw_text *text, struct pw_service *service)
     free(counts);
 }
 
+static void add_forwards(struct pw_text *text, struct pw_service *service)
+{
+    struct pw_forward_counts counts = {0};
+    if (service->forwarder != NULL) {
+        pw_forward_count(service->forwarder, &counts);
+    }
+    family(text, "pw_forwards_total", "counter", "Commands sent on to the node that leads.");
+    pw_text_addf(text,
+                 "pw_forwards_total{result=\"answered\"} %llu\n"
+                 "pw_forwards_total{result=\"not_sent\"} %llu\n"
+                 "pw_forwards_total{result=\"lost\"} %llu\n",
+                 (unsigned long long)counts.answered, (unsigned long long)counts.not_sent,
+                 (unsigned long long)counts.lost);
+}
+
 static void add_tokens(struct pw_text *text, struct pw_service *service)
 {
     uint64_t known = 0;
@@ -277,5 +290,6 @@ void pw_metrics_answer(struct pw_service *service, struct pw_http_request *reque
     add_workers(&text, service);
     add_tokens(&text, service);
     add_http(&text, service);
+    add_forwards(&text, service);
     pw_http_answer(request, 200, "text/plain; version=0.0.4; charset=utf-8", pw_text_str(&text));
 }

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "api/door.h"
+#include "api/ledger_watch.h"
 #include "api/log.h"
 #include "api/peers.h"
 #include "commands/memory.h"
@@ -18,6 +19,8 @@ struct pw_node {
     const struct pw_config *config;
     struct pw_service service;
     struct pw_peers_probe *peers;
+    struct pw_ranks ranks;
+    struct pw_ledger_watch *watch;
     struct pw_engine_threads *engines;
     char *secret;
     char *cluster_key;
@@ -149,8 +152,19 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
         .incarnation = service->incarnation,
         .cluster_key = service->cluster_key,
     };
+    enum pw_code code = pw_peers_ranks(peers.nodes, &node->ranks, err);
+    if (code != PW_OK) {
+        return code;
+    }
     node->peers = pw_peers_new(&peers);
     service->peers = pw_peers_port(node->peers);
+    if (node->ranks.count > 1) {
+        service->forwarder = pw_forwarder_new(node->peers, service->cluster_key);
+    }
+    node->watch = pw_ledger_watch_new(node->config);
+    if (node->watch == NULL) {
+        return pw_fail(err, PW_ERR_INTERNAL, "no more threads");
+    }
     service->trust = pw_trust_new();
     service->tokens =
         pw_tokens_new(service->trust, pw_config_text(node->config, PW_CONFIG_AUTH_AUDIENCE));
@@ -158,12 +172,14 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
         .config = node->config,
         .node_id = service->node_id,
         .incarnation = service->incarnation,
+        .nodes = node->ranks.count > 0 ? &node->ranks : NULL,
         .peers = service->peers,
+        .checks = pw_ledger_watch_checks(node->watch),
         .trust = service->trust,
         .never_leads = service->never_leads,
         .stop = stop,
     };
-    enum pw_code code = pw_engine_threads_start(&engines, &node->engines, err);
+    code = pw_engine_threads_start(&engines, &node->engines, err);
     if (code == PW_OK) {
         service->engines = pw_engine_threads_engines(node->engines, &service->engine_count);
         service->partition_count = pw_engine_threads_partition_count(node->engines);
@@ -193,7 +209,7 @@ static enum pw_code start_listeners(struct pw_node *node, struct pw_err *err)
     struct pw_http_options internal = {
         .address = pw_config_text(node->config, PW_CONFIG_ADMIN_LISTEN),
         .threads = 1,
-        .connections_max = 256,
+        .connections_max = 4096, /* Other nodes have 64 each. */
         .idle_seconds = pw_config_count(node->config, PW_CONFIG_HTTP_IDLE_SECONDS),
         .handler = {.self = service, .handle = pw_internal_door, .turn_over = pw_service_kick},
     };
@@ -263,11 +279,14 @@ void pw_node_stop(struct pw_node *node)
     pw_http_halt(service->public_server);
     pw_http_halt(service->admin_server);
     pw_query_pool_free(service->queries);  /* Answers every ask that is left. */
-    pw_engine_threads_free(node->engines); /* Answers every job that is left. */
+    pw_forwarder_stop(service->forwarder); /* Every forward, */
+    pw_engine_threads_free(node->engines); /* and every job. */
     pw_http_ring();
     pw_http_stop(service->public_server);
     pw_http_stop(service->admin_server);
     pw_node_workers_stop(service->workers);
+    pw_ledger_watch_free(node->watch);
+    pw_forwarder_free(service->forwarder);
     pw_peers_free(node->peers);
     pw_tokens_free(service->tokens);
     pw_trust_free(service->trust);

@@ -52,7 +52,9 @@ struct pw_engine_threads_options {
     const struct pw_config *config;
     const char *node_id;
     struct pw_id incarnation;
+    const struct pw_ranks *nodes; /* NULL: this node is alone. */
     struct pw_peers peers;
+    struct pw_ledger_checks checks;
     struct pw_trust *trust;
     bool never_leads;
     const volatile sig_atomic_t *stop;

@@ -10,7 +10,6 @@
 
 #include "commands/memory.h"
 
-#define PEERS_MAX        32
 #define EVERY_MS         200
 #define TIMEOUT_MS       500
 #define TIMED_OUT_MAX    3
@@ -19,8 +18,8 @@
 
 struct peer {
     struct pw_peers_probe *probe;
-    char node_id[65];
-    char url[320];
+    char node_id[PW_NODE_ID_BYTES_MAX + 1];
+    char address[PW_PEER_ADDRESS_BYTES_MAX];
     pthread_t thread;
     bool started;
 
@@ -28,14 +27,15 @@ struct peer {
     enum pw_liveness liveness;
     uint32_t timed_out_count;
     struct pw_id incarnation;
+    bool stands_by;
     uint64_t answer_count;
     uint8_t leads[PW_PARTITIONS_MAX];
-    uint64_t missed_at
-        [PW_PARTITIONS_MAX]; /* answer_count when it was first asked for in vain; 0: not. */
+    uint64_t asked_at[PW_PARTITIONS_MAX];  /* answer_count when it was last asked for. */
+    uint64_t missed_at[PW_PARTITIONS_MAX]; /* The same when first in vain; 0: not. */
 };
 
 struct pw_peers_probe {
-    char node_id[65];
+    char node_id[PW_NODE_ID_BYTES_MAX + 1];
     struct pw_id incarnation;
     char authorization[320];
     struct peer *peers;
@@ -56,6 +56,7 @@ static bool read_answer(struct peer *peer, struct pw_str body)
     bool good = node_id != NULL && strcmp(node_id, peer->node_id) == 0 && incarnation != NULL &&
                 json_is_array(partitions) &&
                 pw_id_parse(pw_str_of(incarnation), &peer->incarnation);
+    peer->stands_by = good && json_is_true(json_object_get(json, "stands_by"));
     memset(peer->leads, 0, sizeof peer->leads);
     for (size_t i = 0; good && i < json_array_size(partitions); i++) {
         json_int_t number = json_integer_value(json_array_get(partitions, i));
@@ -92,9 +93,13 @@ void pw_peers_tell(struct pw_peers_probe *probe, const char *node_id, enum pw_pr
 }
 
 /* An answer may be older than the leader record that made us ask: only what two later answers do
- * not name is not led. */
+ * not name is not led. Who has not asked for some answers asks because of another record. */
 static enum pw_liveness judge_partition(struct peer *peer, uint32_t partition)
 {
+    if (peer->answer_count > peer->asked_at[partition] + MISSING_MAX) {
+        peer->missed_at[partition] = 0;
+    }
+    peer->asked_at[partition] = peer->answer_count;
     if (peer->leads[partition] != 0) {
         return PW_PEER_ALIVE;
     }
@@ -130,9 +135,54 @@ static enum pw_liveness leads(void *self, struct pw_str node_id, const struct pw
     return liveness;
 }
 
+static bool stands_by(void *self, struct pw_str node_id, struct pw_id *ret_incarnation)
+{
+    struct pw_peers_probe *probe = self;
+    bool stands = false;
+    pthread_mutex_lock(&probe->lock);
+    for (uint32_t i = 0; i < probe->peer_count; i++) {
+        struct peer *peer = &probe->peers[i];
+        if (pw_str_equal(node_id, pw_str_of(peer->node_id)) && peer->liveness == PW_PEER_ALIVE &&
+            peer->stands_by) {
+            *ret_incarnation = peer->incarnation;
+            stands = true;
+        }
+    }
+    pthread_mutex_unlock(&probe->lock);
+    return stands;
+}
+
 struct pw_peers pw_peers_port(struct pw_peers_probe *probe)
 {
-    return (struct pw_peers){.self = probe, .leads = leads};
+    return (struct pw_peers){.self = probe, .leads = leads, .stands_by = stands_by};
+}
+
+bool pw_peers_address(struct pw_peers_probe *probe, const char *node_id,
+                      char ret_address[PW_PEER_ADDRESS_BYTES_MAX])
+{
+    for (uint32_t i = 0; i < probe->peer_count; i++) { /* Addresses never change. */
+        if (strcmp(probe->peers[i].node_id, node_id) == 0) {
+            memcpy(ret_address, probe->peers[i].address, PW_PEER_ADDRESS_BYTES_MAX);
+            return true;
+        }
+    }
+    return false;
+}
+
+enum pw_code pw_peers_ranks(const char *nodes, struct pw_ranks *ret_ranks, struct pw_err *err)
+{
+    *ret_ranks = (struct pw_ranks){.count = 0};
+    for (const char *at = nodes; *at != '\0';) {
+        size_t len = strcspn(at, ",");
+        size_t id_len = strcspn(at, "=");
+        if (!pw_ranks_add(ret_ranks, (struct pw_str){at, id_len})) {
+            return pw_fail(err, PW_ERR_USAGE,
+                           "cluster.nodes: %.*s stands there twice, or is more than %d nodes",
+                           (int)id_len, at, PW_NODES_MAX);
+        }
+        at += len + (at[len] == ',');
+    }
+    return PW_OK;
 }
 
 /* --- Asking --- */
@@ -189,10 +239,12 @@ static bool pause_until_next(struct pw_peers_probe *probe)
 static void *run(void *self)
 {
     struct peer *peer = self;
+    char url[PW_PEER_ADDRESS_BYTES_MAX + 32];
     struct answer *answer = pw_memory_new(1, sizeof *answer);
     CURL *curl = curl_easy_init();
     struct curl_slist *headers = curl_slist_append(NULL, peer->probe->authorization);
-    curl_easy_setopt(curl, CURLOPT_URL, peer->url);
+    snprintf(url, sizeof url, "http://%s/internal/leads", peer->address);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)TIMEOUT_MS);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
@@ -213,14 +265,14 @@ static void add_peer(struct pw_peers_probe *probe, const char *entry, size_t len
     const char *equals = memchr(entry, '=', len);
     size_t id_len = equals != NULL ? (size_t)(equals - entry) : 0;
     bool is_self = id_len == strlen(probe->node_id) && memcmp(entry, probe->node_id, id_len) == 0;
-    if (equals == NULL || id_len > 64 || is_self || probe->peer_count == PEERS_MAX) {
+    if (equals == NULL || id_len > PW_NODE_ID_BYTES_MAX || is_self ||
+        probe->peer_count == PW_NODES_MAX) {
         return;
     }
     struct peer *peer = &probe->peers[probe->peer_count++];
     peer->probe = probe;
     memcpy(peer->node_id, entry, id_len);
-    snprintf(peer->url, sizeof peer->url, "http://%.*s/internal/leads", (int)(len - id_len - 1),
-             equals + 1);
+    snprintf(peer->address, sizeof peer->address, "%.*s", (int)(len - id_len - 1), equals + 1);
     peer->liveness = probe->authorization[0] != '\0' ? PW_PEER_UNKNOWN : PW_PEER_DEAD;
 }
 
@@ -229,7 +281,7 @@ struct pw_peers_probe *pw_peers_new_idle(const struct pw_peers_options *options)
     struct pw_peers_probe *probe = pw_memory_new(1, sizeof *probe);
     snprintf(probe->node_id, sizeof probe->node_id, "%s", options->node_id);
     probe->incarnation = options->incarnation;
-    probe->peers = pw_memory_new(PEERS_MAX, sizeof *probe->peers);
+    probe->peers = pw_memory_new(PW_NODES_MAX, sizeof *probe->peers);
     pthread_mutex_init(&probe->lock, NULL);
     pthread_cond_init(&probe->changed, NULL);
     if (options->cluster_key.len > 0) {

@@ -53,9 +53,10 @@ static void add_commands(struct pw_routes *routes, enum pw_door door)
 void pw_routes_build(struct pw_routes *routes, enum pw_door door)
 {
     *routes = (struct pw_routes){0};
-    struct pw_route *none = add(routes, PW_ROUTE_PROBLEM, "none", "", "");
-    none->methods = 0;
-    none->segment_count = UINT32_MAX;
+    add(routes, PW_ROUTE_PROBLEM, "none", "", "")->segment_count = UINT32_MAX;
+    if (door == PW_DOOR_INTERNAL) {
+        add(routes, PW_ROUTE_FORWARDED, "forwarded", "", "")->segment_count = UINT32_MAX;
+    }
     add_commands(routes, door);
     if (door == PW_DOOR_INTERNAL) {
         add(routes, PW_ROUTE_METRICS, "metrics", "", "/metrics");
@@ -93,7 +94,7 @@ const struct pw_route *pw_route_match(const struct pw_routes *routes,
                                       const struct pw_http_request *request, uint32_t *ret_methods)
 {
     uint32_t methods = 0;
-    for (uint32_t i = 1; i < routes->count; i++) {
+    for (uint32_t i = 0; i < routes->count; i++) {
         const struct pw_route *route = &routes->routes[i];
         if (matches(route, request)) {
             if ((route->methods & request->method) != 0) {

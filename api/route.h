@@ -11,12 +11,14 @@
 #include "api/http.h"
 #include "schemas/schema.h"
 
-#define PW_ROUTE_PARAMS_MAX 4
+#define PW_ROUTE_PARAMS_MAX       4
+#define PW_ROUTE_FORWARDED_NUMBER 1 /* Among those of the admin listener. */
 
 enum pw_route_kind {
     PW_ROUTE_COMMAND, /* number: enum pw_command_type */
     PW_ROUTE_QUERY,   /* number: index in pw_queries */
     PW_ROUTE_PROBLEM,
+    PW_ROUTE_FORWARDED, /* What another node sent, whatever its address: for the counters. */
     PW_ROUTE_METRICS,
     PW_ROUTE_HEALTHZ,
     PW_ROUTE_READYZ,

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "api/forward.h"
 #include "api/http.h"
 #include "api/jwt.h"
 #include "api/query.h"
@@ -26,8 +27,9 @@ struct pw_service {
     uint32_t partition_count;
     const uint8_t *secret; /* The ledger's. */
     size_t secret_bytes;
-    struct pw_str cluster_key; /* Empty: /internal/ is shut. */
-    struct pw_peers peers;     /* Whether another node that leads is up. */
+    struct pw_str cluster_key;      /* Empty: /internal/ is shut. */
+    struct pw_peers peers;          /* Whether another node that leads is up. */
+    struct pw_forwarder *forwarder; /* NULL: this node is alone. */
     struct pw_query_pool *queries;
     struct pw_node_workers *workers;
     struct pw_http_server *public_server;

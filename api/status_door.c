@@ -4,11 +4,6 @@
 #include "api/door.h"
 #include "api/workers.h"
 
-static bool leads(const struct pw_partition_status *status)
-{
-    return status->phase == PW_PHASE_LEADING || status->phase == PW_PHASE_RESOLVING;
-}
-
 void pw_healthz_answer(struct pw_service *service, struct pw_http_request *request)
 {
     (void)service; /* That this thread answers is all that it says. */
@@ -25,16 +20,17 @@ void pw_leads_answer(struct pw_service *service, struct pw_http_request *request
     pw_text_add_c(&text, ",\"incarnation\":");
     pw_text_add_json_id(&text, &service->incarnation);
     pw_text_add_c(&text, ",\"partitions\":[");
-    bool stopping = atomic_load(&service->stopping);
-    for (uint32_t p = 0; p < service->partition_count && !stopping; p++) {
+    bool stands_by = !atomic_load(&service->stopping) && !service->never_leads;
+    for (uint32_t p = 0; p < service->partition_count; p++) {
         struct pw_partition_status status;
         pw_service_status(service, p, &status);
-        if (leads(&status)) {
+        stands_by = stands_by && status.caught_up && status.phase != PW_PHASE_STOPPED;
+        if (status.leads) {
             pw_text_addf(&text, "%s%u", comma, p);
             comma = ",";
         }
     }
-    pw_text_add_c(&text, "]}");
+    pw_text_addf(&text, "],\"stands_by\":%s}", stands_by ? "true" : "false");
     pw_http_answer(request, 200, "application/json", pw_text_str(&text));
 }
 
@@ -74,7 +70,7 @@ static void check_partition(struct pw_service *service, uint32_t partition, stru
         add_reason(reasons, "commands", name, status.problem.detail);
     } else if (!status.caught_up) {
         add_reason(reasons, "commands", name, "still reads the ledger");
-    } else if (!service->never_leads && !leads(&status) && !is_led_elsewhere(service, &status)) {
+    } else if (!service->never_leads && !status.leads && !is_led_elsewhere(service, &status)) {
         add_reason(reasons, "commands", name,
                    status.problem.code != PW_OK ? status.problem.detail : "nobody leads");
     }

@@ -62,12 +62,10 @@ static void partition_init(struct pw_engine *engine, struct partition *partition
         .flights = pw_memory_new(PW_IN_FLIGHT_MAX, sizeof(struct flight)),
         .resolve_target = -1,
         .void_checked_at = -1,
-        .deposed_us = DEPOSED_MIN_US,
-        .retry_us = RETRY_MIN_US,
-        .led_since_boot_us = NEVER,
         .dirty = true,
         .counters = {.restored_offset = -1, .snapshot_offset = -1},
     };
+    lead_init(partition);
     pw_fold_init(&partition->fold, number);
     partition->fold.chain.partition_count = engine->ledger.partition_count;
 }
@@ -95,6 +93,7 @@ static void publish(struct pw_engine *engine, bool idle)
         struct pw_partition_status status = partition->counters;
         status.partition = partition->number;
         status.phase = partition->phase;
+        status.leads = partition->led_since_boot_us != NEVER;
         status.caught_up = partition->caught_up;
         status.position =
             (struct pw_position){.partition = partition->number, .offset = chain->head_offset};
@@ -264,13 +263,17 @@ static void take_submitted(struct pw_engine *engine)
     }
 }
 
+static bool decides(const struct partition *partition)
+{
+    return partition->phase == PW_PHASE_LEADING && !partition->has_heir && !partition->engine->down;
+}
+
 static void partition_turn(struct partition *partition)
 {
     struct pw_engine *engine = partition->engine;
     lead_timers(partition);
     bool hushed = snapshot_turn(partition);
-    if (partition->phase == PW_PHASE_LEADING && !engine->down && partition->first_lane != NULL &&
-        !hushed) {
+    if (decides(partition) && partition->first_lane != NULL && !hushed) {
         if (lead_clock_good(engine)) {
             decide_turns(partition);
             lookup_next(partition); /* Nothing else need wake the engine for a repeat. */
@@ -290,7 +293,7 @@ static void partition_turn(struct partition *partition)
 static bool partition_idle(const struct partition *partition)
 {
     return flight_count(partition) == 0 && partition->first_lane == NULL &&
-           partition->lookups.first == NULL;
+           partition->lookups.first == NULL && !partition->has_heir;
 }
 
 /* What can be decided at once, or has to be looked at again soon. */
@@ -299,9 +302,8 @@ static int64_t partition_due(const struct partition *partition)
     const struct pw_engine *engine = partition->engine;
     int64_t due = lead_due_boot_us(partition);
     if (partition->first_lane != NULL) {
-        bool decides =
-            partition->phase == PW_PHASE_LEADING && !engine->down && decide_has_room(partition);
-        int64_t next = decides ? engine->boot_us : engine->boot_us + RETRY_MIN_US;
+        bool at_once = decides(partition) && decide_has_room(partition);
+        int64_t next = at_once ? engine->boot_us : engine->boot_us + RETRY_MIN_US;
         due = next < due ? next : due;
     }
     return due;
@@ -344,6 +346,7 @@ enum pw_code pw_engine_submit(struct pw_engine *engine, struct pw_job *job)
     job->waiters = NULL;
     job->was_in_flight = false;
     job->replayed = false;
+    job->led_by[0] = '\0';
     pthread_mutex_lock(&engine->lock);
     if (engine->stopping) {
         code = PW_ERR_STOPPING;

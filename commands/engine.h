@@ -17,6 +17,7 @@
 #define PW_COMMANDS_ENGINE_H
 
 #include "commands/decide.h"
+#include "commands/ranks.h"
 #include "eventstore/chain.h"
 #include "eventstore/ledger.h"
 
@@ -33,7 +34,7 @@ struct pw_clock {
 /* The clocks of this machine. */
 struct pw_clock pw_clock_system(void);
 
-/* What is known of the node that leads by the ledger's last `leader` record. */
+/* What is known of another node. */
 enum pw_liveness { PW_PEER_UNKNOWN, PW_PEER_ALIVE, PW_PEER_DEAD };
 
 struct pw_peers {
@@ -42,6 +43,15 @@ struct pw_peers {
      * UNKNOWN: not asked long enough yet; the engine waits. */
     enum pw_liveness (*leads)(void *self, struct pw_str node_id, const struct pw_id *incarnation,
                               uint32_t partition);
+    /* Is the node with that id up and ready to lead, and as which incarnation? */
+    bool (*stands_by)(void *self, struct pw_str node_id, struct pw_id *ret_incarnation);
+};
+
+/* Whether what the ledger rests on is set as it must be, asked before each lead; must not wait.
+ * check NULL: the ledger itself is asked, which may take seconds. */
+struct pw_ledger_checks {
+    void *self;
+    enum pw_code (*check)(void *self, struct pw_err *err);
 };
 
 /* Told of each confirmed event of the types asked for, in order, while replaying and while leading.
@@ -82,6 +92,8 @@ struct pw_job {
     struct pw_position
         position;  /* Of the record that holds the decision; offset -1 where there is none. */
     bool replayed; /* The decision is an earlier one. */
+    /* With NO_LEADER: the node that leads instead, as far as known; else empty. */
+    char led_by[PW_NODE_ID_BYTES_MAX + 1];
     void (*done)(struct pw_job *job);
 
     /* The engine's own. */
@@ -89,7 +101,7 @@ struct pw_job {
     struct pw_job *waiters; /* Repeats of this command id that wait for it. */
     int64_t decided_at_us;
     int64_t give_up_boot_us; /* Undecided until then: answered 503. */
-    bool was_in_flight;
+    bool was_in_flight;      /* It was decided, but that was put back: it may be on record. */
     struct pw_id memory_key;
 };
 
@@ -102,7 +114,10 @@ struct pw_engine_config {
     const char *node_id;      /* Outlives the engine. */
     struct pw_id incarnation; /* Random, per process start. */
     struct pw_clock clock;
+    const struct pw_ranks *nodes; /* All that write to this ledger, this one among them; outlives
+                                     the engine. NULL: this one alone. */
     struct pw_peers peers;
+    struct pw_ledger_checks checks;
     struct pw_engine_observer observer;
     bool never_leads; /* It follows, and answers jobs NO_LEADER. */
     struct pw_engine_snapshots snapshots;
@@ -122,10 +137,12 @@ enum pw_phase {
 struct pw_partition_status {
     uint32_t partition;
     enum pw_phase phase;
+    bool leads;                  /* LEADING, or RESOLVING in the middle of it. */
     bool caught_up;              /* Has read to the end once. */
     struct pw_position position; /* Confirmed. */
     uint64_t height;
-    char leader_node_id[65]; /* By the last accepted leader record; empty where there is none. */
+    /* By the last accepted leader record; empty where there is none. */
+    char leader_node_id[PW_NODE_ID_BYTES_MAX + 1];
     struct pw_id leader_incarnation;
     struct pw_err problem; /* Why it is stopped, or does not lead. */
     uint64_t decided_yes_count;
@@ -133,7 +150,8 @@ struct pw_partition_status {
     uint64_t replayed_count;
     uint64_t void_count;
     uint64_t bid_count;
-    uint64_t step_down_count;
+    uint64_t step_down_count; /* Ends of leading, hand-overs included. */
+    uint64_t hand_over_count;
     uint64_t undone_count; /* Records in flight that a step-down put back. */
     uint32_t in_flight_count;
     int64_t restored_offset; /* Of the snapshot that it went on from; -1: of none. */
@@ -158,8 +176,9 @@ enum pw_code pw_engine_submit(struct pw_engine *engine, struct pw_job *job);
 void pw_engine_kick(
     struct pw_engine *engine); /* Nothing where nobody has submitted since the last. */
 
-/* Takes no more jobs; those taken are decided and answered. pw_engine_idle: nothing is queued or in
- * flight any more. */
+/* Takes no more jobs; those taken are decided and answered, then every partition that it leads is
+ * handed over to the next rank that stands by, if there is one. pw_engine_idle: nothing is queued, in
+ * flight or to be handed over any more. */
 void pw_engine_stop(struct pw_engine *engine);
 bool pw_engine_idle(struct pw_engine *engine);
 

@@ -52,12 +52,15 @@ static void confirm_first(struct partition *partition, int64_t offset)
         free(flight->kept_value);
         flight->kept_value = NULL;
     }
-    if (flight->is_leader) {
+    if (flight->kind == FLIGHT_BID) {
         lead_confirmed(partition);
     }
     answer_jobs(partition, flight);
     pw_remembered_expire(partition->remembered, chain->decided_at_us);
     partition->dirty = true;
+    if (flight->kind == FLIGHT_HAND_OVER) {
+        lead_handed_over(partition);
+    }
 }
 
 /* An offset that is not the next unread one proves nothing, whether higher, lower or none at all:
@@ -142,18 +145,26 @@ void resolve_record(struct partition *partition, const struct pw_ledger_event *e
     if (is_record && pw_hash_equal(&prev, &chain->head)) {
         if (flight_count(partition) == 0 ||
             !pw_hash_equal(&hash, &flight_at(partition, partition->first_seq)->hash)) {
+            bool goes_on = partition->read_mode == READ_RESOLVE; /* Else it begins at the head. */
             step_down(partition, DOWN_DEPOSED, "another node's record counts");
-            read_follow_record(partition, event);
+            if (goes_on) {
+                read_follow_record(partition, event);
+            }
             return;
         }
         confirm_first(partition, event->offset);
     } else {
         chain->void_count++;
         chain->next_offset = event->offset + 1;
+        partition->dirty = true;
         if (is_record && is_in_flight(partition, &hash)) {
             step_down(partition, DOWN_DEPOSED, "a record of ours is void");
             return;
         }
+        lead_saw_void(partition, event);
+    }
+    if (partition->phase != PW_PHASE_RESOLVING) {
+        return; /* It follows the tail, or has handed over. */
     }
     if (partition->first_seq > partition->resolve_seq) {
         resolved(partition);
@@ -165,15 +176,6 @@ void resolve_record(struct partition *partition, const struct pw_ledger_event *e
 void resolve_end(struct partition *partition)
 {
     step_down(partition, DOWN_FAILED, "our record is not in the log, and may still land");
-}
-
-static void back_off(struct partition *partition, enum step_down_why why)
-{
-    int64_t now = partition->engine->boot_us;
-    int64_t *wait = why == DOWN_DEPOSED ? &partition->deposed_us : &partition->retry_us;
-    int64_t max = why == DOWN_DEPOSED ? DEPOSED_MAX_US : RETRY_MAX_US;
-    partition->next_bid_boot_us = now + *wait;
-    *wait = *wait * 2 < max ? *wait * 2 : max;
 }
 
 /* Back into its queue, undecided, with the repeats that waited for it. */
@@ -228,8 +230,11 @@ static struct job_list take_flights(struct partition *partition)
 
 void step_down(struct partition *partition, enum step_down_why why, const char *text)
 {
-    engine_log(partition, "warning", "steps down with %llu in flight: %s",
+    bool led = partition->led_since_boot_us != NEVER;
+    engine_log(partition, led && why != DOWN_HANDED_OVER ? "warning" : "info",
+               "%s with %llu in flight: %s", led ? "steps down" : "bids in vain",
                (unsigned long long)flight_count(partition), text);
+    lead_back_off(partition, why);
     uint64_t last_seq = partition->next_seq;
     if (flight_count(partition) > 0) {
         pw_undo_to(partition->undo, flight_at(partition, partition->first_seq)->undo_mark);
@@ -241,13 +246,13 @@ void step_down(struct partition *partition, enum step_down_why why, const char *
     partition->last_decided_at_us = partition->fold.chain.decided_at_us;
     partition->phase = PW_PHASE_FOLLOWING;
     partition->led_since_boot_us = NEVER;
+    partition->has_heir = false;
     partition->at_end = false;
-    partition->counters.step_down_count++;
+    partition->counters.step_down_count += led;
     partition->dirty = true;
     if (why == DOWN_CLOCK) {
         pw_fail(&partition->problem, PW_ERR_CLOCK_OFF, "%s", text);
     }
-    back_off(partition, why);
 
     /* Pushed in front newest first, so that the oldest stands first again. */
     struct pw_job *reversed = NULL;

@@ -12,6 +12,9 @@ struct flight *flight_push(struct partition *partition, struct pw_str key_text, 
     const struct pw_buffer *value = &engine->value;
     struct pw_err err = {0};
     assert(flight_count(partition) < PW_IN_FLIGHT_MAX);
+    if (partition->read_mode == READ_TAIL) {
+        read_stop(partition); /* What it would give now are records of our own. */
+    }
     if (engine->ledger.append(engine->ledger.self, partition->number, key_text, value->data,
                               value->bytes, partition->next_seq, &err) != PW_OK) {
         engine_log(partition, "warning", "append was not taken: %s", err.detail);

@@ -5,22 +5,26 @@
  *   engine_decide.c   decide, encode, evolve, append
  *   engine_confirm.c  reports in, in order; confirm, resolve, step down
  *   engine_read.c     follow, read on, look up one record
- *   engine_lead.c     who leads, bids, clocks
+ *   engine_lead.c     who leads: bids, claims, hand-over, clocks
  *   engine_snapshot.c going on from a snapshot, and writing them
  *
  * A partition in its phases (enum pw_phase):
  *
- *   FOLLOWING --caught up, nobody else alive--> BIDDING --own leader record accepted--> LEADING
- *       ^                                          |                                    |   ^
- *       |                              report does not fit                report does not fit |
- *       |                                          v                                    v   | own
- * records found
- *       +----- own record void, foreign accepted, not found, failed, clock ------- RESOLVING
- *   any --damaged, diverged, setting wrong--> STOPPED
+ *   FOLLOWING   reads on; when its turn comes, bids:              -> BIDDING
+ *   BIDDING     its own leader record is accepted:                -> LEADING
+ *   LEADING     its own hand-over to another node is accepted:    -> FOLLOWING
+ *   BIDDING, LEADING
+ *               a report does not fit, so the log is read on:     -> RESOLVING
+ *   RESOLVING   its own records were found:                       -> where it was
+ *   BIDDING, LEADING, RESOLVING
+ *               an own record is void or not found, a foreign one
+ *               accepted, an append failed, the clock is off:     -> FOLLOWING
+ *   any         damaged, diverged, a setting wrong:               -> STOPPED
  *
  * In FOLLOWING nothing is in flight and the state is the confirmed one. In the others the state is
  * confirmed plus in flight, and the undo log leads back. The reader reads in FOLLOWING and
- * RESOLVING, or looks one record up in LEADING. */
+ * RESOLVING; in LEADING it looks one record up, or follows the log's tail while nothing is written,
+ * so that a leader without work sees as well that another has taken its place. */
 #ifndef PW_COMMANDS_ENGINE_INTERNAL_H
 #define PW_COMMANDS_ENGINE_INTERNAL_H
 
@@ -47,7 +51,9 @@
 #define RETRY_MAX_US      (5 * PW_US_PER_SECOND)
 #define DEPOSED_MIN_US    PW_US_PER_SECOND /* After another node's bid. */
 #define DEPOSED_MAX_US    (30 * PW_US_PER_SECOND)
-#define STEADY_US         (10 * PW_US_PER_SECOND) /* Having led so long ends the back-off. */
+#define RANK_US           (150 * PW_US_PER_MS)    /* For each node whose turn comes before. */
+#define LOOK_EVERY_US     (50 * PW_US_PER_MS)     /* Whether the leader lives. */
+#define LED_MIN_US        (10 * PW_US_PER_SECOND) /* Before it hands over to one that bids. */
 #define REAP_EVERY_US     (20 * PW_US_PER_MS)     /* While a child writes. */
 #define SNAPSHOT_RETRY_US (60 * PW_US_PER_SECOND)
 #define NEVER             INT64_MAX
@@ -64,6 +70,14 @@ struct lane {
     struct lane *next;
 };
 
+/* A time before which something is not tried again; it doubles until it was not needed for long. */
+struct back_off {
+    int64_t wait_us;
+    int64_t until_boot_us;
+};
+
+enum flight_kind { FLIGHT_DECISIONS, FLIGHT_BID, FLIGHT_HAND_OVER };
+
 /* A record of ours that is not confirmed yet. */
 struct flight {
     struct pw_hash hash;
@@ -73,13 +87,13 @@ struct flight {
     int64_t sent_boot_us;
     int64_t reported_offset;
     bool reported;
-    bool is_leader;
+    enum flight_kind kind;
     struct job_list jobs;
     uint8_t *kept_value; /* Where the observer wants its events; else NULL. */
     size_t kept_bytes;
 };
 
-enum read_mode { READ_NOTHING, READ_FOLLOW, READ_RESOLVE, READ_LOOKUP, READ_VERIFY };
+enum read_mode { READ_NOTHING, READ_FOLLOW, READ_RESOLVE, READ_LOOKUP, READ_VERIFY, READ_TAIL };
 
 struct partition {
     struct pw_engine *engine;
@@ -110,7 +124,6 @@ struct partition {
     int64_t resolve_until_boot_us;
     struct job_list lookups; /* Repeats: position.offset is where their answer lies. */
     int64_t next_verify_boot_us;
-    uint64_t verified_count;
 
     struct pw_map *lanes;    /* Boundary -> struct lane *. */
     struct lane *first_lane; /* Those with jobs, in turn. */
@@ -119,14 +132,24 @@ struct partition {
     uint32_t answer_count;
     size_t answer_bytes;
 
-    char leader_node_id[65];
+    uint8_t order[PW_NODES_MAX]; /* Of the nodes; rank 0 first. */
+    uint32_t rank;               /* Ours. */
+    char leader_node_id[PW_NODE_ID_BYTES_MAX + 1];
     struct pw_id leader_incarnation;
     bool leader_known;
-    bool leader_alive; /* Somebody else's, when last asked. */
-    int64_t next_bid_boot_us;
-    int64_t deposed_us; /* The next back-off of each kind. */
-    int64_t retry_us;
-    int64_t led_since_boot_us;
+    bool led_elsewhere;         /* By a node that is not known to be dead, when last asked. */
+    int64_t next_look_boot_us;  /* Whether the leader lives. */
+    int64_t free_since_boot_us; /* NEVER: somebody else leads, or that is not known yet. */
+    struct back_off deposed;    /* Who lost a race or its place, or has a clock that is off. */
+    struct back_off claim;      /* Who bid in vain although another led. */
+    struct back_off retry;      /* The log, a clock or a setting was in the way. */
+    bool is_claim;              /* The bid under way is one. */
+    struct pw_hash own_bid;     /* The last one's hash. */
+    int64_t led_since_boot_us;  /* NEVER: does not lead. */
+    uint64_t led_height;        /* Of our leader record. */
+    bool has_heir;              /* Decides no more; once nothing is in flight, hands over. */
+    char heir_node_id[PW_NODE_ID_BYTES_MAX + 1];
+    struct pw_id heir_incarnation;
     struct pw_err problem;
 
     bool restore_tried;
@@ -151,7 +174,7 @@ struct snapshot_child {
 struct pw_engine {
     struct pw_engine_config config;
     struct pw_ledger ledger;
-    char node_id[65];
+    char node_id[PW_NODE_ID_BYTES_MAX + 1];
     struct partition *partitions;
     uint32_t partition_count;
     int32_t index_of[PW_PARTITIONS_MAX];
@@ -215,7 +238,7 @@ void confirm_reports(struct partition *partition);
 void confirm_delivered(struct partition *partition, const struct pw_ledger_event *event);
 void resolve_record(struct partition *partition, const struct pw_ledger_event *event);
 void resolve_end(struct partition *partition);
-enum step_down_why { DOWN_DEPOSED, DOWN_FAILED, DOWN_CLOCK };
+enum step_down_why { DOWN_DEPOSED, DOWN_HANDED_OVER, DOWN_FAILED, DOWN_CLOCK };
 void step_down(struct partition *partition, enum step_down_why why, const char *text);
 
 /* engine_read.c */
@@ -231,8 +254,13 @@ void partition_stop(struct partition *partition, enum pw_code code, const char *
 void observe_value(struct partition *partition, const uint8_t *value, size_t bytes);
 
 /* engine_lead.c */
+void lead_init(struct partition *partition);
 void lead_timers(struct partition *partition);
 void lead_confirmed(struct partition *partition);
+void lead_handed_over(struct partition *partition);
+void lead_folded(struct partition *partition, const struct pw_leader *leader);
+void lead_saw_void(struct partition *partition, const struct pw_ledger_event *event);
+void lead_back_off(struct partition *partition, enum step_down_why why);
 bool lead_clock_good(struct pw_engine *engine);
 int64_t lead_due_boot_us(const struct partition *partition);
 

@@ -119,12 +119,17 @@ void queue_expire(struct partition *partition, bool all)
 {
     struct lane *last = partition->last_lane;
     struct lane *lane = NULL;
-    all = all || partition->phase == PW_PHASE_STOPPED || partition->leader_alive;
+    bool elsewhere = partition->led_elsewhere && partition->phase != PW_PHASE_STOPPED;
+    all = all || partition->phase == PW_PHASE_STOPPED || elsewhere;
     while (lane != last && (lane = queue_next_lane(partition)) != NULL) {
         struct pw_job *job = lane->jobs.first;
         while (job != NULL && (all || partition->engine->boot_us >= job->give_up_boot_us)) {
             list_pop(&lane->jobs);
-            job_turn_away(partition, job, why_not(partition, job), "");
+            if (elsewhere) {
+                memcpy(job->led_by, partition->leader_node_id, sizeof job->led_by);
+            }
+            job_turn_away(partition, job, elsewhere ? PW_ERR_NO_LEADER : why_not(partition, job),
+                          "");
             job = lane->jobs.first;
         }
         queue_give_back(partition, lane);
@@ -168,7 +173,7 @@ void job_turn_away(struct partition *partition, struct pw_job *job, enum pw_code
     pw_fail(&job->err, code, "%s", detail);
     job->stream_id = (struct pw_id){0};
     job->stream_version = 0;
-    job->replayed = false;
+    job->replayed = job->replayed && job->led_by[0] != '\0';
     job->position = (struct pw_position){.partition = partition->number, .offset = -1};
     finish_one(partition, job);
 }

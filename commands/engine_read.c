@@ -81,15 +81,6 @@ static void remember_folded(struct partition *partition, const struct pw_record 
     pw_remembered_expire(partition->remembered, chain->decided_at_us);
 }
 
-static void note_leader(struct partition *partition, const struct pw_leader *leader)
-{
-    size_t bytes = leader->node_id.len < 64 ? leader->node_id.len : 64;
-    memcpy(partition->leader_node_id, leader->node_id.ptr, bytes);
-    partition->leader_node_id[bytes] = '\0';
-    partition->leader_incarnation = leader->incarnation;
-    partition->leader_known = true;
-}
-
 static void observe_event(void *self, const struct pw_record *record, uint32_t index,
                           const struct pw_event *event, const struct pw_tenant *after)
 {
@@ -149,7 +140,7 @@ void read_follow_record(struct partition *partition, const struct pw_ledger_even
         partition->last_decided_at_us = partition->fold.chain.decided_at_us;
         remember_folded(partition, &record, event->offset);
         if (record.kind == PW_RECORD_LEADER) {
-            note_leader(partition, &record.leader);
+            lead_folded(partition, &record.leader);
         }
         if (record.kind == PW_RECORD_GENESIS && snapshot_restore(partition)) {
             read_start(partition, READ_FOLLOW); /* It begins at the head, and compares it. */
@@ -263,22 +254,22 @@ void lookups_give_back(struct partition *partition)
 }
 
 /* While it leads and reads nothing else: repeats get their answers, and the own head is compared
- * once a second while it moves. */
+ * once a second while it moves. Where nothing was written for so long, that read goes on at the
+ * tail. */
 void lookup_next(struct partition *partition)
 {
     struct pw_engine *engine = partition->engine;
-    const struct pw_chain *chain = &partition->fold.chain;
-    if (partition->phase != PW_PHASE_LEADING || partition->read_mode != READ_NOTHING) {
+    bool reads = partition->read_mode != READ_NOTHING && partition->read_mode != READ_TAIL;
+    if (partition->phase != PW_PHASE_LEADING || reads) {
         return;
     }
     if (partition->lookups.first != NULL) {
         read_start(partition, READ_LOOKUP);
         return;
     }
-    bool moved = chain->accepted_count != partition->verified_count;
-    if ((moved || engine->down) && engine->boot_us >= partition->next_verify_boot_us) {
+    if ((partition->read_mode == READ_NOTHING || engine->down) &&
+        engine->boot_us >= partition->next_verify_boot_us) {
         partition->next_verify_boot_us = engine->boot_us + VERIFY_EVERY_US;
-        partition->verified_count = chain->accepted_count;
         read_start(partition, READ_VERIFY);
     }
 }
@@ -294,6 +285,19 @@ static bool is_expected(const struct partition *partition, const struct pw_ledge
     return pw_hash_equal(&hash, &partition->expected_head);
 }
 
+/* The head is where it was. */
+static void verified(struct partition *partition)
+{
+    const struct flight *last = flight_at(partition, partition->next_seq - 1);
+    if (flight_count(partition) == 0 && partition->lookups.first == NULL &&
+        partition->engine->boot_us - last->sent_boot_us >= VERIFY_EVERY_US) {
+        partition->read_mode = READ_TAIL;
+        return;
+    }
+    read_stop(partition);
+    lookup_next(partition);
+}
+
 void read_record(struct partition *partition, const struct pw_ledger_event *event)
 {
     if (partition->check_head) {
@@ -301,8 +305,7 @@ void read_record(struct partition *partition, const struct pw_ledger_event *even
         if (!is_expected(partition, event)) {
             diverged(partition, partition->expected_offset);
         } else if (partition->read_mode == READ_VERIFY) {
-            read_stop(partition);
-            lookup_next(partition);
+            verified(partition);
         }
         return;
     }
@@ -315,7 +318,7 @@ void read_record(struct partition *partition, const struct pw_ledger_event *even
     }
     if (partition->read_mode == READ_FOLLOW) {
         read_follow_record(partition, event);
-    } else if (partition->read_mode == READ_RESOLVE) {
+    } else if (partition->read_mode == READ_RESOLVE || partition->read_mode == READ_TAIL) {
         resolve_record(partition, event);
     }
 }

@@ -60,6 +60,7 @@ class Command:
         self.first = None  # The answer that it got before, where this is a repeat.
         self.attempts = 0
         self.not_before = 0.0
+        self.troubled_at = None  # When it was first turned away or lost.
         # Once answered:
         self.status = self.problem = self.position = self.id = self.version = None
         self.replayed = False
@@ -95,6 +96,7 @@ class Load:
         self.sent = set()  # Every key.
         self.counts = collections.Counter()  # By status, and `lost`, `late`, `refused to connect`.
         self.landed = []  # Keys that were struck, and turned out to be on record already.
+        self.waits = []  # Seconds from the first time that a command was turned away or lost to its answer.
         self._connections = [_Connection(number) for number in range(connections)]
         self._selector = selectors.DefaultSelector()
         self._waiting = collections.deque()  # Commands to be sent again.
@@ -282,6 +284,8 @@ class Load:
             self._again(connection, None)
             return
         self._outcome(command, "answered")
+        if command.troubled_at is not None:
+            self.waits.append(time.monotonic() - command.troubled_at)
         command.status, command.position = status, headers.get("pw-position")
         command.problem = body["type"].rpartition("/")[2] if status >= 400 else None
         command.id, command.version = body.get("id"), body.get("version")
@@ -320,6 +324,7 @@ class Load:
         """The command on this connection was not answered: it waits to be sent again, to the next node."""
         command, connection.command = connection.command, None
         self._outcome(command, "unanswered")
+        command.troubled_at = command.troubled_at or time.monotonic()
         if trouble is not None:
             self.counts[trouble] += 1
             self._close(connection)

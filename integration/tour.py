@@ -2,7 +2,8 @@
 
 The server runs in a network namespace of its own, so that the tour's addresses are the ones in the README and clash with nothing.
 A ```sh block after the tour's heading is pasted; a ```text block right after it is what that must have printed, ids, times, hashes
-and positions aside. Then everything is killed and script/server started again: what was booked is still there.
+and positions aside. Then everything is killed and script/server started again: what was booked is still there. The same with three
+of each server.
 """
 
 import contextlib
@@ -58,6 +59,8 @@ def masked(text):
 
 
 class Tour(unittest.TestCase):
+    server = None
+
     def setUp(self):
         shutil.rmtree(SCRATCH, ignore_errors=True)
         (SCRATCH / "home").mkdir(parents=True)
@@ -68,21 +71,20 @@ class Tour(unittest.TestCase):
         subprocess.run(["ip", "netns", "add", NAMESPACE], check=True)
         self.addCleanup(subprocess.run, ["ip", "netns", "delete", NAMESPACE], check=False)
         subprocess.run(["ip", "-n", NAMESPACE, "link", "set", "lo", "up"], check=True)
-        self.start_server()
         self.addCleanup(self.stop_server)
 
-    def start_server(self):
+    def start_server(self, *options):
         with open(SCRATCH / "server.log", "a", encoding="utf-8") as log:
             self.server = subprocess.Popen(
-                ["ip", "netns", "exec", NAMESPACE, ROOT / "script" / "server", "--dir", SCRATCH / "run"],
+                ["ip", "netns", "exec", NAMESPACE, ROOT / "script" / "server", "--dir", SCRATCH / "run", *options],
                 stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
 
-    def kill_everything(self, shell):
+    def kill_everything(self, shell, at_least=4):
         """kill -9 for script/server and all that it started; only the shell stays."""
         listed = subprocess.run(["ip", "netns", "pids", NAMESPACE], check=True, stdout=subprocess.PIPE, text=True).stdout
         spared = {shell.pid, *map(int, Path(f"/proc/{shell.pid}/task/{shell.pid}/children").read_text().split())}
         killed = [int(pid) for pid in listed.split() if int(pid) not in spared]
-        self.assertGreaterEqual(len(killed), 4, "script/server, Kafka, Galera and ProctorWise should have run")
+        self.assertGreaterEqual(len(killed), at_least, "script/server, Kafka, Galera and ProctorWise should have run")
         for pid in killed:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -90,6 +92,8 @@ class Tour(unittest.TestCase):
         self.server.stdout.close()
 
     def stop_server(self):
+        if self.server is None:
+            return
         if self.server.poll() is None:
             os.killpg(self.server.pid, signal.SIGINT)
         try:
@@ -108,6 +112,10 @@ class Tour(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline, "script/server takes too long")
         self.fail("script/server ended:\n" + (SCRATCH / "server.log").read_text()[-3000:])
 
+    def shell(self, seconds):
+        return subprocess.Popen(["ip", "netns", "exec", NAMESPACE, "timeout", str(seconds), "bash"], cwd=SCRATCH / "home",
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
     def paste(self, shell, block):
         """Pastes a block into the shell; gives what it printed, errors included."""
         shell.stdin.write(f"{block}\necho; echo '{END_MARK}'\n")
@@ -122,10 +130,9 @@ class Tour(unittest.TestCase):
     def test_tour(self):
         pairs = blocks()
         self.assertGreater(len(pairs), 5, "README.md has lost its tour")
+        self.start_server()
         self.await_greeting()
-        with subprocess.Popen(["ip", "netns", "exec", NAMESPACE, "timeout", str(BLOCK_SECONDS * len(pairs)), "bash"],
-                              cwd=SCRATCH / "home", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True) as shell:
+        with self.shell(BLOCK_SECONDS * len(pairs)) as shell:
             for block, expected in pairs:
                 printed = self.paste(shell, block)
                 print(f"$ {block.strip()}\n{printed}", flush=True)
@@ -134,6 +141,24 @@ class Tour(unittest.TestCase):
             self.kill_everything(shell)
             self.start_server()
             self.await_greeting()
+            self.assertEqual("1", self.paste(shell, AFTERWARDS), "what was booked before the kill is still booked")
+            shell.stdin.close()
+
+    def test_three_of_each(self):
+        """The same tour, with each command sent to another node than the one before, and the end of all of them in the middle."""
+        size = ("--nodes=3", "--kafka=3", "--galera=3")
+        self.start_server(*size)
+        self.await_greeting()
+        with self.shell(BLOCK_SECONDS * 10) as shell:
+            for block, _ in blocks()[:4]:
+                self.paste(shell, block.replace("http://127.0.0.1:8080", "http://127.0.0.$((1 + RANDOM % 3)):8080"))
+            self.paste(shell, 'api=http://127.0.0.3:8080/v1/tenants/$tenant')
+            booked = self.paste(shell, 'post "$ann" "slots/$slot/reservations" | jq -r .position')
+            self.assertRegex(booked, r"^\d+:\d+:[0-9a-f]{8}$")
+            self.kill_everything(shell, at_least=10)
+            self.start_server(*size)
+            self.await_greeting()
+            self.paste(shell, f"api=http://127.0.0.2:8080/v1/tenants/$tenant; position={booked}; bob=$ann")
             self.assertEqual("1", self.paste(shell, AFTERWARDS), "what was booked before the kill is still booked")
             shell.stdin.close()
 

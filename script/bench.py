@@ -95,7 +95,7 @@ class House:
         say(f"script/server with run={run}")
         log = open(self.dir.parent / "bench-server.log", "w", encoding="utf-8")
         self.server = subprocess.Popen(
-            ["script/server", "--galera=3", f"--dir={self.dir}", f"--http={API}", f"--admin={ADMIN}", f"--kafka={HOST}:28092",
+            ["script/server", "--galera=3", f"--dir={self.dir}", f"--http={API}", f"--admin={ADMIN}", f"--kafka-at={HOST}:28092",
              f"--galera-at={HOST}:28306", "--", f"--run={run}"], cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
         if ready:
             self.await_ready()

@@ -150,6 +150,33 @@ Test(config, parts_are_named)
     }
 }
 
+Test(config, a_cluster_names_this_node)
+{
+    static const struct {
+        const char *nodes;
+        const char *id;
+        const char *said; /* NULL: good. */
+    } clusters[] = {
+        {"b=h:1,c=h:2", "a", "does not name this node, a"},
+        {"a=h:1,b=h:2,a=h:3", "a", "stands there twice"},
+        {"a=h:1,b=h:2", "a", "needs cluster.key_file"},
+        {"", "a", NULL},
+    };
+    for (size_t i = 0; i < PW_COUNT(clusters); i++) {
+        struct pw_config config;
+        struct pw_err err = {0};
+        char file[200];
+        snprintf(file, sizeof file, "cluster.nodes = %s\ncluster.node_id = %s\n", clusters[i].nodes,
+                 clusters[i].id);
+        cr_assert_eq(load(&config, file, NULL, &err, NULL, NULL), PW_OK, "%s", err.detail);
+        enum pw_code code = pw_config_check(&config, &err);
+        cr_expect_eq(code, clusters[i].said == NULL ? PW_OK : PW_ERR_USAGE, "%s", err.detail);
+        cr_expect(clusters[i].said == NULL || strstr(err.detail, clusters[i].said) != NULL, "%s",
+                  err.detail);
+        pw_config_close(&config);
+    }
+}
+
 Test(config, files_are_checked)
 {
     struct pw_config config;

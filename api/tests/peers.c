@@ -77,11 +77,48 @@ Test(peers, another_incarnation_or_partition)
     cr_expect_eq(leads(probe, "b", &theirs, 1), PW_PEER_UNKNOWN);
     answers(probe, &theirs, "0");
     cr_expect_eq(leads(probe, "b", &theirs, 1), PW_PEER_DEAD);
+    for (int i = 0; i < 3; i++) {
+        answers(probe, &theirs, "0");
+    }
+    cr_expect_eq(leads(probe, "b", &theirs, 1), PW_PEER_UNKNOWN, "asked anew: another record");
     answers(probe, &theirs, "0,1");
     cr_expect_eq(leads(probe, "b", &theirs, 1), PW_PEER_ALIVE);
     pw_peers_tell(probe, "b", PW_PROBE_ANSWERED, PW_STR("{\"node_id\":\"z\"}"));
     cr_expect_eq(leads(probe, "b", &theirs, 1), PW_PEER_DEAD, "that is not b");
     pw_peers_free(probe);
+}
+
+Test(peers, who_stands_by)
+{
+    struct pw_peers_probe *probe = probe_of("a=h:1,b=h:2");
+    struct pw_peers peers = pw_peers_port(probe);
+    struct pw_id incarnation = {{0}};
+    char address[PW_PEER_ADDRESS_BYTES_MAX];
+    char id[PW_ID_TEXT_BYTES + 1];
+    char body[256];
+    answers(probe, &theirs, "0");
+    cr_expect(!peers.stands_by(peers.self, PW_STR("b"), &incarnation), "it does not say so");
+    pw_id_format(&theirs, id);
+    snprintf(body, sizeof body,
+             "{\"node_id\":\"b\",\"incarnation\":\"%s\",\"partitions\":[],\"stands_by\":true}", id);
+    pw_peers_tell(probe, "b", PW_PROBE_ANSWERED, pw_str_of(body));
+    cr_expect(peers.stands_by(peers.self, PW_STR("b"), &incarnation));
+    cr_expect(pw_id_equal(&incarnation, &theirs));
+    is_silent(probe, PW_PROBE_REFUSED);
+    cr_expect(!peers.stands_by(peers.self, PW_STR("b"), &incarnation), "it is dead");
+    cr_expect(pw_peers_address(probe, "b", address) && strcmp(address, "h:2") == 0, "%s", address);
+    cr_expect(!pw_peers_address(probe, "c", address), "nobody knows c");
+    pw_peers_free(probe);
+}
+
+Test(peers, nodes_have_ranks)
+{
+    struct pw_ranks ranks;
+    struct pw_err err = {0};
+    cr_expect(pw_peers_ranks("", &ranks, &err) == PW_OK && ranks.count == 0);
+    cr_expect(pw_peers_ranks("b=h:2,a=h:1", &ranks, &err) == PW_OK && ranks.count == 2);
+    cr_expect_str_eq(ranks.node_ids[0], "a");
+    cr_expect(pw_peers_ranks("b=h:2,b=h:1", &ranks, &err) == PW_ERR_USAGE);
 }
 
 /* --- Findings about command ids --- */

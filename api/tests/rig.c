@@ -47,23 +47,27 @@ static void *step(void *self)
     return NULL;
 }
 
+static void create_log(struct rig *rig)
+{
+    struct pw_id ledger_id = {{1, 2, 3}};
+    rig->log = pw_sim_log_new(2, 1, pw_http_wall_us());
+    cr_assert(pw_sim_create(rig->log, &ledger_id, 24 * 60 * PW_US_PER_MINUTE) == PW_OK);
+}
+
 static void open_engine(struct rig *rig)
 {
     struct pw_ledger ledger;
     struct pw_err err = {0};
-    struct pw_id ledger_id = {{1, 2, 3}};
     static const uint32_t partitions[] = {0, 1};
-    rig->log = pw_sim_log_new(PW_COUNT(partitions), 1, pw_http_wall_us());
-    cr_assert(pw_sim_create(rig->log, &ledger_id, 24 * 60 * PW_US_PER_MINUTE) == PW_OK);
     cr_assert(pw_sim_open(rig->log, (struct pw_ledger_wake){.wake = on_wake}, &ledger) == PW_OK);
     struct pw_engine_config config = {
         .ledger = ledger,
         .partitions = partitions,
         .partition_count = PW_COUNT(partitions),
-        .node_id = "rig",
-        .incarnation = {{9}},
+        .node_id = rig->service.node_id,
+        .incarnation = rig->service.incarnation,
         .clock = pw_clock_system(),
-        .peers = {.leads = nobody},
+        .peers = rig->service.peers,
         .wake = {.wake = on_wake},
         .observer = {.self = rig->service.trust,
                      .event_types = UINT64_C(1) << PW_EVENT_TENANT_ISSUER_TRUSTED,
@@ -119,21 +123,16 @@ static void create_tenant(struct rig *rig)
     cr_assert_eq(answer.status, 200, "%s", answer.body);
 }
 
-void rig_open(struct rig *rig)
+static void open_service(struct rig *rig)
 {
     struct pw_err err = {0};
     struct pw_galera_options galera = {
         .nodes = "127.0.0.1:1", .user = "x", .database = "x", .password_file = "/dev/null"};
-    memset(rig, 0, sizeof *rig);
-    cr_assert(sodium_init() >= 0);
-    crypto_sign_keypair(rig->public_key.bytes, rig->secret_key);
-    rig->service.node_id = "rig";
     rig->service.trust = pw_trust_new();
     rig->service.tokens = pw_tokens_new(rig->service.trust, "");
     rig->service.secret = ledger_secret;
     rig->service.secret_bytes = sizeof ledger_secret;
     rig->service.cluster_key = PW_STR(RIG_CLUSTER_KEY);
-    rig->service.peers = (struct pw_peers){.leads = nobody};
     rig->service.workers = &rig->workers;
     cr_assert(pw_query_pool_new(&galera, 1, &rig->service.queries, &err) == PW_OK, "%s",
               err.detail);
@@ -142,7 +141,54 @@ void rig_open(struct rig *rig)
     open_engine(rig);
     rig->service.public_server = listen_on(rig, pw_public_door, rig->public_url);
     rig->service.admin_server = listen_on(rig, pw_internal_door, rig->internal_url);
+}
+
+void rig_open(struct rig *rig)
+{
+    memset(rig, 0, sizeof *rig);
+    cr_assert(sodium_init() >= 0);
+    crypto_sign_keypair(rig->public_key.bytes, rig->secret_key);
+    rig->service.node_id = "rig";
+    rig->service.incarnation = (struct pw_id){{9}};
+    rig->service.peers = (struct pw_peers){.leads = nobody};
+    create_log(rig);
+    open_service(rig);
     create_tenant(rig);
+}
+
+/* What the first one's /internal/leads says. */
+static void tell_of_first(struct rig *rig, const struct rig *first)
+{
+    static const char *const headers[] = {"Authorization: Bearer " RIG_CLUSTER_KEY, NULL};
+    struct answer answer;
+    char url[160];
+    snprintf(url, sizeof url, "%s/internal/leads", first->internal_url);
+    rig_ask("GET", url, headers, NULL, &answer);
+    cr_assert_eq(answer.status, 200);
+    pw_peers_tell(rig->probe, "rig", PW_PROBE_ANSWERED, pw_str_of(answer.body));
+}
+
+void rig_open_beside(struct rig *rig, struct rig *first)
+{
+    char nodes[160];
+    memset(rig, 0, sizeof *rig);
+    snprintf(nodes, sizeof nodes, "beside=127.0.0.1:1,rig=%s", first->internal_url + 7);
+    rig->is_second = true;
+    rig->log = first->log;
+    memcpy(rig->secret_key, first->secret_key, sizeof rig->secret_key);
+    memcpy(rig->tenant, first->tenant, sizeof rig->tenant);
+    rig->tenant_id = first->tenant_id;
+    rig->service.node_id = "beside";
+    rig->service.incarnation = (struct pw_id){{10}};
+    struct pw_peers_options peers = {.nodes = nodes,
+                                     .node_id = rig->service.node_id,
+                                     .incarnation = rig->service.incarnation,
+                                     .cluster_key = PW_STR(RIG_CLUSTER_KEY)};
+    rig->probe = pw_peers_new_idle(&peers);
+    rig->service.peers = pw_peers_port(rig->probe);
+    rig->service.forwarder = pw_forwarder_new(rig->probe, peers.cluster_key);
+    tell_of_first(rig, first);
+    open_service(rig);
 }
 
 void rig_close(struct rig *rig)
@@ -152,12 +198,17 @@ void rig_close(struct rig *rig)
     atomic_store(&rig->stopping, true);
     pthread_join(rig->stepper, NULL);
     pw_query_pool_free(rig->service.queries);
+    pw_forwarder_stop(rig->service.forwarder);
     pw_engine_free(rig->engine);
     pw_http_stop(rig->service.public_server);
     pw_http_stop(rig->service.admin_server);
     pw_tokens_free(rig->service.tokens);
     pw_trust_free(rig->service.trust);
-    pw_sim_log_free(rig->log);
+    pw_forwarder_free(rig->service.forwarder);
+    pw_peers_free(rig->probe);
+    if (!rig->is_second) {
+        pw_sim_log_free(rig->log);
+    }
 }
 
 void rig_token(const struct rig *rig, const char *sub, uint32_t roles, int ttl_seconds,

@@ -19,6 +19,8 @@
 
 struct rig {
     struct pw_sim_log *log;
+    bool is_second; /* The log is the first one's. */
+    struct pw_peers_probe *probe;
     struct pw_engine *engine;
     struct pw_engine *engines[1];
     struct pw_service service;
@@ -34,6 +36,10 @@ struct rig {
 };
 
 void rig_open(struct rig *rig);
+
+/* A second node on the log of the first, which it takes for alive and the leader until told
+ * otherwise by its probe: it forwards. Closed before the first. */
+void rig_open_beside(struct rig *rig, struct rig *first);
 void rig_close(struct rig *rig);
 
 /* A token for this tenant. ttl_seconds may be negative. */

@@ -21,8 +21,8 @@
  *                          to the high watermark; what is then not found ends the term.
  * fold, put_back_all       An own void record, or a foreign one on our head, ends the term.
  * tell                     Clients hear what is on record, yes or no, as readers of the log do. */
-#ifndef LAG   /* Give all four or none. Defects: unchecked_ack confirms on any report, early_no */
-#define LAG 2 /* answers a refusal at once, no_chain accepts all that lands, as a plain log does. */
+#ifndef SIZE   /* Give all four or none. Defects: unchecked_ack confirms on any report, early_no */
+#define SIZE 2 /* answers a refusal at once, no_chain accepts all that lands, as a plain log does. */
 #define RULE every
 #define REACH nothing
 #define DEFECT none
@@ -33,6 +33,7 @@ mtype:situation = { nothing, yes_told, no_told, no_rode, still_refused, two_lead
     own_repeat, full_flight_put_back, late_landing, decided_again, found_by_reading };
 mtype:defect = { none, unchecked_ack, early_no, no_chain };
 mtype:role = { FOLLOWS, BIDS, LEADS };
+#define LAG SIZE
 #define must(rule, holds)        assert((RULE != every && RULE != rule) || (holds))
 #define reached(situation, when) assert(REACH != situation || !(when))
 

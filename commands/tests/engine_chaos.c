@@ -1,4 +1,5 @@
-/* commands/tests/engine_chaos.c: several engines that all believe they lead, on a log with every fault, from one seed a run.
+/* commands/tests/engine_chaos.c: several engines on a log with every fault, from one seed a run. In odd runs two that take each
+ * other for dead; in even ones three or four that know each other, crash, stop, and do not always hear each other.
  *
  * Usage  engine_chaos [first seed] [runs]
  * After each run the log alone is folded, and every answer that a client got is held against it: accepted exactly once, or refused and
@@ -23,8 +24,10 @@ struct chaos {
     struct ask asks[ASKS_MAX];
     bool settled[ASKS_MAX]; /* The client has a yes or a no. */
     uint32_t ask_count;
+    uint32_t node_count;
     uint64_t void_count;
     uint64_t step_downs;
+    uint64_t hand_overs;
     uint64_t undone;
     uint64_t replays;
     uint64_t refused;
@@ -43,7 +46,7 @@ static bool is_answer(enum pw_code code)
 static void insist(struct chaos *chaos, struct ask *ask)
 {
     for (uint32_t tries = 0; tries < 400; tries++) {
-        uint32_t node = (uint32_t)rig_random(&chaos->rig, 2);
+        uint32_t node = (uint32_t)rig_random(&chaos->rig, chaos->node_count);
         if (chaos->rig.nodes[node].engine != NULL && is_answer(rig_ask(&chaos->rig, node, ask))) {
             return;
         }
@@ -114,18 +117,40 @@ static struct ask next_ask(struct chaos *chaos)
     return ask_reserve(rig, chaos->tenant, student, chaos->slots[rig_random(rig, SLOTS)]);
 }
 
-/* It dies, and starts again; what it wrote last may have been torn by that. */
-static void fall(struct chaos *chaos, uint32_t node)
+static void count(struct chaos *chaos, uint32_t node)
 {
-    struct rig *rig = &chaos->rig;
     struct pw_partition_status status;
-    uint32_t partition = pw_partition_of(&chaos->tenant, PARTITIONS);
-    char path[RIG_PATH_BYTES];
-    pw_engine_status(rig->nodes[node].engine, partition, &status);
+    pw_engine_status(chaos->rig.nodes[node].engine, pw_partition_of(&chaos->tenant, PARTITIONS),
+                     &status);
     chaos->step_downs += status.step_down_count;
+    chaos->hand_overs += status.hand_over_count;
     chaos->undone += status.undone_count;
     chaos->restored += status.restored_offset >= 0;
+}
+
+/* A node ends, in good order or not, and comes again; or it no longer hears another one, or does again. */
+static void strike(struct chaos *chaos)
+{
+    struct rig *rig = &chaos->rig;
+    uint32_t node = (uint32_t)rig_random(rig, chaos->node_count);
+    uint32_t other = (uint32_t)rig_random(rig, chaos->node_count);
+    uint32_t leader = rig_leader(rig, pw_partition_of(&chaos->tenant, PARTITIONS));
+    uint64_t dice = rig_random(rig, 3);
+    node = leader != RIG_NODES_MAX && rig_random(rig, 2) == 0 ? leader : node;
+    if (chaos->node_count > 2 && dice == 0) {
+        rig->nodes[node].cut_from[other] = node != other && !rig->nodes[node].cut_from[other];
+        return;
+    }
+    if (chaos->node_count > 2 && dice == 1) {
+        rig_stop(rig, node);
+        for (uint32_t ms = 0; ms < 200 && !pw_engine_idle(rig->nodes[node].engine); ms++) {
+            rig_run(rig, 1);
+        }
+    }
+    count(chaos, node);
     rig_crash(rig, node);
+    char path[RIG_PATH_BYTES]; /* What it wrote last may have been torn by its end. */
+    uint32_t partition = pw_partition_of(&chaos->tenant, PARTITIONS);
     if (rig_random(rig, 3) == 0 && rig_snapshot(rig, node, partition, 0, path)) {
         CHECK(truncate(path, (off_t)rig_random(rig, 400)) == 0, "cannot tear %s", path);
         chaos->torn++;
@@ -148,11 +173,11 @@ static void storm(struct chaos *chaos)
             chaos->settled[i] =
                 chaos->settled[i] || (ask->answered && is_answer(ask->job.err.code));
             if (ask->answered && !chaos->settled[i] && rig_random(rig, 4) == 0) {
-                rig_send(rig, (uint32_t)rig_random(rig, 2), ask);
+                rig_send(rig, (uint32_t)rig_random(rig, chaos->node_count), ask);
             }
         }
-        if (rig_random(rig, 100) == 0) {
-            fall(chaos, (uint32_t)rig_random(rig, 2));
+        if (rig_random(rig, chaos->node_count == 2 ? 100 : 50) == 0) {
+            strike(chaos);
         }
         rig_run(rig, 1 + (uint32_t)rig_random(rig, 20));
     }
@@ -164,7 +189,17 @@ static void calm(struct chaos *chaos)
     pw_sim_set_faults(chaos->rig.log, &none);
     rig_run(&chaos->rig, 5000);
     chaos->rig.peer = PW_PEER_ALIVE; /* From here on nobody deposes whoever leads last. */
+    for (uint32_t i = 0; i < chaos->node_count; i++) {
+        memset(chaos->rig.nodes[i].cut_from, 0, sizeof chaos->rig.nodes[i].cut_from);
+    }
     rig_run(&chaos->rig, 100);
+    for (uint32_t p = 0; chaos->node_count > 2 && p < PARTITIONS; p++) {
+        uint32_t ms = 0;
+        while (rig_leader(&chaos->rig, p) == RIG_NODES_MAX) {
+            CHECK(ms++ < 60000, "nobody alone leads partition %u", p);
+            rig_run(&chaos->rig, 1);
+        }
+    }
 }
 
 /* Counts the decisions of one id in the log, and checks what the client was told against them. */
@@ -243,7 +278,7 @@ static void judge_state(struct chaos *chaos)
     pw_buffer_init(&live, 1 << 22);
     pw_state_serialise(fold.state, &replayed);
     uint32_t compared = 0;
-    for (uint32_t i = 0; i < 2; i++) {
+    for (uint32_t i = 0; i < chaos->node_count; i++) {
         struct pw_partition_status status;
         pw_engine_status(chaos->rig.nodes[i].engine, partition, &status);
         if (status.position.offset != fold.chain.head_offset) {
@@ -267,21 +302,22 @@ static void run(uint64_t seed, struct chaos *total)
     static struct chaos chaos;
     memset(&chaos, 0, sizeof chaos);
     rig_open(&chaos.rig, seed, PARTITIONS);
-    for (uint32_t i = 0; i < 2 && seed % 2 == 1; i++) {
-        rig_keep_snapshots(&chaos.rig, i, 20);
+    chaos.node_count = seed % 2 == 1 ? 2 : seed % 4 == 0 ? 3 : 4;
+    if (chaos.node_count > 2) {
+        rig_introduce(&chaos.rig, chaos.node_count);
     }
-    rig_start(&chaos.rig, 0);
-    rig_start(&chaos.rig, 1);
+    for (uint32_t i = 0; i < chaos.node_count; i++) {
+        if (seed % 3 != 0) {
+            rig_keep_snapshots(&chaos.rig, i, 20);
+        }
+        rig_start(&chaos.rig, i);
+    }
     furnish(&chaos);
     choose_faults(&chaos);
     storm(&chaos);
     calm(&chaos);
-    for (uint32_t i = 0; i < 2; i++) {
-        struct pw_partition_status status;
-        pw_engine_status(chaos.rig.nodes[i].engine, pw_partition_of(&chaos.tenant, PARTITIONS),
-                         &status);
-        chaos.step_downs += status.step_down_count;
-        chaos.undone += status.undone_count;
+    for (uint32_t i = 0; i < chaos.node_count; i++) {
+        count(&chaos, i);
     }
     for (uint32_t i = 0; i < chaos.ask_count; i++) {
         chaos.settled[i] =
@@ -294,6 +330,7 @@ static void run(uint64_t seed, struct chaos *total)
     total->replays += chaos.replays;
     total->void_count += chaos.void_count;
     total->step_downs += chaos.step_downs;
+    total->hand_overs += chaos.hand_overs;
     total->undone += chaos.undone;
     total->restored += chaos.restored;
     total->torn += chaos.torn;
@@ -312,13 +349,16 @@ int main(int argc, char **argv)
         run(seed, &total);
     }
     printf("%llu runs: %llu accepted, %llu refused, %llu replayed; provoked %llu void records, "
-           "%llu step-downs, %llu records undone; %llu starts from a snapshot, %llu torn\n",
+           "%llu step-downs, %llu of them hand-overs, %llu records undone; %llu starts from a "
+           "snapshot, %llu torn\n",
            (unsigned long long)runs, (unsigned long long)total.accepted,
            (unsigned long long)total.refused, (unsigned long long)total.replays,
            (unsigned long long)total.void_count, (unsigned long long)total.step_downs,
-           (unsigned long long)total.undone, (unsigned long long)total.restored,
-           (unsigned long long)total.torn);
-    CHECK(total.void_count > 0 && total.step_downs > 0 && total.undone > 0, "nothing was provoked");
+           (unsigned long long)total.hand_overs, (unsigned long long)total.undone,
+           (unsigned long long)total.restored, (unsigned long long)total.torn);
+    CHECK(total.void_count > 0 && total.step_downs > 0 && total.undone > 0 &&
+              (runs == 1 || total.hand_overs > 0),
+          "nothing was provoked");
     CHECK(runs < 20 || (total.restored > 0 && total.torn > 0), "no snapshot was gone on from");
     return 0;
 }

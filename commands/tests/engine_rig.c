@@ -44,7 +44,7 @@ static void remove_dir(const char *path)
 void rig_close(struct rig *rig)
 {
     for (uint32_t i = 0; i < RIG_NODES_MAX; i++) {
-        pw_engine_free(rig->nodes[i].engine);
+        rig_crash(rig, i);
         if (rig->nodes[i].snapshots_dir[0] != '\0') {
             remove_dir(rig->nodes[i].snapshots_dir);
         }
@@ -64,14 +64,56 @@ static int64_t boot_us(void *self)
     return pw_sim_now_us(node->rig->log) - RIG_START_US + 1000;
 }
 
+static struct rig_node *other_of(struct rig_node *node, struct pw_str node_id)
+{
+    for (uint32_t i = 0; i < node->rig->ranks.count; i++) {
+        struct rig_node *other = &node->rig->nodes[i];
+        if (other->engine != NULL && !node->cut_from[i] &&
+            pw_str_equal(node_id, pw_str_of(other->name))) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
+/* As api/peers.c, with answers that are always fresh. */
 static enum pw_liveness leads(void *self, struct pw_str node_id, const struct pw_id *incarnation,
                               uint32_t partition)
 {
     struct rig_node *node = self;
-    (void)node_id;
-    (void)incarnation;
-    (void)partition;
-    return node->rig->peer;
+    const struct rig_node *other = other_of(node, node_id);
+    struct pw_partition_status status;
+    if (node->rig->ranks.count == 0) {
+        return node->rig->peer;
+    }
+    if (other == NULL || !pw_id_equal(&other->incarnation, incarnation)) {
+        return PW_PEER_DEAD;
+    }
+    pw_engine_status(other->engine, partition, &status);
+    if (status.leads) {
+        node->missed_at_us[partition] = 0;
+        return PW_PEER_ALIVE;
+    }
+    if (node->missed_at_us[partition] == 0 ||
+        !pw_id_equal(&node->missed_of[partition], incarnation)) {
+        node->missed_of[partition] = *incarnation;
+        node->missed_at_us[partition] = pw_sim_now_us(node->rig->log);
+    }
+    return pw_sim_now_us(node->rig->log) - node->missed_at_us[partition] < RIG_MISSES_US
+               ? PW_PEER_UNKNOWN
+               : PW_PEER_DEAD;
+}
+
+static bool stands_by(void *self, struct pw_str node_id, struct pw_id *ret_incarnation)
+{
+    const struct rig_node *other = other_of(self, node_id);
+    struct pw_partition_status status;
+    if (other == NULL || other->stopping) {
+        return false;
+    }
+    pw_engine_status(other->engine, 0, &status);
+    *ret_incarnation = other->incarnation;
+    return status.caught_up;
 }
 
 static void observe(void *self, const struct pw_id *boundary_id, const struct pw_event *event)
@@ -106,6 +148,31 @@ static void wake_nobody(void *self)
     (void)self;
 }
 
+void rig_introduce(struct rig *rig, uint32_t node_count)
+{
+    for (uint32_t i = 0; i < node_count; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "node-%u", i);
+        CHECK(pw_ranks_add(&rig->ranks, pw_str_of(name)), "%s", name);
+    }
+}
+
+uint32_t rig_leader(struct rig *rig, uint32_t partition)
+{
+    uint32_t leader = RIG_NODES_MAX;
+    for (uint32_t i = 0; i < RIG_NODES_MAX; i++) {
+        struct pw_partition_status status = {.leads = false};
+        if (rig->nodes[i].engine != NULL) {
+            pw_engine_status(rig->nodes[i].engine, partition, &status);
+        }
+        if (status.leads && leader != RIG_NODES_MAX) {
+            return RIG_NODES_MAX;
+        }
+        leader = status.leads ? i : leader;
+    }
+    return leader;
+}
+
 void rig_start(struct rig *rig, uint32_t i)
 {
     struct rig_node *node = &rig->nodes[i];
@@ -120,6 +187,8 @@ void rig_start(struct rig *rig, uint32_t i)
     }
     node->rig = rig;
     node->incarnation = rig_id(rig);
+    node->stopping = false;
+    memset(node->missed_at_us, 0, sizeof node->missed_at_us);
     snprintf(node->name, sizeof node->name, "node-%u", i);
     struct pw_engine_config config = {
         .ledger = ledger,
@@ -128,7 +197,8 @@ void rig_start(struct rig *rig, uint32_t i)
         .node_id = node->name,
         .incarnation = node->incarnation,
         .clock = {node, wall_us, boot_us},
-        .peers = {node, leads},
+        .nodes = rig->ranks.count > 0 ? &rig->ranks : NULL,
+        .peers = {node, leads, stands_by},
         .observer = {node, UINT64_C(1) << PW_EVENT_TENANT_CREATED, observe, restored},
         .snapshots = {.dir = node->snapshots_dir[0] == '\0' ? NULL : node->snapshots_dir,
                       .every = node->snapshots_every,
@@ -144,8 +214,15 @@ void rig_start(struct rig *rig, uint32_t i)
 
 void rig_crash(struct rig *rig, uint32_t node)
 {
-    pw_engine_free(rig->nodes[node].engine);
-    rig->nodes[node].engine = NULL;
+    struct pw_engine *engine = rig->nodes[node].engine;
+    rig->nodes[node].engine = NULL; /* While it ends nobody asks it any more. */
+    pw_engine_free(engine);
+}
+
+void rig_stop(struct rig *rig, uint32_t node)
+{
+    rig->nodes[node].stopping = true;
+    pw_engine_stop(rig->nodes[node].engine);
 }
 
 void rig_keep_snapshots(struct rig *rig, uint32_t i, uint64_t every)

@@ -7,9 +7,11 @@
 #include "commands/tests/check.h"
 #include "eventstore/sim.h"
 
-#define RIG_NODES_MAX  3
-#define RIG_START_US   INT64_C(1800000000000000)
-#define RIG_HORIZON_US (24 * 60 * PW_US_PER_MINUTE)
+#define RIG_NODES_MAX      4
+#define RIG_PARTITIONS_MAX 16
+#define RIG_MISSES_US      (400 * PW_US_PER_MS) /* Two answers without the partition. */
+#define RIG_START_US       INT64_C(1800000000000000)
+#define RIG_HORIZON_US     (24 * 60 * PW_US_PER_MINUTE)
 
 struct rig;
 
@@ -26,6 +28,10 @@ struct rig_node {
     uint64_t snapshots_every;
     bool with_children; /* Snapshots are written by forked ones. */
     char warned[400];   /* The last warning. */
+    bool stopping;
+    bool cut_from[RIG_NODES_MAX];               /* It gets no answers of that node. */
+    int64_t missed_at_us[RIG_PARTITIONS_MAX];   /* Since when the leader says nothing of it, */
+    struct pw_id missed_of[RIG_PARTITIONS_MAX]; /* that process. */
 };
 
 struct rig {
@@ -33,7 +39,8 @@ struct rig {
     uint64_t random;
     int64_t started_us;
     struct rig_node nodes[RIG_NODES_MAX];
-    enum pw_liveness peer; /* What every node is told of any other. */
+    enum pw_liveness peer; /* What every node is told of any other, unless they know each other. */
+    struct pw_ranks ranks; /* Those that know each other; none: nobody does. */
     bool quiet;
 };
 
@@ -50,7 +57,11 @@ void rig_close(struct rig *rig);
 uint64_t rig_random(struct rig *rig, uint64_t below);
 struct pw_id rig_id(struct rig *rig); /* A UUIDv7 of now. */
 
+/* Before any node runs: so many of them know each other, as by `cluster.nodes`, and ask each other. */
+void rig_introduce(struct rig *rig, uint32_t node_count);
+
 void rig_start(struct rig *rig, uint32_t node);
+void rig_stop(struct rig *rig, uint32_t node); /* As SIGTERM; rig_crash ends it. */
 void rig_crash(struct rig *rig,
                uint32_t node); /* Answers to jobs still come: a test ignores them as lost. */
 
@@ -64,6 +75,9 @@ bool rig_snapshot(struct rig *rig, uint32_t node, uint32_t partition, uint32_t i
 
 /* Steps all engines and moves time by a millisecond, so often. */
 void rig_run(struct rig *rig, uint32_t milliseconds);
+
+/* The node that says that it leads the partition, or RIG_NODES_MAX for none or several. */
+uint32_t rig_leader(struct rig *rig, uint32_t partition);
 
 /* Runs until the ask is answered; fails after 60 simulated seconds. */
 enum pw_code rig_ask(struct rig *rig, uint32_t node, struct ask *ask);

@@ -1,0 +1,187 @@
+/* api/tests/forward.c: two nodes on one simulated log: what the one that does not lead sends on. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "api/tests/rig.h"
+
+#define ANN  "01890a5d-ac96-774b-bcce-b302099a8001"
+#define TINA "01890a5d-ac96-774b-bcce-b302099a8002"
+#define ADA  "01890a5d-ac96-774b-bcce-b302099a8003"
+
+static const char exam_body[] = "{\"title\":\"Algebra\",\"duration_minutes\":90}";
+
+struct world {
+    struct rig leader;
+    struct rig other;
+    char tina[2048];
+    char ann[2048];
+    char ada[2048];
+};
+
+static void world_open(struct world *world)
+{
+    rig_open(&world->leader);
+    rig_open_beside(&world->other, &world->leader);
+    rig_token(&world->leader, TINA, PW_ROLE(TEACHER), 600, world->tina);
+    rig_token(&world->leader, ANN, PW_ROLE(STUDENT), 600, world->ann);
+    rig_token(&world->leader, ADA, PW_ROLE(ADMIN), 600, world->ada);
+}
+
+static void world_close(struct world *world)
+{
+    rig_close(&world->other);
+    rig_close(&world->leader);
+}
+
+/* The second node reads on for a moment before it knows of the tenant, its issuer and its leader. */
+static void ask_other(struct world *world, const char *token, const char *path, const char *header,
+                      const char *body, struct answer *answer)
+{
+    do {
+        rig_ask_as(&world->other, token, "POST", path, header, body, answer);
+    } while (answer->status == 503 || answer->status == 401);
+}
+
+static struct pw_forward_counts counts_of(const struct world *world)
+{
+    struct pw_forward_counts counts;
+    pw_forward_count(world->other.service.forwarder, &counts);
+    return counts;
+}
+
+static void make_key(char ret_header[80])
+{
+    char id[PW_ID_TEXT_BYTES + 1];
+    struct pw_id key = pw_id_v7(pw_http_wall_us(), (const uint8_t[16]){3});
+    pw_id_format(&key, id);
+    snprintf(ret_header, 80, "Idempotency-Key: %s", id);
+}
+
+Test(forward, a_yes_comes_back_as_it_was_given)
+{
+    static struct world world;
+    struct answer first;
+    struct answer second;
+    char key[80];
+    world_open(&world);
+    make_key(key);
+    ask_other(&world, world.tina, "/exams", key, exam_body, &first);
+    cr_expect_eq(first.status, 201, "%s", first.body);
+    cr_expect_eq(counts_of(&world).answered, 1);
+    rig_ask_as(&world.leader, world.tina, "POST", "/exams", key, exam_body, &second);
+    cr_expect_str_eq(first.body, second.body, "%s and %s", first.body, second.body);
+    static const char *const names[] = {"Location",     "ETag",          "Pw-Position",
+                                        "Content-Type", "Cache-Control", "Idempotency-Key"};
+    for (size_t i = 0; i < PW_COUNT(names); i++) {
+        cr_expect(answer_has(&first, names[i], NULL), "no %s", names[i]);
+    }
+    cr_expect(answer_has(&first, "Idempotency-Key", key + strlen("Idempotency-Key: ")));
+    cr_expect(!answer_has(&first, "Idempotency-Replayed", NULL));
+    rig_ask_as(&world.other, world.tina, "POST", "/exams", key, exam_body, &second);
+    cr_expect(answer_has(&second, "Idempotency-Replayed", "true"));
+    cr_expect_str_eq(first.body, second.body);
+    world_close(&world);
+}
+
+Test(forward, headers_and_refusals_pass)
+{
+    static struct world world;
+    struct answer answer;
+    char exam[37];
+    char path[128];
+    char name[64];
+    world_open(&world);
+    ask_other(&world, world.tina, "/exams", NULL, exam_body, &answer);
+    cr_assert(answer_text(&answer, "id", exam, sizeof exam));
+    snprintf(path, sizeof path, "/exams/%s/publish", exam);
+    ask_other(&world, world.tina, path, "If-Match: \"7\"", "{}", &answer);
+    cr_expect_eq(answer.status, 412, "%s", answer.body);
+    cr_expect_str_eq(answer_problem(&answer, name), "version-mismatch");
+    cr_expect(answer_has(&answer, "Pw-Position", NULL), "a refusal is on record");
+    ask_other(&world, world.tina, path,
+              "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", NULL,
+              &answer);
+    cr_expect_eq(answer.status, 200, "no body, no type: %s", answer.body);
+    ask_other(&world, world.tina, "/exams/" TINA "/publish",
+              "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "{}",
+              &answer);
+    cr_expect_eq(answer.status, 404, "%s", answer.body);
+    cr_expect(strstr(answer.body, "0af7651916cd43dd8448eb211c80319c") != NULL, "%s", answer.body);
+    uint64_t answered = counts_of(&world).answered;
+    ask_other(&world, world.ann, "/exams", NULL, exam_body, &answer);
+    cr_expect_eq(answer.status, 403);
+    ask_other(&world, world.tina, "/exams", NULL, "{}", &answer);
+    cr_expect_eq(answer.status, 400);
+    cr_expect_eq(counts_of(&world).answered, answered, "what the door refuses is not sent on");
+    world_close(&world);
+}
+
+Test(forward, the_operators_commands_too)
+{
+    static const char *const headers[] = {"Authorization: Bearer " RIG_CLUSTER_KEY,
+                                          "Content-Type: application/json", NULL};
+    static struct world world;
+    struct answer answer;
+    char url[160];
+    world_open(&world);
+    snprintf(url, sizeof url, "%s/internal/tenants", world.other.internal_url);
+    do {
+        rig_ask("POST", url, headers,
+                "{\"name\":\"Linz\",\"time_zone\":\"Europe/Vienna\",\"language\":\"de\"}", &answer);
+    } while (answer.status == 503);
+    cr_expect_eq(answer.status, 201, "%s", answer.body);
+    cr_expect_eq(counts_of(&world).answered, 1);
+    world_close(&world);
+}
+
+/* As another node would, but to one that does not lead either. */
+static void send_as_node(const struct world *world, const char *key_line, struct answer *answer)
+{
+    char authorization[2200];
+    char url[256];
+    const char *headers[] = {authorization, "Content-Type: application/json", key_line, NULL};
+    snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", world->tina);
+    snprintf(url, sizeof url, "%s/v1/tenants/%s/exams", world->other.internal_url,
+             world->other.tenant);
+    rig_ask("POST", url, headers, exam_body, answer);
+}
+
+Test(forward, never_twice_and_never_without_the_key)
+{
+    static struct world world;
+    struct answer answer;
+    char name[64];
+    world_open(&world);
+    ask_other(&world, world.tina, "/exams", NULL, exam_body, &answer); /* It has read. */
+    uint64_t answered = counts_of(&world).answered;
+    send_as_node(&world, "Pw-Cluster-Key: " RIG_CLUSTER_KEY, &answer);
+    cr_expect_eq(answer.status, 503, "%s", answer.body);
+    cr_expect_str_eq(answer_problem(&answer, name), "no-leader");
+    cr_expect(answer_has(&answer, "Retry-After", "1"));
+    cr_expect_eq(counts_of(&world).answered, answered, "it was sent on");
+    send_as_node(&world, "Pw-Cluster-Key: another", &answer);
+    cr_expect_eq(answer.status, 401, "%s", answer.body);
+    send_as_node(&world, "X-Nothing: x", &answer);
+    cr_expect_eq(answer.status, 404, "the admin listener has no such address: %s", answer.body);
+    world_close(&world);
+}
+
+/* The leader cannot be reached: its place is taken, and the same request is decided here. */
+Test(forward, a_leader_that_is_gone_is_followed)
+{
+    static struct world world;
+    struct answer answer;
+    struct answer again;
+    char key[80];
+    world_open(&world);
+    make_key(key);
+    ask_other(&world, world.tina, "/exams", key, exam_body, &answer);
+    pw_http_stop(world.leader.service.admin_server);
+    world.leader.service.admin_server = NULL;
+    ask_other(&world, world.tina, "/exams", key, exam_body, &again);
+    cr_expect_eq(again.status, 201, "%s", again.body);
+    cr_expect_str_eq(again.body, answer.body);
+    cr_expect(answer_has(&again, "Idempotency-Replayed", "true"));
+    cr_expect(counts_of(&world).not_sent + counts_of(&world).lost > 0, "nothing was tried");
+    world_close(&world);
+}
