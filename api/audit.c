@@ -60,13 +60,20 @@ void pw_audit_close(struct pw_audit *audit)
     free(audit->is_read);
 }
 
-/* One thread of a read. Partitions differ in size: whoever has read one to its end takes the next. */
+/* Partitions, the largest first: then all threads end at about the same time. */
+struct order {
+    uint32_t partitions[PW_PARTITIONS_MAX];
+    uint64_t sizes[PW_PARTITIONS_MAX];
+    uint32_t count;
+};
+
+/* One thread of a read: whoever has read a partition to its end takes the next. */
 struct share {
     struct pw_audit *audit;
     const struct pw_audit_reader *reader;
     struct pw_ledger *ledger;
-    atomic_uint *next_partition;
-    uint32_t last;
+    const struct order *order; /* Of the partitions to read. */
+    atomic_uint *next;         /* In that order. */
     pthread_t thread;
     bool started;
     enum pw_code code;
@@ -154,10 +161,11 @@ static enum pw_code open_reads(struct share *share, uint32_t *open_count)
 {
     enum pw_code code = PW_OK;
     while (code == PW_OK && *open_count < OPEN_READS) {
-        uint32_t partition = atomic_fetch_add(share->next_partition, 1);
-        if (partition > share->last) {
+        uint32_t i = atomic_fetch_add(share->next, 1);
+        if (i >= share->order->count) {
             return PW_OK;
         }
+        uint32_t partition = share->order->partitions[i];
         code = share->ledger->read_from(share->ledger->self, partition, 0, &share->err);
         ++*open_count;
     }
@@ -200,6 +208,22 @@ static void *share_run(void *self)
     return NULL;
 }
 
+static void order_fill(struct order *order, const struct pw_ledger *ledger, uint32_t first,
+                       uint32_t last)
+{
+    order->count = 0;
+    for (uint32_t p = first; p <= last; p++) {
+        uint64_t size = first == last ? 0 : ledger->size(ledger->self, p);
+        uint32_t at = order->count++;
+        for (; at > 0 && order->sizes[at - 1] < size; at--) {
+            order->sizes[at] = order->sizes[at - 1];
+            order->partitions[at] = order->partitions[at - 1];
+        }
+        order->sizes[at] = size;
+        order->partitions[at] = p;
+    }
+}
+
 /* Handles for so many threads; they are kept for further reads. */
 static enum pw_code open_handles(struct pw_audit *audit, uint32_t count, struct pw_err *err)
 {
@@ -216,20 +240,22 @@ enum pw_code pw_audit_read(struct pw_audit *audit, uint32_t first, uint32_t last
                            const struct pw_audit_reader *reader, struct pw_err *err)
 {
     struct share shares[PW_AUDIT_THREADS_MAX] = {{0}};
-    atomic_uint next_partition = first;
+    atomic_uint next = 0;
     uint32_t count = thread_count_for(last - first + 1);
     enum pw_code code = open_handles(audit, count, err);
     if (code != PW_OK) {
         return code;
     }
+    struct order *order = pw_memory_new(1, sizeof *order);
+    order_fill(order, &audit->ledgers[0], first, last);
     for (uint32_t i = 0; i < count; i++) {
         struct share *share = &shares[i];
         *share = (struct share){
             .audit = audit,
             .reader = reader,
             .ledger = &audit->ledgers[i],
-            .next_partition = &next_partition,
-            .last = last,
+            .order = order,
+            .next = &next,
         };
         share->started = i > 0 && pthread_create(&share->thread, NULL, share_run, share) == 0;
     }
@@ -243,6 +269,7 @@ enum pw_code pw_audit_read(struct pw_audit *audit, uint32_t first, uint32_t last
             code = pw_fail(err, shares[i].code, "%s", shares[i].err.detail);
         }
     }
+    free(order);
     if (audit->shows_progress) {
         fputs("\r                              \r", stderr);
     }

@@ -34,6 +34,10 @@ struct pw_map {
     uint32_t entry_count; /* Ever used, the free ones among them. */
     uint32_t free_entry;  /* The head of the chain of freed entries, plus one. */
     uint8_t seed[crypto_shorthash_KEYBYTES];
+    uint8_t
+        recent_key[PW_MAP_KEY_BYTES_MAX]; /* Of the last prefetch: it is asked for again at once. */
+    uint32_t recent_hash;
+    bool has_recent;
     uint8_t *pages[PAGES_MAX];
 };
 
@@ -148,6 +152,9 @@ static uint8_t *entry_at(const struct pw_map *map, uint32_t number)
 
 static uint32_t hash_of(const struct pw_map *map, const void *key)
 {
+    if (map->has_recent && memcmp(map->recent_key, key, map->key_bytes) == 0) {
+        return map->recent_hash;
+    }
     uint8_t hash[crypto_shorthash_BYTES];
     crypto_shorthash(hash, key, map->key_bytes, map->seed);
     uint32_t low;
@@ -168,10 +175,13 @@ static struct cell *cell_find(const struct pw_map *map, const void *key, uint32_
     }
 }
 
-void pw_map_prefetch(const struct pw_map *map, const void *key)
+void pw_map_prefetch(struct pw_map *map, const void *key)
 {
     if (map->count > 0) {
-        __builtin_prefetch(&map->cells[hash_of(map, key) & (map->cell_count - 1)], 1);
+        map->recent_hash = hash_of(map, key);
+        memcpy(map->recent_key, key, map->key_bytes);
+        map->has_recent = true;
+        __builtin_prefetch(&map->cells[map->recent_hash & (map->cell_count - 1)], 1);
     }
 }
 

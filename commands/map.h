@@ -44,7 +44,7 @@ uint64_t pw_map_memory_bytes(const struct pw_map *map);
 const void *pw_map_get(const struct pw_map *map, const void *key); /* The value, or NULL. */
 
 /* Asks the processor for the place of a key that is looked up in a moment. */
-void pw_map_prefetch(const struct pw_map *map, const void *key);
+void pw_map_prefetch(struct pw_map *map, const void *key);
 
 /* The value to write into, made zeroed where there is none; its pre-image is saved first. */
 void *pw_map_put(struct pw_map *map, const void *key, struct pw_undo *undo);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -271,6 +272,15 @@ static bool is_on_network(const char *dir)
     return false;
 }
 
+static uint64_t file_size(void *self, uint32_t partition)
+{
+    struct pw_file *file = self;
+    file_path path;
+    struct stat status;
+    file_path_of(path, file->dir, partition);
+    return stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
+}
+
 static enum pw_code file_check(void *self, struct pw_err *err)
 {
     struct pw_file *file = self;
@@ -377,6 +387,7 @@ enum pw_code pw_file_open(const struct pw_file_config *config, struct pw_ledger_
         .flush = file_flush,
         .read_from = file_read_from,
         .read_stop = file_read_stop,
+        .size = file_size,
         .next = file_next,
         .renew = file_renew,
         .close = file_close,

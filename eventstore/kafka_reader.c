@@ -10,6 +10,8 @@
  * each fetch.error.backoff.ms. */
 #define DOUBT_MS 5000
 
+#define SIZE_TIMEOUT_MS 1000
+
 enum pw_code kafka_reader_open(struct pw_kafka *kafka, struct pw_err *err)
 {
     kafka->read_topic = rd_kafka_topic_new(kafka->consumer, kafka->topic, NULL);
@@ -82,6 +84,16 @@ void kafka_read_stop(void *self, uint32_t partition)
     struct pw_kafka *kafka = self;
     assert(partition < kafka->partition_count);
     fetch_stop(kafka, partition);
+}
+
+uint64_t kafka_size(void *self, uint32_t partition)
+{
+    struct pw_kafka *kafka = self;
+    int64_t low;
+    int64_t high;
+    rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
+        kafka->consumer, kafka->topic, (int32_t)partition, &low, &high, SIZE_TIMEOUT_MS);
+    return error == RD_KAFKA_RESP_ERR_NO_ERROR && high > low ? (uint64_t)(high - low) : 0;
 }
 
 static void sign_of_life(struct pw_kafka *kafka)

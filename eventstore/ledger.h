@@ -72,6 +72,10 @@ struct pw_ledger {
     enum pw_code (*read_from)(void *self, uint32_t partition, int64_t offset, struct pw_err *err);
     void (*read_stop)(void *self, uint32_t partition);
 
+    /* Roughly how much there is to read of a partition, in a unit of the adapter's own, for who shares
+     * partitions out; 0 where that is not known. May wait some milliseconds. */
+    uint64_t (*size)(void *self, uint32_t partition);
+
     /* The next event, waiting up to timeout_ms for one (0: only what is there). */
     void (*next)(void *self, int timeout_ms, struct pw_ledger_event *ret_event);
 

@@ -176,6 +176,12 @@ static void sim_flush(void *self)
     (void)self; /* Its appends are under way at once. */
 }
 
+static uint64_t sim_size(void *self, uint32_t partition)
+{
+    struct sim_handle *handle = self;
+    return (uint64_t)pw_sim_end(handle->log, partition);
+}
+
 static void sim_next(void *self, int timeout_ms, struct pw_ledger_event *ret_event)
 {
     struct sim_handle *handle = self;
@@ -269,6 +275,7 @@ enum pw_code pw_sim_open(struct pw_sim_log *log, struct pw_ledger_wake wake,
         .flush = sim_flush,
         .read_from = sim_read_from,
         .read_stop = sim_read_stop,
+        .size = sim_size,
         .next = sim_next,
         .renew = sim_renew,
         .close = sim_close,

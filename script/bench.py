@@ -149,6 +149,17 @@ class House:
             client.close()
         return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line and line[0] != "#")}
 
+    def is_ready(self):
+        from integration.harness import Client
+
+        client = Client(ADMIN)
+        try:
+            return client.get("/readyz").status == 200
+        except OSError:
+            return False
+        finally:
+            client.close()
+
     def total(self, name):
         return sum(value for key, value in self.metrics().items() if key.startswith(name + "{"))
 
@@ -278,7 +289,7 @@ def catch_up(table, house):
         now = time.monotonic()
         if began is None and rows > 0:
             began, first_rows = now, rows
-        if began is not None and lag == 0:
+        if began is not None and lag == 0 and rows > first_rows and house.is_ready():
             break
         if house.server.poll() is not None:
             raise SystemExit("script/server ended: .run/bench-server.log")

@@ -49,6 +49,12 @@ static void liar_read_stop(void *self, uint32_t partition)
     liar->inner.read_stop(liar->inner.self, partition);
 }
 
+static uint64_t liar_size(void *self, uint32_t partition)
+{
+    struct liar *liar = self;
+    return liar->inner.size(liar->inner.self, partition);
+}
+
 static void liar_next(void *self, int timeout_ms, struct pw_ledger_event *ret_event)
 {
     struct liar *liar = self;
@@ -81,6 +87,7 @@ static struct pw_ledger liar_on(struct liar *liar)
         .flush = liar_flush,
         .read_from = liar_read_from,
         .read_stop = liar_read_stop,
+        .size = liar_size,
         .next = liar_next,
         .renew = liar_renew,
         .close = liar_close,

@@ -203,6 +203,22 @@ static void case_end(fixture_of *fixture)
     end(fixture, &handle);
 }
 
+/* Only to compare partitions: the fuller one is the larger one. */
+static void case_size(fixture_of *fixture)
+{
+    struct conformance_handle handle;
+
+    begin(fixture, &handle);
+    for (int i = 0; i < 20; i++) {
+        fixture->put(fixture->self, 1, "a stranger's record", 19);
+    }
+    uint64_t small = handle.ledger.size(handle.ledger.self, 0);
+    uint64_t large = handle.ledger.size(handle.ledger.self, 1);
+    CHECK(small > 0);
+    CHECK(large > small);
+    end(fixture, &handle);
+}
+
 /* A leader that looks for its own records must be able to trust the END after read_from. */
 static void case_end_is_fresh(fixture_of *fixture)
 {
@@ -579,6 +595,7 @@ static const struct {
     {"order", case_order},
     {"all_partitions_at_once", case_all_partitions_at_once},
     {"end", case_end},
+    {"size", case_size},
     {"end_is_fresh", case_end_is_fresh},
     {"read_again_replaces", case_read_again_replaces},
     {"read_stop", case_read_stop},
