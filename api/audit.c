@@ -11,7 +11,6 @@
 #include "commands/remembered.h"
 
 #define PROGRESS_EVERY 65536
-#define OPEN_READS     2     /* Of one thread. */
 #define SILENCE_MS     30000 /* A broker that says nothing for so long counts as lost. */
 
 static uint32_t thread_count_for(uint32_t partition_count)
@@ -60,20 +59,14 @@ void pw_audit_close(struct pw_audit *audit)
     free(audit->is_read);
 }
 
-/* Partitions, the largest first: then all threads end at about the same time. */
-struct order {
-    uint32_t partitions[PW_PARTITIONS_MAX];
-    uint64_t sizes[PW_PARTITIONS_MAX];
-    uint32_t count;
-};
-
-/* One thread of a read: whoever has read a partition to its end takes the next. */
+/* One thread of a read, and its partitions. */
 struct share {
     struct pw_audit *audit;
     const struct pw_audit_reader *reader;
     struct pw_ledger *ledger;
-    const struct order *order; /* Of the partitions to read. */
-    atomic_uint *next;         /* In that order. */
+    uint32_t partitions[PW_PARTITIONS_MAX];
+    uint32_t partition_count;
+    uint64_t size; /* Of them all. */
     pthread_t thread;
     bool started;
     enum pw_code code;
@@ -156,29 +149,18 @@ static void take_end(struct share *share, uint32_t partition)
     stop_partition(share, partition);
 }
 
-/* Opens reads until so many are open, so that one is fetched for while another ends. */
-static enum pw_code open_reads(struct share *share, uint32_t *open_count)
-{
-    enum pw_code code = PW_OK;
-    while (code == PW_OK && *open_count < OPEN_READS) {
-        uint32_t i = atomic_fetch_add(share->next, 1);
-        if (i >= share->order->count) {
-            return PW_OK;
-        }
-        uint32_t partition = share->order->partitions[i];
-        code = share->ledger->read_from(share->ledger->self, partition, 0, &share->err);
-        ++*open_count;
-    }
-    return code;
-}
-
 static enum pw_code share_read(struct share *share)
 {
     struct pw_audit *audit = share->audit;
     struct pw_ledger *ledger = share->ledger;
-    uint32_t open_count = 0;
-    enum pw_code code = open_reads(share, &open_count);
-    while (code == PW_OK && open_count > 0) {
+    uint32_t left = share->partition_count;
+    for (uint32_t i = 0; i < share->partition_count; i++) {
+        enum pw_code code = ledger->read_from(ledger->self, share->partitions[i], 0, &share->err);
+        if (code != PW_OK) {
+            return code;
+        }
+    }
+    while (left > 0) {
         struct pw_ledger_event event;
         ledger->next(ledger->self, SILENCE_MS, &event);
         if (event.kind == PW_LEDGER_NOTHING || event.kind == PW_LEDGER_DOWN) {
@@ -193,12 +175,9 @@ static enum pw_code share_read(struct share *share)
         } else if (event.kind == PW_LEDGER_END) {
             take_end(share, event.partition);
         }
-        if (audit->is_read[event.partition]) {
-            open_count--;
-            code = open_reads(share, &open_count);
-        }
+        left -= audit->is_read[event.partition] ? 1 : 0;
     }
-    return code;
+    return PW_OK;
 }
 
 static void *share_run(void *self)
@@ -208,20 +187,38 @@ static void *share_run(void *self)
     return NULL;
 }
 
-static void order_fill(struct order *order, const struct pw_ledger *ledger, uint32_t first,
-                       uint32_t last)
+struct sized {
+    uint32_t partition;
+    uint64_t size;
+};
+
+static int by_size_falling(const void *a, const void *b)
 {
-    order->count = 0;
+    uint64_t x = ((const struct sized *)a)->size;
+    uint64_t y = ((const struct sized *)b)->size;
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* Partitions differ in size: the largest first, each goes to whoever has least, so that all end at
+ * about the same time. */
+static void share_out(struct share *shares, uint32_t share_count, const struct pw_ledger *ledger,
+                      uint32_t first, uint32_t last)
+{
+    struct sized *all = pw_memory_new(last - first + 1, sizeof *all);
     for (uint32_t p = first; p <= last; p++) {
-        uint64_t size = first == last ? 0 : ledger->size(ledger->self, p);
-        uint32_t at = order->count++;
-        for (; at > 0 && order->sizes[at - 1] < size; at--) {
-            order->sizes[at] = order->sizes[at - 1];
-            order->partitions[at] = order->partitions[at - 1];
-        }
-        order->sizes[at] = size;
-        order->partitions[at] = p;
+        uint64_t size = share_count > 1 ? ledger->size(ledger->self, p) : 0;
+        all[p - first] = (struct sized){p, size + 1};
     }
+    qsort(all, last - first + 1, sizeof *all, by_size_falling);
+    for (uint32_t i = 0; i <= last - first; i++) {
+        struct share *least = &shares[0];
+        for (uint32_t s = 1; s < share_count; s++) {
+            least = shares[s].size < least->size ? &shares[s] : least;
+        }
+        least->partitions[least->partition_count++] = all[i].partition;
+        least->size += all[i].size;
+    }
+    free(all);
 }
 
 /* Handles for so many threads; they are kept for further reads. */
@@ -239,24 +236,18 @@ static enum pw_code open_handles(struct pw_audit *audit, uint32_t count, struct 
 enum pw_code pw_audit_read(struct pw_audit *audit, uint32_t first, uint32_t last,
                            const struct pw_audit_reader *reader, struct pw_err *err)
 {
-    struct share shares[PW_AUDIT_THREADS_MAX] = {{0}};
-    atomic_uint next = 0;
     uint32_t count = thread_count_for(last - first + 1);
     enum pw_code code = open_handles(audit, count, err);
     if (code != PW_OK) {
         return code;
     }
-    struct order *order = pw_memory_new(1, sizeof *order);
-    order_fill(order, &audit->ledgers[0], first, last);
+    struct share *shares = pw_memory_new(count, sizeof *shares);
+    share_out(shares, count, &audit->ledgers[0], first, last);
     for (uint32_t i = 0; i < count; i++) {
         struct share *share = &shares[i];
-        *share = (struct share){
-            .audit = audit,
-            .reader = reader,
-            .ledger = &audit->ledgers[i],
-            .order = order,
-            .next = &next,
-        };
+        share->audit = audit;
+        share->reader = reader;
+        share->ledger = &audit->ledgers[i];
         share->started = i > 0 && pthread_create(&share->thread, NULL, share_run, share) == 0;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -269,7 +260,7 @@ enum pw_code pw_audit_read(struct pw_audit *audit, uint32_t first, uint32_t last
             code = pw_fail(err, shares[i].code, "%s", shares[i].err.detail);
         }
     }
-    free(order);
+    free(shares);
     if (audit->shows_progress) {
         fputs("\r                              \r", stderr);
     }
