@@ -271,3 +271,21 @@ void kafka_rig_close(struct kafka_rig *rig)
     rd_kafka_DeleteTopic_destroy(topic);
     rd_kafka_destroy(rig->client);
 }
+
+struct pw_ledger kafka_rig_ledger(const struct pw_kafka_config *config)
+{
+    static const struct pw_ledger_wake no_wake = {NULL, NULL};
+    struct pw_ledger ledger = {0};
+    struct pw_err err = {0};
+    must(pw_kafka_open(config, no_wake, RIG_TIMEOUT_MS, &ledger, &err) == PW_OK, "open",
+         err.detail);
+    return ledger;
+}
+
+struct pw_ledger_event kafka_rig_next(struct pw_ledger *ledger)
+{
+    struct pw_ledger_event event;
+    ledger->next(ledger->self, RIG_TIMEOUT_MS, &event);
+    must(event.kind != PW_LEDGER_NOTHING, "next", "nothing came");
+    return event;
+}

@@ -43,4 +43,10 @@ void kafka_rig_delete_records(struct kafka_rig *rig, uint32_t partition, int64_t
 int64_t kafka_rig_put(struct kafka_rig *rig, uint32_t partition, const void *value,
                       size_t value_bytes);
 
+/* A handle on a ledger that is there. */
+struct pw_ledger kafka_rig_ledger(const struct pw_kafka_config *config);
+
+/* The next event that is there, of any kind but NOTHING. */
+struct pw_ledger_event kafka_rig_next(struct pw_ledger *ledger);
+
 #endif
