@@ -291,6 +291,9 @@ bool kafka_reader_take(struct pw_kafka *kafka, struct pw_ledger_event *ret_event
             return true;
         }
     }
+    if (open_end_give(kafka, ret_event)) { /* Of what was fetched before: no sign of life. */
+        return true;
+    }
     kafka->reader_was_idle = kafka->down_told;
-    return open_end_give(kafka, ret_event);
+    return false;
 }
