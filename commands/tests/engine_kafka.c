@@ -130,7 +130,7 @@ static void start(struct house *house, uint32_t node, bool honest)
         .node_id = names[node],
         .incarnation = rig_id(&house->rig),
         .clock = house->clock,
-        .peers = {NULL, nobody_lives},
+        .peers = {.leads = nobody_lives},
         .wake = wake,
     };
     house->rig.nodes[node].engine = pw_engine_new(&config, &err);
