@@ -15,7 +15,7 @@ import warnings
 
 from integration.cluster.cluster import random_address
 from integration.cluster.process import wait_until
-from integration.fault_case import total
+from integration.faults.case import total
 from integration.harness import ADMIN_PORT, ProcessError, Stack, scratch
 from integration.load import Load, World
 from integration.proof import Proof

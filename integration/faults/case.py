@@ -1,4 +1,4 @@
-"""What the tests of faults_*.py share: one stack a module, load while something dies, and the proof afterwards.
+"""What the fault tests share: one stack a module, load while something dies, and the proof afterwards.
 
 Each test runs as often as the environment's PW_TEST_FAULTS says (`script/test faults --faults N`). A run draws its own seed and
 prints it with what it provoked; PW_TEST_SEED=N runs all with that seed. A fault that met nothing in flight is provoked again,
