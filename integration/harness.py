@@ -308,6 +308,12 @@ class Node:
     def resume(self):
         self.process.signal(signal.SIGCONT)
 
+    def resume_or_start(self):
+        """Makes it run, whatever became of it."""
+        self.process.signal(signal.SIGCONT)
+        if self.process.pid() is None:
+            self.start()
+
     def terminate(self, seconds=40):
         """SIGTERM. Returns the exit code."""
         self.process.signal(signal.SIGTERM)

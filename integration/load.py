@@ -30,6 +30,7 @@ SILENCE_SECONDS = 25  # After which a request is given up on its connection and 
 PAUSE_SECONDS = (0.02, 0.1)  # A student thinks so long between two commands.
 GATHER_SECONDS = 0.5  # How long a strike waits for connections to come free, for a bigger burst.
 DELAYED_SECONDS = 0.5  # An answer that comes so long after a strike had to wait for something.
+HELD_SECONDS = 0.25  # A request that took so long was held up by something.
 REPEATS = 0.05  # How many commands are sent again after they were answered.
 DECIDED = (200, 201, 404, 409, 412)
 
@@ -109,6 +110,7 @@ class Load:
         self._left = {slot: operations_max or 10**9 for place in world.tenants for slot in place.slots}  # Commands about each.
         self.counts = collections.Counter()  # By status, and `lost`, `late`, `refused to connect`.
         self.landed = []  # Keys that were struck, and turned out to be on record already.
+        self.held = []  # (when it ended, seconds) of each request that had to wait, whatever came of it: an answer, a 503, silence.
         self.waits = []  # Seconds from the first time that a command was turned away or lost to its answer.
         self._connections = [_Connection(number) for number in range(connections)]
         self._selector = selectors.DefaultSelector()
@@ -313,6 +315,7 @@ class Load:
     def _answered(self, connection, status, headers, body):
         command = connection.command
         self.counts[str(status)] += 1
+        self._note_held(connection)
         if status == 503:
             self._check_503(command, headers, body)
             self._again(connection, None)
@@ -360,6 +363,8 @@ class Load:
         """The command on this connection was not answered: it waits to be sent again, to the next node."""
         command, connection.command = connection.command, None
         self._outcome(command, "unanswered")
+        if trouble in ("lost", "late"):
+            self._note_held(connection)
         command.troubled_at = command.troubled_at or time.monotonic()
         if trouble is not None:
             self.counts[trouble] += 1
@@ -368,6 +373,11 @@ class Load:
         command.not_before = time.monotonic() + RETRY_SECONDS
         connection.idle_until = command.not_before
         self._waiting.append(command)
+
+    def _note_held(self, connection):
+        now = time.monotonic()
+        if now - connection.sent_at > HELD_SECONDS:
+            self.held.append((now, now - connection.sent_at))
 
     def _give_up_late_ones(self):
         limit = time.monotonic() - self.silence_seconds
