@@ -18,6 +18,7 @@ struct exchange {
     const struct pw_route *route;
     struct pw_forward *forward; /* Under way, or done. */
     uint32_t forward_count;
+    bool is_unjudged; /* Passed on: its sender is not known here. */
     bool may_be_ours; /* It was in flight here: what is on record is no earlier request's. */
 };
 
@@ -228,7 +229,9 @@ static void finish_forward(struct pw_http_request *request)
         pw_door_problem(request, PW_ERR_OUTCOME_UNKNOWN, NULL, NULL);
         break;
     case PW_FORWARD_NOT_SENT:
-        if (atomic_load(&exchange->service->stopping)) {
+        if (exchange->is_unjudged) {
+            pw_door_problem(request, PW_ERR_NO_LEADER, NULL, NULL);
+        } else if (atomic_load(&exchange->service->stopping)) {
             pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL); /* The engines may be gone. */
         } else {
             submit(exchange); /* It waits for the next leader. */
@@ -285,6 +288,25 @@ static bool send_on(struct exchange *exchange)
         pw_http_complete(request);
     }
     return true;
+}
+
+bool pw_command_pass_on(struct pw_service *service, struct pw_http_request *request,
+                        const struct pw_route *route, const struct pw_id *tenant_id)
+{
+    struct pw_partition_status status;
+    struct exchange *exchange = pw_arena_take(&request->arena, sizeof *exchange);
+    pw_service_status(service, pw_partition_of(tenant_id, service->partition_count), &status);
+    if (exchange == NULL || status.leads || status.leader_node_id[0] == '\0' ||
+        strcmp(status.leader_node_id, service->node_id) == 0) {
+        return false;
+    }
+    exchange->service = service;
+    exchange->request = request;
+    exchange->route = route;
+    exchange->is_unjudged = true;
+    memcpy(exchange->job.led_by, status.leader_node_id, sizeof exchange->job.led_by);
+    request->state = exchange;
+    return take_headers(request, &exchange->job) ? send_on(exchange) : true;
 }
 
 /* --- Where this node leads --- */

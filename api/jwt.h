@@ -59,10 +59,10 @@ struct pw_tokens;
 struct pw_tokens *pw_tokens_new(struct pw_trust *trust, const char *audience);
 void pw_tokens_free(struct pw_tokens *tokens);
 
-/* Who the bearer is. *ret_unknown_issuer (where not NULL) tells that no key of `iss` is trusted by
- * that tenant: while the ledger is still being read that may change. */
+/* Who the bearer is. *ret_unknown_key (where not NULL) tells that no key fits which this
+ * node knows the tenant to trust for `iss`: another node may have read further. */
 enum pw_code pw_tokens_verify(struct pw_tokens *tokens, struct pw_str text, int64_t now_us,
-                              struct pw_actor *ret_actor, bool *ret_unknown_issuer,
+                              struct pw_actor *ret_actor, bool *ret_unknown_key,
                               struct pw_err *err);
 
 /* How many verdicts came from memory, and how many signatures were verified. */

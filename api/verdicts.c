@@ -105,7 +105,7 @@ static enum pw_code check_times(const struct verdict *verdict, int64_t now_us, s
 }
 
 static enum pw_code judge(struct pw_tokens *tokens, struct pw_str text, struct verdict *verdict,
-                          bool *ret_unknown_issuer, struct pw_err *err)
+                          bool *ret_unknown_key, struct pw_err *err)
 {
     struct pw_token token;
     enum pw_code code = pw_token_read(text, tokens->audience, &token, err);
@@ -115,7 +115,6 @@ static enum pw_code judge(struct pw_tokens *tokens, struct pw_str text, struct v
     struct pw_hash keys[PW_ISSUERS_MAX];
     struct pw_str issuer = {token.issuer, token.issuer_bytes};
     uint32_t count = pw_trust_keys(tokens->trust, &token.actor.tenant_id, issuer, keys);
-    *ret_unknown_issuer = count == 0;
     for (uint32_t i = 0; i < count; i++) {
         if (pw_token_signed_by(&token, &keys[i])) {
             verdict->actor = token.actor;
@@ -124,24 +123,24 @@ static enum pw_code judge(struct pw_tokens *tokens, struct pw_str text, struct v
             return PW_OK;
         }
     }
+    *ret_unknown_key = true;
     return pw_fail(err, PW_ERR_UNAUTHENTICATED,
                    count == 0 ? "the token's issuer is not trusted by its tenant"
                               : "the token's signature is not valid");
 }
 
 enum pw_code pw_tokens_verify(struct pw_tokens *tokens, struct pw_str text, int64_t now_us,
-                              struct pw_actor *ret_actor, bool *ret_unknown_issuer,
-                              struct pw_err *err)
+                              struct pw_actor *ret_actor, bool *ret_unknown_key, struct pw_err *err)
 {
     struct verdict verdict = {.hash = pw_sha256(text.ptr, text.len, NULL, 0)};
-    bool unknown_issuer = false;
+    bool unknown_key = false;
     enum pw_code code = PW_OK;
     bool known = recall(tokens, &verdict.hash, &verdict);
     if (!known) {
-        code = judge(tokens, text, &verdict, &unknown_issuer, err);
+        code = judge(tokens, text, &verdict, &unknown_key, err);
     }
-    if (ret_unknown_issuer != NULL) {
-        *ret_unknown_issuer = unknown_issuer;
+    if (ret_unknown_key != NULL) {
+        *ret_unknown_key = unknown_key;
     }
     if (code == PW_OK) {
         code = check_times(&verdict, now_us, err);

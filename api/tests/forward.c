@@ -2,11 +2,13 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <semaphore.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "api/tests/rig.h"
+#include "api/trust.h"
 
 #define ANN  "01890a5d-ac96-774b-bcce-b302099a8001"
 #define TINA "01890a5d-ac96-774b-bcce-b302099a8002"
@@ -37,7 +39,7 @@ static void world_close(struct world *world)
     rig_close(&world->leader);
 }
 
-/* The second node reads on for a moment before it knows of the tenant, its issuer and its leader. */
+/* The second node reads on for a moment before it knows of the tenant and its leader. */
 static void ask_other(struct world *world, const char *token, const char *path, const char *header,
                       const char *body, struct answer *answer)
 {
@@ -117,6 +119,28 @@ Test(forward, headers_and_refusals_pass)
     ask_other(&world, world.tina, "/exams", NULL, "{}", &answer);
     cr_expect_eq(answer.status, 400);
     cr_expect_eq(counts_of(&world).answered, answered, "what the door refuses is not sent on");
+    world_close(&world);
+}
+
+/* The leader trusts a key that the other has not read of yet. */
+Test(forward, a_token_of_a_new_key_is_judged_by_the_leader)
+{
+    static struct world world;
+    static struct rig stranger;
+    struct answer answer;
+    struct pw_hash new_key;
+    char token[2048];
+    world_open(&world);
+    ask_other(&world, world.tina, "/exams", NULL, exam_body, &answer); /* It has read. */
+    stranger = world.leader;
+    crypto_sign_keypair(new_key.bytes, stranger.secret_key);
+    rig_token(&stranger, TINA, PW_ROLE(TEACHER), 600, token);
+    rig_ask_as(&world.other, token, "POST", "/exams", NULL, exam_body, &answer);
+    cr_expect_eq(answer.status, 401, "the leader says no: %s", answer.body);
+    cr_expect(answer_has(&answer, "WWW-Authenticate", NULL));
+    pw_trust_add(world.leader.service.trust, &world.leader.tenant_id, PW_STR(RIG_ISSUER), &new_key);
+    rig_ask_as(&world.other, token, "POST", "/exams", NULL, exam_body, &answer);
+    cr_expect_eq(answer.status, 201, "%s", answer.body);
     world_close(&world);
 }
 
