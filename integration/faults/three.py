@@ -207,7 +207,7 @@ class Fault:
         if self.kind == "node":
             return all(one and self.node not in one for one in self.three.leaders().values())
         if self.kind == "broker":
-            return self.number not in self.three.brokers() or self.hurt in ("deaf", "mute")
+            return self.number not in self.three.brokers()
         others = [node for node in self.three.stack.galera.nodes if node.number != self.number and node.state() == "running"]
         return any(self.three.stack.galera.wsrep(node.number).get("cluster_size") in ("1", "2") for node in others)
 
