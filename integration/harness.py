@@ -69,6 +69,13 @@ def scratch(prefix):
     return directory
 
 
+def total(metrics, name, **labels):
+    """The sum of a metric over all its labels, or over those asked for."""
+    wanted = [f'{label}="{value}"' for label, value in labels.items()]
+    return int(sum(value for key, value in metrics.items()
+                   if key.partition("{")[0] == name and all(each in key for each in wanted)))
+
+
 # --- HTTP -----------------------------------------------------------------------------------------------------------------------
 
 

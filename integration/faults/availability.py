@@ -16,7 +16,8 @@ import time
 import pymysql
 
 from integration.cluster.process import wait_until
-from integration.faults.three import Fault, busy, total
+from integration.faults.three import Fault, busy
+from integration.harness import total
 from integration.load import World
 
 PATIENCE_SECONDS = 30

@@ -13,20 +13,13 @@ import unittest
 
 from integration.cluster.cluster import random_address
 from integration.cluster.process import wait_until
-from integration.harness import Stack, scratch
+from integration.harness import Stack, scratch, total
 from integration.load import Load, World
 from integration.proof import Proof
 
 ROUNDS = int(os.environ.get("PW_TEST_FAULTS", "1"))
 TRIES = 6
 WARM_UP = 150  # Commands answered before a fault, and again after it.
-
-
-def total(metrics, name, **labels):
-    """The sum of a metric over all its labels, or over those asked for."""
-    wanted = [f'{label}="{value}"' for label, value in labels.items()]
-    return int(sum(value for key, value in metrics.items()
-                   if key.partition("{")[0] == name and all(each in key for each in wanted)))
 
 
 def under_load(test):

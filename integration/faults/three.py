@@ -23,7 +23,7 @@ from confluent_kafka.admin import AdminClient
 from integration.cluster.process import ProcessError, wait_until
 from integration.faults.linear import judge, operations_of
 from integration.faults.network import WAYS, Network
-from integration.harness import ADMIN_PORT, Stack, scratch
+from integration.harness import ADMIN_PORT, Stack, scratch, total
 from integration.load import Load, World
 from integration.proof import Proof
 
@@ -34,13 +34,6 @@ SILENCE_SECONDS = 6  # After which a client sends its command to another node.
 SETTLE_SECONDS = 60
 KINDS = ("node", "broker", "galera")
 HURTS = ("kill", "hang", *WAYS)
-
-
-def total(metrics, name, **labels):
-    """The sum of a metric over all its labels, or over those asked for."""
-    wanted = [f'{label}="{value}"' for label, value in labels.items()]
-    return int(sum(value for key, value in metrics.items()
-                   if key.partition("{")[0] == name and all(each in key for each in wanted)))
 
 
 def busy():
@@ -224,5 +217,3 @@ class Fault:
             except ProcessError:  # Those that are left have no quorum: all begin again from the one that knows most.
                 self.cluster.start()
 
-
-__all__ = ["Fault", "HURTS", "KINDS", "ProcessError", "Three", "busy", "total"]
