@@ -6,6 +6,7 @@ An operation is one command from its first sending to the answer that it got at 
 between is no answer. A command that was never answered stays unknown: it may have been decided at any later time, or never.
 """
 
+import atexit
 import functools
 import json
 import os
@@ -21,6 +22,7 @@ def program():
     """The Go program, built once a run; Go keeps what it has compiled before."""
     SCRATCH.mkdir(parents=True, exist_ok=True)
     binary = SCRATCH / f"linear-{os.getpid()}"
+    atexit.register(binary.unlink, missing_ok=True)
     built = subprocess.run(["go", "build", "-o", str(binary), "."], cwd=SOURCE, env=ENVIRONMENT, stdin=subprocess.DEVNULL,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if built.returncode != 0:
