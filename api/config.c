@@ -280,7 +280,9 @@ static enum pw_code take_switch(const struct pw_flag *flag, const char *value, s
 static enum pw_code take_text(const struct pw_flag *flag, const char *value, struct pw_err *err)
 {
     if (*flag->text_count == flag->text_max) {
-        return pw_fail(err, PW_ERR_USAGE, "--%s is given too often", flag->name);
+        return pw_fail(err, PW_ERR_USAGE, "%s%s is given too often",
+                       flag->name[0] != '\0' ? "--" : "",
+                       flag->name[0] != '\0' ? flag->name : value);
     }
     flag->texts[(*flag->text_count)++] = value;
     return PW_OK;
@@ -295,12 +297,16 @@ static enum pw_code walk_flags(struct pw_config *config, int argc, char **argv,
     for (int i = 0; i < argc; i++) {
         char name[128];
         const char *value;
-        if (!cut_flag(argv[i], name, sizeof name, &value)) {
+        const struct pw_flag *words = flag_of(flags, flag_count, PW_FLAG_WORDS);
+        bool is_flag = cut_flag(argv[i], name, sizeof name, &value);
+        if (!is_flag && (words == NULL || argv[i][0] == '-')) {
             return pw_fail(err, PW_ERR_USAGE, "unexpected argument %s", argv[i]);
         }
-        const struct pw_flag *flag = flag_of(flags, flag_count, name);
+        const struct pw_flag *flag = is_flag ? flag_of(flags, flag_count, name) : words;
         enum pw_code code = PW_OK;
-        if (flag != NULL && flag->is_set != NULL) {
+        if (!is_flag) {
+            code = config == NULL ? take_text(words, argv[i], err) : PW_OK;
+        } else if (flag != NULL && flag->is_set != NULL) {
             code = config == NULL ? take_switch(flag, value, err) : PW_OK;
         } else {
             if (value == NULL && i + 1 == argc) {

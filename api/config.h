@@ -43,7 +43,9 @@ struct pw_config {
 };
 
 /* Flags that belong to a verb, not to the table. Text: the flag takes a value (*text is set,
- * repeats up to text_max); otherwise it is a switch. */
+ * repeats up to text_max); otherwise it is a switch. PW_FLAG_WORDS takes what is no flag: names, in
+ * any number up to text_max. */
+#define PW_FLAG_WORDS ""
 struct pw_flag {
     const char *name; /* `json` for `--json` */
     bool *is_set;

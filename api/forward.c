@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <time.h>
 
 #include "api/text.h"
 #include "commands/memory.h"
 
 #define CONNECT_TIMEOUT_MS  1000
 #define TIMEOUT_MS          5000
+#define LOOK_EVERY_MS       100 /* Whether the nodes that are waited for live. */
 #define CONNECTIONS_OF_NODE 64
 #define IDLE_SECONDS        15 /* Far less than a listener keeps an idle connection. */
 #define HANDLES_KEPT_MAX    256
@@ -261,7 +263,9 @@ static void ended(struct pw_forwarder *forwarder, CURL *curl, CURLcode code)
         finish(forwarder, forward, PW_FORWARD_ANSWERED);
         return;
     }
-    if (code == CURLE_OPERATION_TIMEDOUT) {
+    if (code == CURLE_OPERATION_TIMEDOUT && forward->sent) {
+        /* It took the command: whoever is slow, the log perhaps, it answers the probe or not. */
+    } else if (code == CURLE_OPERATION_TIMEDOUT) {
         pw_peers_tell(forwarder->probe, forward->node_id, PW_PROBE_TIMED_OUT, PW_STR(""));
     } else if (code != CURLE_ABORTED_BY_CALLBACK && code != CURLE_WRITE_ERROR) {
         pw_peers_tell(forwarder->probe, forward->node_id, PW_PROBE_REFUSED, PW_STR(""));
@@ -298,9 +302,32 @@ static void give_up_all(struct pw_forwarder *forwarder, struct pw_forward *submi
     }
 }
 
+/* Who waits for a node that hangs waits no longer than the node counts as alive. */
+static void give_up_on_the_dead(struct pw_forwarder *forwarder)
+{
+    struct pw_forward *forward = forwarder->flying;
+    while (forward != NULL) {
+        struct pw_forward *next = forward->next;
+        if (forward->sent && pw_peers_is_dead(forwarder->probe, forward->node_id)) {
+            handle_give_back(forwarder, forward->handle);
+            unlink_flying(forwarder, forward);
+            finish(forwarder, forward, PW_FORWARD_LOST);
+        }
+        forward = next;
+    }
+}
+
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static void *run(void *self)
 {
     struct pw_forwarder *forwarder = self;
+    int64_t looked_ms = monotonic_ms();
     for (;;) {
         bool stopping;
         int running;
@@ -320,7 +347,12 @@ static void *run(void *self)
         while ((message = curl_multi_info_read(forwarder->multi, &left)) != NULL) {
             ended(forwarder, message->easy_handle, message->data.result);
         }
-        curl_multi_poll(forwarder->multi, NULL, 0, 1000, NULL);
+        if (monotonic_ms() - looked_ms >= LOOK_EVERY_MS) {
+            looked_ms = monotonic_ms();
+            give_up_on_the_dead(forwarder);
+        }
+        curl_multi_poll(forwarder->multi, NULL, 0, forwarder->flying == NULL ? 1000 : LOOK_EVERY_MS,
+                        NULL);
     }
 }
 

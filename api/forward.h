@@ -5,7 +5,8 @@
  *           body, and the cluster key in `Pw-Cluster-Key`; the other node looks at the client's
  *           token itself, and sends nothing on. What was sent is not sent again: ANSWERED has the
  *           other node's answer, NOT_SENT did not reach it, LOST may have been carried out. A node
- *           that cannot be reached, or hangs up, is told to the peers' probe.
+ *           that cannot be reached, or hangs up, is told to the peers' probe; where the probe finds
+ *           a node dead, what was sent to it is LOST at once.
  * Owner     The forward and its request belong to the forwarder from pw_forward_send until `done`.
  *           What comes back lies in the request's arena.
  * Bounds    PW_FORWARDS_MAX under way, 64 connections to each node, five seconds each.

@@ -55,6 +55,10 @@ static const struct {
      "  --in DIR               of this export (docs/file-ledger.md), not of the ledger in the "
      "settings\n"
      "  --json                 print one JSON object\n"},
+    {"audit verify-projection", pw_verb_audit_verify_projection, true,
+     "Recompute read models from the ledger, and name the first row in which the tables differ.",
+     "  NAME...                only these; without, every read model (docs/read-models.md)\n"
+     "  --json                 print one JSON object\n"},
     {"audit replay", pw_verb_audit_replay, true, "Print the events of the ledger in its order.",
      "  --tenant ID            only this tenant's\n"
      "  --partition N          only this partition's\n"
@@ -78,7 +82,7 @@ static void print_overview(FILE *out)
 {
     fputs("proctorwise <verb> [--help]\n\n", out);
     for (size_t i = 0; i < PW_COUNT(verbs); i++) {
-        fprintf(out, "  %-22s %s\n", verbs[i].words, verbs[i].summary);
+        fprintf(out, "  %-23s %s\n", verbs[i].words, verbs[i].summary);
     }
 }
 

@@ -270,6 +270,19 @@ static void add_forwards(struct pw_text *text, struct pw_service *service)
                  (unsigned long long)counts.lost);
 }
 
+static void add_peers(struct pw_text *text, struct pw_service *service)
+{
+    const char *node_id = NULL;
+    uint64_t count = 0;
+    family(text, "pw_peer_deaths_total", "counter",
+           "How often another node was taken for dead after it had answered.");
+    for (uint32_t i = 0;
+         service->probe != NULL && pw_peers_deaths(service->probe, i, &node_id, &count); i++) {
+        pw_text_addf(text, "pw_peer_deaths_total{node=\"%s\"} %llu\n", node_id,
+                     (unsigned long long)count);
+    }
+}
+
 static void add_tokens(struct pw_text *text, struct pw_service *service)
 {
     uint64_t known = 0;
@@ -291,5 +304,6 @@ void pw_metrics_answer(struct pw_service *service, struct pw_http_request *reque
     add_tokens(&text, service);
     add_http(&text, service);
     add_forwards(&text, service);
+    add_peers(&text, service);
     pw_http_answer(request, 200, "text/plain; version=0.0.4; charset=utf-8", pw_text_str(&text));
 }

@@ -157,6 +157,7 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
         return code;
     }
     node->peers = pw_peers_new(&peers);
+    service->probe = node->peers;
     service->peers = pw_peers_port(node->peers);
     if (node->ranks.count > 1) {
         service->forwarder = pw_forwarder_new(node->peers, service->cluster_key);

@@ -26,6 +26,7 @@ struct peer {
     /* Guarded by the probe's lock. */
     enum pw_liveness liveness;
     uint32_t timed_out_count;
+    uint64_t death_count;
     struct pw_id incarnation;
     bool stands_by;
     uint64_t answer_count;
@@ -77,9 +78,36 @@ static void tell(struct peer *peer, enum pw_probe_result result, struct pw_str b
         peer->timed_out_count = 0;
         peer->answer_count++;
     } else if (result != PW_PROBE_TIMED_OUT || ++peer->timed_out_count >= TIMED_OUT_MAX) {
+        peer->death_count += peer->liveness == PW_PEER_ALIVE;
         peer->liveness = PW_PEER_DEAD;
     }
     pthread_mutex_unlock(&peer->probe->lock);
+}
+
+bool pw_peers_is_dead(struct pw_peers_probe *probe, const char *node_id)
+{
+    bool dead = true;
+    pthread_mutex_lock(&probe->lock);
+    for (uint32_t i = 0; i < probe->peer_count; i++) {
+        if (strcmp(probe->peers[i].node_id, node_id) == 0) {
+            dead = probe->peers[i].liveness == PW_PEER_DEAD;
+        }
+    }
+    pthread_mutex_unlock(&probe->lock);
+    return dead;
+}
+
+bool pw_peers_deaths(struct pw_peers_probe *probe, uint32_t i, const char **ret_node_id,
+                     uint64_t *ret_count)
+{
+    if (i >= probe->peer_count) {
+        return false;
+    }
+    pthread_mutex_lock(&probe->lock);
+    *ret_node_id = probe->peers[i].node_id;
+    *ret_count = probe->peers[i].death_count;
+    pthread_mutex_unlock(&probe->lock);
+    return true;
 }
 
 void pw_peers_tell(struct pw_peers_probe *probe, const char *node_id, enum pw_probe_result result,

@@ -40,6 +40,13 @@ enum pw_probe_result { PW_PROBE_ANSWERED, PW_PROBE_TIMED_OUT, PW_PROBE_REFUSED }
 void pw_peers_tell(struct pw_peers_probe *probe, const char *node_id, enum pw_probe_result result,
                    struct pw_str body);
 
+/* Whether that node counts as dead now, whatever it leads. */
+bool pw_peers_is_dead(struct pw_peers_probe *probe, const char *node_id);
+
+/* How often the i-th other node was alive and then dead; false where there is no such node. */
+bool pw_peers_deaths(struct pw_peers_probe *probe, uint32_t i, const char **ret_node_id,
+                     uint64_t *ret_count);
+
 /* The ids of `cluster.nodes`, as ranks; USAGE names what is wrong. Empty without nodes. */
 enum pw_code pw_peers_ranks(const char *nodes, struct pw_ranks *ret_ranks, struct pw_err *err);
 

@@ -29,6 +29,7 @@ struct pw_service {
     size_t secret_bytes;
     struct pw_str cluster_key;      /* Empty: /internal/ is shut. */
     struct pw_peers peers;          /* Whether another node that leads is up. */
+    struct pw_peers_probe *probe;   /* The same, for metrics; NULL: there is none. */
     struct pw_forwarder *forwarder; /* NULL: this node is alone. */
     struct pw_query_pool *queries;
     struct pw_node_workers *workers;

@@ -20,6 +20,7 @@ int pw_verb_admin_keygen(int argc, char **argv);
 int pw_verb_admin_token(int argc, char **argv);
 int pw_verb_admin_import(int argc, char **argv);
 int pw_verb_audit_verify(int argc, char **argv);
+int pw_verb_audit_verify_projection(int argc, char **argv);
 int pw_verb_audit_replay(int argc, char **argv);
 int pw_verb_audit_export(int argc, char **argv);
 int pw_verb_config(int argc, char **argv);

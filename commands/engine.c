@@ -253,6 +253,7 @@ static void take_submitted(struct pw_engine *engine)
     while ((job = list_pop(&list)) != NULL) {
         uint32_t number = pw_partition_of(&job->boundary_id, engine->ledger.partition_count);
         struct partition *partition = partition_of(engine, number);
+        job->submitted_boot_us = engine->boot_us;
         job->give_up_boot_us = engine->boot_us + PATIENCE_US;
         if (partition == NULL) {
             job_turn_away(&engine->partitions[0], job, PW_ERR_NO_LEADER,

@@ -100,6 +100,7 @@ struct pw_job {
     struct pw_job *next;
     struct pw_job *waiters; /* Repeats of this command id that wait for it. */
     int64_t decided_at_us;
+    int64_t submitted_boot_us;
     int64_t give_up_boot_us; /* Undecided until then: answered 503. */
     bool was_in_flight;      /* It was decided, but that was put back: it may be on record. */
     struct pw_id memory_key;

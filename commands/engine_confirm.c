@@ -70,7 +70,10 @@ static void resolve(struct partition *partition, int64_t reported_offset)
     struct pw_chain *chain = &partition->fold.chain;
     partition->phase = PW_PHASE_RESOLVING;
     partition->resolve_seq = partition->first_seq;
-    partition->resolve_until_boot_us = partition->engine->boot_us + READ_PATIENCE_US;
+    partition->resolve_until_boot_us = lead_flight_due_boot_us(partition);
+    if (partition->resolve_until_boot_us < partition->engine->boot_us + READ_PATIENCE_US) {
+        partition->resolve_until_boot_us = partition->engine->boot_us + READ_PATIENCE_US;
+    }
     partition->resolve_target = reported_offset > chain->next_offset ? reported_offset : -1;
     partition->dirty = true;
     engine_log(partition, "info", "a report names offset %lld where %lld is next: reading on",
@@ -178,21 +181,28 @@ void resolve_end(struct partition *partition)
     step_down(partition, DOWN_FAILED, "our record is not in the log, and may still land");
 }
 
+/* Who waited for the log waits less for another leader. */
+static int64_t give_up_after_flight(const struct partition *partition, const struct pw_job *job)
+{
+    int64_t patience = partition->engine->boot_us + PATIENCE_US;
+    int64_t in_all = job->submitted_boot_us + ANSWER_US;
+    return patience < in_all ? patience : in_all;
+}
+
 /* Back into its queue, undecided, with the repeats that waited for it. */
 static void requeue(struct partition *partition, struct pw_job *job)
 {
     struct pw_job *waiter = job->waiters;
-    int64_t give_up = partition->engine->boot_us + PATIENCE_US;
     pw_map_remove(partition->pending, &job->memory_key, NULL);
     job->waiters = NULL;
     while (waiter != NULL) {
         struct pw_job *next = waiter->next;
-        waiter->give_up_boot_us = give_up;
+        waiter->give_up_boot_us = give_up_after_flight(partition, waiter);
         waiter->was_in_flight = true;
         queue_push_front(partition, waiter);
         waiter = next;
     }
-    job->give_up_boot_us = give_up;
+    job->give_up_boot_us = give_up_after_flight(partition, job);
     job->was_in_flight = true;
     queue_push_front(partition, job);
 }

@@ -36,9 +36,12 @@
 #include "commands/fold.h"
 #include "commands/remembered.h"
 
-#define PATIENCE_US       (2 * PW_US_PER_SECOND)  /* A job waits so long for somebody to lead. */
-#define READ_PATIENCE_US  (10 * PW_US_PER_SECOND) /* For what a report left open. */
-#define TURN_JOBS_MAX     64                      /* Of one boundary, before the next one's turn. */
+#define PATIENCE_US (2 * PW_US_PER_SECOND) /* A job waits so long for somebody to lead. */
+#define FLIGHT_PATIENCE_US                                                                         \
+    (3500 * PW_US_PER_MS)                  /* For a report. A broker fails over in three seconds. */
+#define READ_PATIENCE_US  PW_US_PER_SECOND /* Beyond that, for what a report left open. */
+#define ANSWER_US         (4500 * PW_US_PER_MS) /* A job's whole wait, once it has been in flight. */
+#define TURN_JOBS_MAX     64                    /* Of one boundary, before the next one's turn. */
 #define STEP_JOBS_MAX     4096 /* Of one step, before reports are looked at again. */
 #define STEP_EVENTS_MAX   8192
 #define CLOCK_OFF_MAX_US  PW_US_PER_SECOND       /* From the broker's, to decide. */
@@ -263,6 +266,8 @@ void lead_saw_void(struct partition *partition, const struct pw_ledger_event *ev
 void lead_back_off(struct partition *partition, enum step_down_why why);
 bool lead_clock_good(struct pw_engine *engine);
 int64_t lead_due_boot_us(const struct partition *partition);
+int64_t lead_flight_due_boot_us(
+    const struct partition *partition); /* When the oldest record in flight is given up. */
 
 /* engine_snapshot.c */
 /* Once it is known whose log this is. True: reading was stopped, and is to begin at the head. */

@@ -373,8 +373,30 @@ static void lead_turn(struct partition *partition)
     lookup_next(partition);
 }
 
+int64_t lead_flight_due_boot_us(const struct partition *partition)
+{
+    return flight_count(partition) == 0
+               ? NEVER
+               : partition->flights[partition->first_seq % PW_IN_FLIGHT_MAX].sent_boot_us +
+                     FLIGHT_PATIENCE_US;
+}
+
+/* The log hangs: it neither takes our records nor says that it is down. Whoever waits is not kept
+ * waiting, and a new producer may find what the old one does not. */
+static void give_up_flights(struct partition *partition)
+{
+    engine_log(partition, "warning", "the log has said nothing of our records for %lld ms",
+               (long long)(FLIGHT_PATIENCE_US / PW_US_PER_MS));
+    partition->engine->renew_wanted = true;
+}
+
 void lead_timers(struct partition *partition)
 {
+    if ((partition->phase == PW_PHASE_LEADING || partition->phase == PW_PHASE_BIDDING) &&
+        partition->engine->boot_us >= lead_flight_due_boot_us(partition)) {
+        give_up_flights(partition);
+        return;
+    }
     if (partition->phase == PW_PHASE_FOLLOWING) {
         follow_turn(partition);
     } else if (partition->phase == PW_PHASE_LEADING) {
@@ -405,8 +427,10 @@ int64_t lead_due_boot_us(const struct partition *partition)
     bool reads = partition->read_mode != READ_NOTHING && partition->read_mode != READ_TAIL;
     if (!reads && (partition->read_mode == READ_NOTHING || engine->down)) {
         int64_t soon = engine->boot_us + RETRY_MIN_US; /* What is overdue could not be begun. */
-        return partition->next_verify_boot_us > engine->boot_us ? partition->next_verify_boot_us
+        int64_t due = lead_flight_due_boot_us(partition);
+        soon = partition->next_verify_boot_us > engine->boot_us ? partition->next_verify_boot_us
                                                                 : soon;
+        return soon < due ? soon : due;
     }
-    return NEVER;
+    return lead_flight_due_boot_us(partition);
 }

@@ -69,6 +69,13 @@ def scratch(prefix):
     return directory
 
 
+def total(metrics, name, **labels):
+    """The sum of a metric over all its labels, or over those asked for."""
+    wanted = [f'{label}="{value}"' for label, value in labels.items()]
+    return int(sum(value for key, value in metrics.items()
+                   if key.partition("{")[0] == name and all(each in key for each in wanted)))
+
+
 # --- HTTP -----------------------------------------------------------------------------------------------------------------------
 
 
@@ -259,7 +266,8 @@ class Node:
         write_whole(self.config, "".join(f"{name} = {value}\n" for name, value in everything.items()))
 
     def start(self, ready=True):
-        self.process.spawn([BINARY, "serve", f"--config={self.config}"], cwd=self.dir, env=ENVIRONMENT)
+        wrap = self.stack.place.wrap(self.api.rpartition(":")[0]) if self.stack.place is not None else []
+        self.process.spawn([*wrap, BINARY, "serve", f"--config={self.config}"], cwd=self.dir, env=ENVIRONMENT)
         if ready:
             self.wait_ready()
 
@@ -307,6 +315,12 @@ class Node:
     def resume(self):
         self.process.signal(signal.SIGCONT)
 
+    def resume_or_start(self):
+        """Makes it run, whatever became of it."""
+        self.process.signal(signal.SIGCONT)
+        if self.process.pid() is None:
+            self.start()
+
     def terminate(self, seconds=40):
         """SIGTERM. Returns the exit code."""
         self.process.signal(signal.SIGTERM)
@@ -342,12 +356,15 @@ class Stack:
 
     settings   What every node's configuration says; a test may add to it before a node is made.
     ledger     "kafka", or "file": then no Kafka runs, and the ledger lies in `ledger_dir`.
+    place      A faults/network.py of that network, where every server has a namespace and an address of its own: brokers .21 and
+               following, Galera nodes .31 and following.
     """
 
-    def __init__(self, directory, network, kafka_nodes=1, galera_nodes=1, partitions=4, settings=None, ledger="kafka"):
-        self.dir, self.network, self.nodes = Path(directory), network, []
-        self.kafka = Kafka(self.dir / "kafka", kafka_nodes, f"{network}.1", KAFKA_PORT)
-        self.galera = Galera(self.dir / "galera", galera_nodes, f"{network}.1", GALERA_PORT)
+    def __init__(self, directory, network, kafka_nodes=1, galera_nodes=1, partitions=4, settings=None, ledger="kafka", place=None):
+        self.dir, self.network, self.nodes, self.place = Path(directory), network, [], place
+        self.kafka = Kafka(self.dir / "kafka", kafka_nodes, f"{network}.{1 if place is None else 21}", KAFKA_PORT)
+        self.galera = Galera(self.dir / "galera", galera_nodes, f"{network}.{1 if place is None else 31}", GALERA_PORT)
+        self.kafka.network = self.galera.network = place
         self.cluster_key = secrets.token_urlsafe(32)
         self.topic, self.partitions = "proctorwise.ledger", partitions
         self.ledger, self.ledger_dir = ledger, self.dir / "ledger"

@@ -30,24 +30,35 @@ SILENCE_SECONDS = 25  # After which a request is given up on its connection and 
 PAUSE_SECONDS = (0.02, 0.1)  # A student thinks so long between two commands.
 GATHER_SECONDS = 0.5  # How long a strike waits for connections to come free, for a bigger burst.
 DELAYED_SECONDS = 0.5  # An answer that comes so long after a strike had to wait for something.
+HELD_SECONDS = 0.25  # A request that took so long was held up by something.
 REPEATS = 0.05  # How many commands are sent again after they were answered.
 DECIDED = (200, 201, 404, 409, 412)
 
 
 class World:
-    """Tenants with exams, slots with few seats, and students: small enough that they get into each other's way."""
+    """Tenants with exams, slots with few seats, and students: small enough that they get into each other's way.
 
-    def __init__(self, node, tenants=3, exams=4, slots=3, students=24):
-        self.tenants = [_Place(node, exams, slots, students) for _ in range(tenants)]
+    apart   Each slot is of an exam and an hour of its own, so that what is decided about it hangs on no other slot: histories of
+            such slots can be judged one by one (faults/linear.py).
+    """
+
+    def __init__(self, node, tenants=3, exams=4, slots=3, students=24, apart=False):
+        self.tenants = [_Place(node, exams, slots, students, apart) for _ in range(tenants)]
 
 
 class _Place:
-    def __init__(self, node, exams, slots, students):
+    def __init__(self, node, exams, slots, students, apart):
         self.tenant = node.stack.tenant(node)
         made = [self.tenant.exam(node, f"Exam {number}", buffer_minutes=15) for number in range(exams)]
         # Slots of different exams lie at the same hours, so that calendars clash.
-        self.slots = [self.tenant.slot(node, exam, capacity=2 + number, starts_at=at(days=30, hours=2 * number))
-                      for exam in made for number in range(slots)]
+        self.capacities = {}
+        for place, exam in enumerate(made):
+            for number in range(slots):
+                capacity = 2 + (number if not apart else place % 4)
+                hours = 2 * (number if not apart else place * slots + number)
+                self.capacities[self.tenant.slot(node, exam, capacity=capacity, starts_at=at(days=30, hours=hours))] = capacity
+        self.slots = list(self.capacities)
+        self.slot_of = {}  # Reservation id: its slot.
         self.students = [self.tenant.student() for _ in range(students)]
         self.bookings = {student.id: [] for student in self.students}  # Reservation ids, most of them live.
 
@@ -61,6 +72,7 @@ class Command:
         self.attempts = 0
         self.not_before = 0.0
         self.troubled_at = None  # When it was first turned away or lost.
+        self.called_at = self.returned_at = None  # First sent; answered for good.
         # Once answered:
         self.status = self.problem = self.position = self.id = self.version = None
         self.replayed = False
@@ -89,13 +101,16 @@ class _Connection:
 
 
 class Load:
-    def __init__(self, world, nodes, seed, connections=48):
+    def __init__(self, world, nodes, seed, connections=48, rate=None, operations_max=None):
         self.world, self.nodes = world, nodes
         self.seed, self.random = seed, random.Random(seed)
         self.decided, self.open, self.wrong = [], set(), []
         self.sent = set()  # Every key.
+        self.rate, self._allowed, self._allowed_at = rate, 0.0, None  # New commands a second; without, students think in between.
+        self._left = {slot: operations_max or 10**9 for place in world.tenants for slot in place.slots}  # Commands about each.
         self.counts = collections.Counter()  # By status, and `lost`, `late`, `refused to connect`.
         self.landed = []  # Keys that were struck, and turned out to be on record already.
+        self.held = []  # (when it ended, seconds) of each request that had to wait, whatever came of it: an answer, a 503, silence.
         self.waits = []  # Seconds from the first time that a command was turned away or lost to its answer.
         self._connections = [_Connection(number) for number in range(connections)]
         self._selector = selectors.DefaultSelector()
@@ -214,7 +229,7 @@ class Load:
             if strike or command.not_before <= now:
                 return command
             self._waiting.append(command)
-        if not self._accepting:
+        if not self._accepting or not strike and not self._may_begin(now):
             return None
         if self.decided and self.random.random() < REPEATS:
             first = self.random.choice(self.decided[-2000:])
@@ -223,7 +238,10 @@ class Load:
         else:
             place = self.random.choice(self.world.tenants)
             student = self.random.choice(place.students)
-            command = Command(place, student, self._path(place, student))
+            path = self._path(place, student)
+            if path is None:
+                return None
+            command = Command(place, student, path)
             self.sent.add(command.key)
         self.open.add(command)
         return command
@@ -233,12 +251,30 @@ class Load:
         if booked and self.random.random() < 0.5:
             # Most often one that is live; now and then one that was cancelled before, which is refused.
             chosen = booked[-1] if self.random.random() < 0.1 else booked.pop(self.random.randrange(len(booked)))
+            self._left[place.slot_of[chosen]] -= 1
             return f"/reservations/{chosen}/cancel"
-        return f"/slots/{self.random.choice(place.slots)}/reservations"
+        slots = [slot for slot in place.slots if self._left[slot] > 0]
+        if not slots:
+            return None
+        slot = self.random.choice(slots)
+        self._left[slot] -= 1
+        return f"/slots/{slot}/reservations"
+
+    def _may_begin(self, now):
+        """Whether a new command is due, where so many a second are asked for. What a fault held up is not made good at once."""
+        if self.rate is None:
+            return True
+        self._allowed = min(self._allowed + (now - (self._allowed_at or now)) * self.rate, 2 * len(self._connections))
+        self._allowed_at = now
+        if self._allowed < 1:
+            return False
+        self._allowed -= 1
+        return True
 
     def _send(self, connection, command):
         node = self.nodes[connection.node_number % len(self.nodes)]
         command.attempts += 1
+        command.called_at = command.called_at or time.monotonic()
         connection.command = command
         try:
             if connection.socket is None:
@@ -279,6 +315,7 @@ class Load:
     def _answered(self, connection, status, headers, body):
         command = connection.command
         self.counts[str(status)] += 1
+        self._note_held(connection)
         if status == 503:
             self._check_503(command, headers, body)
             self._again(connection, None)
@@ -290,8 +327,9 @@ class Load:
         command.problem = body["type"].rpartition("/")[2] if status >= 400 else None
         command.id, command.version = body.get("id"), body.get("version")
         command.replayed = headers.get("idempotency-replayed") == "true"
+        command.returned_at = time.monotonic()
         connection.command = None
-        connection.idle_until = time.monotonic() + self.random.uniform(*PAUSE_SECONDS)
+        connection.idle_until = command.returned_at + (self.random.uniform(*PAUSE_SECONDS) if self.rate is None else 0)
         self.open.discard(command)
         if status not in DECIDED or command.position is None or headers.get("idempotency-key") != command.key:
             self.wrong.append(f"{command} is no decision: {body}, {headers}")
@@ -309,6 +347,7 @@ class Load:
             self.landed.append(command.key)
         if command.status == 201:
             command.place.bookings[command.student.id].append(command.id)
+            command.place.slot_of[command.id] = command.path.split("/")[2]
         self.decided.append(command)
 
     def _check_503(self, command, headers, body):
@@ -324,6 +363,8 @@ class Load:
         """The command on this connection was not answered: it waits to be sent again, to the next node."""
         command, connection.command = connection.command, None
         self._outcome(command, "unanswered")
+        if trouble in ("lost", "late"):
+            self._note_held(connection)
         command.troubled_at = command.troubled_at or time.monotonic()
         if trouble is not None:
             self.counts[trouble] += 1
@@ -332,6 +373,11 @@ class Load:
         command.not_before = time.monotonic() + RETRY_SECONDS
         connection.idle_until = command.not_before
         self._waiting.append(command)
+
+    def _note_held(self, connection):
+        now = time.monotonic()
+        if now - connection.sent_at > HELD_SECONDS:
+            self.held.append((now, now - connection.sent_at))
 
     def _give_up_late_ones(self):
         limit = time.monotonic() - self.silence_seconds

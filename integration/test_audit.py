@@ -15,7 +15,7 @@ from integration.house_case import AnswerCase, House, read_whole_ledger
 house = House()
 GOOD, WRONG, USAGE, UNREACHABLE = range(4)
 VERBS = ("serve", "admin ledger create", "admin migrate", "admin tenant create", "admin trust-issuer", "admin keygen",
-         "admin token", "admin import", "audit verify", "audit replay", "audit export", "config", "version")
+         "admin token", "admin import", "audit verify", "audit verify-projection", "audit replay", "audit export", "config", "version")
 
 
 def setUpModule():

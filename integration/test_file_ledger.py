@@ -12,7 +12,7 @@ import msgpack
 from confluent_kafka import Producer
 
 from integration.cluster.process import wait_until
-from integration.fault_case import FaultCase, under_load
+from integration.faults.case import FaultCase, under_load
 from integration.harness import BINARY, ENVIRONMENT, ROOT
 from integration.house_case import House
 from integration.reader import files

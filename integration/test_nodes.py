@@ -15,8 +15,8 @@ import warnings
 
 from integration.cluster.cluster import random_address
 from integration.cluster.process import wait_until
-from integration.fault_case import total
-from integration.harness import ADMIN_PORT, ProcessError, Stack, scratch
+from integration.faults.availability import first_answer, shown_after, writes
+from integration.harness import ADMIN_PORT, ProcessError, Stack, scratch, total
 from integration.load import Load, World
 from integration.proof import Proof
 
@@ -24,7 +24,6 @@ PARTITIONS, NODES = 16, 3
 SHARE_MAX = math.ceil(PARTITIONS / NODES) + 1
 KILLS = int(os.environ.get("PW_TEST_KILLS", "5"))
 SETTLE_SECONDS = 60
-PATIENCE_SECONDS = 20  # After which a take-over has failed. How long it took is printed, not limited: others share the machine.
 
 
 class NodesTest(unittest.TestCase):
@@ -144,20 +143,20 @@ class NodesTest(unittest.TestCase):
         seconds, moved = [], []
         for number in range(KILLS):
             victim = random.choice([node for node in self.nodes if any(self.places_of(node))])
-            places, writes = self.places_of(victim), self.writes(victim)
+            places, wrote = self.places_of(victim), writes(victim)
             began = time.monotonic()
             victim.kill()
             others = [node for node in self.nodes if node is not victim]
             with concurrent.futures.ThreadPoolExecutor(len(places)) as all_at_once:
-                taken = list(all_at_once.map(lambda place: self.first_answer(place, random.choice(others), began), places))
+                taken = list(all_at_once.map(lambda place: first_answer(place, others, began), places))
             seconds.append(max(after for after, _ in taken))
-            if writes:
-                moved.append(max(self.shown(place, random.choice(others), answer) for place, (_, answer) in zip(places, taken)))
+            if wrote:
+                moved.append(max(shown_after(place, random.choice(others), answer, began) for place, (_, answer) in zip(places, taken)))
             victim.start()
             self.await_shares(SHARE_MAX)
         print(f"\n  from kill -9 of a leader to the first command confirmed in each of its partitions: "
               f"{', '.join(f'{one:.2f}' for one in seconds)} s"
-              f"\n  until a read model that it wrote went on: {', '.join(f'{one:.2f}' for one in moved) or 'it wrote none'} s", flush=True)
+              f"\n  from the kill until a read model that it wrote went on: {', '.join(f'{one:.2f}' for one in moved) or 'it wrote none'} s", flush=True)
         self.good = True
 
     def test_6_leaders_are_killed_under_load(self):
@@ -198,31 +197,6 @@ class NodesTest(unittest.TestCase):
         """The tenants that the node decides for."""
         leaders = self.leaders()
         return [place for place in self.world.tenants if leaders[place.tenant.partition] == [node]]
-
-    def writes(self, node):
-        """Whether the node is the writer of some read model."""
-        metrics = node.metrics()
-        return total(metrics, "pw_projection_epochs_taken_total") > total(metrics, "pw_projection_epochs_lost_total")
-
-    def first_answer(self, place, node, began):
-        """Seconds until a command of that tenant is confirmed, asked of a node until it is; and the answer."""
-        client = place.tenant.student().client(node)
-        end = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < end:
-            answer = client.post(f"/slots/{place.slots[0]}/reservations", {})
-            if answer.decided:
-                return time.monotonic() - began, answer
-            time.sleep(0.02)
-        return self.fail(f"nobody decides for partition {place.tenant.partition}: {answer}")
-
-    def shown(self, place, node, answer):
-        """Seconds until the read models show what was answered."""
-        began, client = time.monotonic(), place.tenant.admin.client(node)
-        while time.monotonic() < began + PATIENCE_SECONDS:
-            seen = client.get("/reservations?limit=1", headers={"Pw-Min-Position": answer.position, "Prefer": "wait=10"})
-            if seen.status == 200:
-                return time.monotonic() - began
-        return self.fail(f"the read model never came to {answer.position}: {seen}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@ stands, and everything agrees with the ledger."""
 
 import unittest
 
-from integration.fault_case import WARM_UP, FaultCase, total, under_load
+from integration.faults.case import WARM_UP, FaultCase, under_load
+from integration.harness import total
 
 
 class SnapshotTest(FaultCase):

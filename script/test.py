@@ -92,8 +92,8 @@ def fuzz(part):
 
 
 def faults(part):
-    """Servers die under load: integration/faults_*.py, --faults times each."""
-    part.unittests("integration/faults_*.py")
+    """Servers die under load: integration/faults/test_*.py, --faults times each."""
+    part.unittests("integration/faults/test_*.py")
 
 
 def tour(part):
@@ -119,7 +119,7 @@ PARTS = [
     PartEntry("asan", asan, False, lambda: has_label("unit")),
     PartEntry("tsan", tsan, False, lambda: cmake_says(r"\bPLAIN\b")),
     PartEntry("fuzz", fuzz, False, lambda: cmake_says(r"^pw_fuzz\(")),
-    PartEntry("faults", faults, False, lambda: git("ls-files", "integration/faults_*.py")),
+    PartEntry("faults", faults, False, lambda: git("ls-files", "integration/faults/test_*.py")),
     PartEntry("tour", tour, False, lambda: git("ls-files", "integration/tour.py")),
 ]
 

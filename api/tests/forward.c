@@ -1,7 +1,11 @@
 /* api/tests/forward.c: two nodes on one simulated log: what the one that does not lead sends on. */
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <semaphore.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "api/tests/rig.h"
 #include "api/trust.h"
@@ -208,4 +212,57 @@ Test(forward, a_leader_that_is_gone_is_followed)
     cr_expect(answer_has(&again, "Idempotency-Replayed", "true"));
     cr_expect(counts_of(&world).not_sent + counts_of(&world).lost > 0, "nothing was tried");
     world_close(&world);
+}
+
+/* --- A node that hangs --- */
+
+/* It takes connections, by its kernel's grace, and says nothing. */
+static uint16_t mute_listener(int *ret_fd)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t bytes = sizeof at;
+    *ret_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert(*ret_fd >= 0 && bind(*ret_fd, (struct sockaddr *)&at, bytes) == 0 &&
+              listen(*ret_fd, 8) == 0 && getsockname(*ret_fd, (struct sockaddr *)&at, &bytes) == 0);
+    return ntohs(at.sin_port);
+}
+
+static sem_t forward_done;
+
+static void on_done(struct pw_forward *forward)
+{
+    (void)forward;
+    sem_post(&forward_done);
+}
+
+/* The forward's own patience is five seconds; that the node counts as dead ends it at once. */
+Test(forward, what_a_node_that_is_found_dead_was_sent_is_lost_at_once)
+{
+    int fd;
+    char nodes[64];
+    snprintf(nodes, sizeof nodes, "a=127.0.0.1:1,b=127.0.0.1:%u", mute_listener(&fd));
+    struct pw_peers_options options = {
+        .nodes = nodes, .node_id = "a", .incarnation = {{1}}, .cluster_key = PW_STR("k")};
+    struct pw_peers_probe *probe = pw_peers_new_idle(&options);
+    struct pw_forwarder *forwarder = pw_forwarder_new(probe, options.cluster_key);
+    struct pw_http_request request = {.body = PW_STR("{}")};
+    struct pw_forward forward = {
+        .request = &request, .node_id = "b", .path = PW_STR("/v1/x"), .key = "k", .done = on_done};
+    pw_arena_init(&request.arena, 65536);
+    sem_init(&forward_done, 0, 0);
+    int64_t began_us = pw_http_wall_us();
+    cr_assert(pw_forward_send(forwarder, &forward));
+    int taken = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    char byte;
+    cr_assert(taken >= 0 && read(taken, &byte, 1) == 1, "the request is sent");
+    pw_peers_tell(probe, "b", PW_PROBE_REFUSED, PW_STR(""));
+    while (sem_wait(&forward_done) != 0) {
+    }
+    cr_expect_eq(forward.result, PW_FORWARD_LOST);
+    cr_expect_lt(pw_http_wall_us() - began_us, 4 * PW_US_PER_SECOND, "it waited for its time-out");
+    pw_forwarder_free(forwarder);
+    pw_peers_free(probe);
+    pw_arena_close(&request.arena);
+    close(taken);
+    close(fd);
 }

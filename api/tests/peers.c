@@ -88,6 +88,33 @@ Test(peers, another_incarnation_or_partition)
     pw_peers_free(probe);
 }
 
+static uint64_t deaths_of_b(struct pw_peers_probe *probe)
+{
+    const char *node_id = NULL;
+    uint64_t count = 0;
+    cr_assert(pw_peers_deaths(probe, 0, &node_id, &count) && strcmp(node_id, "b") == 0);
+    cr_assert(!pw_peers_deaths(probe, 1, &node_id, &count), "there are two nodes");
+    return count;
+}
+
+Test(peers, deaths_are_counted_once)
+{
+    struct pw_peers_probe *probe = probe_of("a=h:1,b=h:2");
+    is_silent(probe, PW_PROBE_REFUSED);
+    cr_expect(pw_peers_is_dead(probe, "b"));
+    cr_expect_eq(deaths_of_b(probe), 0, "it was never alive");
+    answers(probe, &theirs, "0");
+    cr_expect(!pw_peers_is_dead(probe, "b"));
+    is_silent(probe, PW_PROBE_REFUSED);
+    is_silent(probe, PW_PROBE_REFUSED);
+    cr_expect(pw_peers_is_dead(probe, "b"));
+    cr_expect_eq(deaths_of_b(probe), 1);
+    answers(probe, &theirs, "");
+    cr_expect(!pw_peers_is_dead(probe, "b"), "it leads nothing, and lives");
+    cr_expect(pw_peers_is_dead(probe, "c"), "nobody knows c");
+    pw_peers_free(probe);
+}
+
 Test(peers, who_stands_by)
 {
     struct pw_peers_probe *probe = probe_of("a=h:1,b=h:2");

@@ -255,6 +255,38 @@ static void log_down(void)
     rig_close(rig);
 }
 
+/* A log that hangs tells nothing: neither that it is down, nor what became of an append. */
+static void log_hangs(void)
+{
+    struct world world;
+    world_open(&world, 2);
+    struct rig *rig = &world.rig;
+    struct pw_partition_status status;
+    struct pw_sim_faults hangs = {.delay_us_max = 600 * PW_US_PER_SECOND};
+    struct pw_sim_faults works = {.lose = 0};
+    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask bob = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    pw_sim_set_faults(rig->log, &hangs);
+    rig_send(rig, 0, &ann);
+    rig_run(rig, 3000);
+    CHECK(!ann.answered, "a broker that fails over in three seconds still confirms it");
+    rig_send(rig, 0, &bob);
+    rig_run(rig, 2000);
+    CHECK(ann.answered, "it hangs for more than five seconds");
+    CHECK(ann.job.err.code == PW_ERR_OUTCOME_UNKNOWN, "%s", pw_error_info(ann.job.err.code)->name);
+    rig_run(rig, 3000);
+    CHECK(bob.answered, "it hangs for more than five seconds");
+    pw_sim_set_faults(rig->log, &works);
+    rig_run(rig, 20000);
+    status_of(&world, 0, &status);
+    CHECK(status.leads, "it leads again");
+    CHECK(rig_ask(rig, 0, &ann) == PW_OK && rig_ask(rig, 0, &bob) == PW_OK, "the same keys");
+    rig_run(rig, 600000); /* All that hung lands, and counts for nothing. */
+    struct ask eve = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    CHECK(rig_ask(rig, 0, &eve) == PW_ERR_SLOT_FULL, "%s", pw_error_info(eve.job.err.code)->name);
+    rig_close(rig);
+}
+
 static void log_down_at_a_repeat(void)
 {
     struct world world;
@@ -452,6 +484,7 @@ int main(void)
         {"junk and wrong reports change nothing", foreign_junk},
         {"nobody decides on a clock that is off", clock_off},
         {"a log that is down heals", log_down},
+        {"a log that hangs holds nobody up for long", log_hangs},
         {"a repeat does not wait for a log that is down", log_down_at_a_repeat},
         {"a repeat is looked up at once", repeat_is_prompt},
         {"a repeat is told as one over a step-down", repeat_over_a_step_down},

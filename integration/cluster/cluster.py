@@ -65,6 +65,7 @@ class Cluster:
             raise ProcessError(f"{self.dir} holds a cluster of {kept['nodes']} node(s), not {nodes}: choose another directory")
         self.id = kept["id"] if kept else str(uuid.uuid4())
         self.address, self.port = address, port or self.port_default
+        self.network = None  # Where its nodes live, if not in the network of who starts them: see faults/network.py.
         self.nodes = [self._node(number) for number in range(1, nodes + 1)]
 
     @classmethod
@@ -155,7 +156,9 @@ class Cluster:
 
     def _launch(self, node, argv, env=None):
         """Starts a node's process, once its ports are known to be free."""
-        for port in range(node.port, node.port + self.port_count):
+        if self.network is not None:
+            argv = [*self.network.wrap(node.address), *argv]
+        for port in range(node.port, node.port + self.port_count) if self.network is None else ():
             self._must_be_free(node.address, port)
         node.process.spawn(argv, cwd=node.dir, env=env)
 

@@ -3,7 +3,8 @@
 import time
 import unittest
 
-from integration.fault_case import TRIES, WARM_UP, FaultCase, total, under_load
+from integration.faults.case import TRIES, WARM_UP, FaultCase, under_load
+from integration.harness import total
 
 TAKE_OVER_SECONDS = 75  # Who lost a race bids again after 1 s, then 2, 4, ... 30.
 

@@ -4,7 +4,8 @@ import signal
 import time
 import unittest
 
-from integration.fault_case import WARM_UP, FaultCase, total, under_load
+from integration.faults.case import WARM_UP, FaultCase, under_load
+from integration.harness import total
 
 PAUSE_SECONDS = 2.0
 

@@ -4,7 +4,8 @@ import unittest
 
 from confluent_kafka.admin import AdminClient
 
-from integration.fault_case import TRIES, WARM_UP, FaultCase, total, under_load
+from integration.faults.case import TRIES, WARM_UP, FaultCase, under_load
+from integration.harness import total
 
 
 class ClusterFaults(FaultCase):

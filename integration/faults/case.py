@@ -1,4 +1,4 @@
-"""What the tests of faults_*.py share: one stack a module, load while something dies, and the proof afterwards.
+"""What the fault tests share: one stack a module, load while something dies, and the proof afterwards.
 
 Each test runs as often as the environment's PW_TEST_FAULTS says (`script/test faults --faults N`). A run draws its own seed and
 prints it with what it provoked; PW_TEST_SEED=N runs all with that seed. A fault that met nothing in flight is provoked again,
@@ -13,20 +13,13 @@ import unittest
 
 from integration.cluster.cluster import random_address
 from integration.cluster.process import wait_until
-from integration.harness import Stack, scratch
+from integration.harness import Stack, scratch, total
 from integration.load import Load, World
 from integration.proof import Proof
 
 ROUNDS = int(os.environ.get("PW_TEST_FAULTS", "1"))
 TRIES = 6
 WARM_UP = 150  # Commands answered before a fault, and again after it.
-
-
-def total(metrics, name, **labels):
-    """The sum of a metric over all its labels, or over those asked for."""
-    wanted = [f'{label}="{value}"' for label, value in labels.items()]
-    return int(sum(value for key, value in metrics.items()
-                   if key.partition("{")[0] == name and all(each in key for each in wanted)))
 
 
 def under_load(test):

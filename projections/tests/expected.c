@@ -1,0 +1,169 @@
+/* projections/tests/expected.c: what the ledger says must stand in a table, against what stands
+ * there. A table of two reservations; each row of the test spoils it in one way. */
+#include "projections/expected.h"
+#include "commands/tests/world.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#define TEN (NINE + MINUTES(60))
+#define TWO_BOOKED                                                                                 \
+    CREATED, DRAFTED(30), PUBLISHED(30, 0, 1), OPENED(40, 30, TEN, 2),                             \
+        RESERVED(50, ANN, 40, 30, TEN), RESERVED(51, BOB, 40, 30, TEN), CANCELLED(50, ANN, 40, 30)
+
+static const struct pw_event events[] = {TWO_BOOKED};
+enum { EVENTS = PW_COUNT(events), PARTITIONS = 3, ROWS_MAX = 4 };
+
+/* The record of event i lies at offset 10 + i of partition 1. */
+static struct pw_record record_of(uint32_t i)
+{
+    return (struct pw_record){
+        .kind = PW_RECORD_COMMIT, .decided_at_us = NINE + i, .commit = {.tenant_id = OUR_TENANT}};
+}
+
+static struct pw_expected *expected_of(const struct pw_projection *projection)
+{
+    struct pw_expected *expected = pw_expected_new(projection, PARTITIONS);
+    for (uint32_t i = 0; i < EVENTS; i++) {
+        struct pw_state *state = pw_state_new();
+        struct pw_err err = {0};
+        struct pw_record record = record_of(i);
+        world_fold(state, events, i + 1);
+        cr_assert_eq(pw_expected_take(expected, 1, 10 + i, &record, &events[i],
+                                      pw_state_tenant(state, &world_tenant_id), &err),
+                     PW_OK, "%s", err.detail);
+        pw_state_free(state);
+    }
+    pw_expected_seal(expected);
+    return expected;
+}
+
+struct rows_shown {
+    struct pw_batch_row rows[ROWS_MAX];
+    uint32_t count;
+};
+
+/* The table as a worker would have written it, in the order of its keys. */
+static struct rows_shown table_of(const struct pw_projection *projection, struct pw_state *state)
+{
+    struct rows_shown shown = {.count = 0};
+    world_fold(state, events, EVENTS);
+    for (uint32_t i = 0; i < EVENTS; i++) {
+        struct pw_rows rows = {0};
+        cr_assert_eq(
+            projection->rows(&events[i], pw_state_tenant(state, &world_tenant_id), &rows, NULL),
+            PW_OK);
+        for (uint32_t j = 0; j < rows.count; j++) {
+            uint32_t at = 0;
+            while (at < shown.count &&
+                   !pw_cell_equal(&shown.rows[at].row.cells[0], &rows.rows[j].cells[0])) {
+                at++;
+            }
+            shown.count = at == shown.count ? at + 1 : shown.count;
+            shown.rows[at] = (struct pw_batch_row){.tenant_id = OUR_TENANT,
+                                                   .row = rows.rows[j],
+                                                   .changed_at_us = NINE + i,
+                                                   .record_offset = 10 + i};
+        }
+    }
+    return shown;
+}
+
+static bool check(const struct pw_projection *projection, const struct rows_shown *shown,
+                  struct pw_difference *difference)
+{
+    struct pw_expected *expected = expected_of(projection);
+    bool same = true;
+    for (uint32_t i = 0; same && i < shown->count; i++) {
+        same = pw_expected_check(expected, 0, &shown->rows[i], difference);
+    }
+    same = same && pw_expected_finish(expected, 0, difference);
+    pw_expected_free(expected);
+    return same;
+}
+
+Test(expected, a_table_that_was_written_from_the_ledger_is_equal)
+{
+    for (uint32_t i = 0; i < pw_projection_count; i++) {
+        struct pw_state *state = pw_state_new();
+        struct rows_shown shown = table_of(pw_projections[i], state);
+        struct pw_difference difference = {0};
+        cr_expect_gt(shown.count, 0);
+        cr_expect(check(pw_projections[i], &shown, &difference), "%s: %s", pw_projections[i]->name,
+                  difference.column);
+        pw_state_free(state);
+    }
+}
+
+/* What spoils the table of reservations 50 and 51. */
+static void a_row_is_gone(struct rows_shown *shown)
+{
+    shown->rows[0] = shown->rows[--shown->count];
+}
+static void the_last_row_is_gone(struct rows_shown *shown)
+{
+    shown->count--;
+}
+static void a_row_nobody_wrote(struct rows_shown *shown)
+{
+    shown->rows[shown->count] = shown->rows[shown->count - 1];
+    shown->rows[shown->count++].row.cells[0] = pw_cell_id((struct pw_id)ID(52));
+}
+static void a_row_of_a_stranger(struct rows_shown *shown)
+{
+    shown->rows[1].tenant_id = (struct pw_id)OTHER_TENANT;
+}
+static void a_state_is_old(struct rows_shown *shown)
+{
+    shown->rows[0].row.cells[4] = pw_cell_integer(1);
+}
+static void a_student_is_another(struct rows_shown *shown)
+{
+    shown->rows[1].row.cells[3] = pw_cell_id((struct pw_id)ID(99));
+}
+static void a_value_is_null(struct rows_shown *shown)
+{
+    shown->rows[1].row.cells[8] = pw_cell_null(PW_COLUMN_INTEGER);
+}
+static void a_moment_is_wrong(struct rows_shown *shown)
+{
+    shown->rows[1].changed_at_us++;
+}
+static void a_record_is_another(struct rows_shown *shown)
+{
+    shown->rows[1].record_offset--;
+}
+
+static const struct spoilt_row {
+    void (*spoil)(struct rows_shown *shown);
+    enum pw_difference_kind kind;
+    uint8_t reservation; /* The last byte of its id. */
+    const char *column;
+} spoilt[] = {
+    {a_row_is_gone, PW_DIFFERENCE_MISSING, 50, NULL},
+    {the_last_row_is_gone, PW_DIFFERENCE_MISSING, 51, NULL},
+    {a_row_nobody_wrote, PW_DIFFERENCE_SURPLUS, 52, NULL},
+    {a_row_of_a_stranger, PW_DIFFERENCE_MISSING, 51, NULL},
+    {a_state_is_old, PW_DIFFERENCE_COLUMN, 50, "state"},
+    {a_student_is_another, PW_DIFFERENCE_COLUMN, 51, "student_id"},
+    {a_value_is_null, PW_DIFFERENCE_COLUMN, 51, "version"},
+    {a_moment_is_wrong, PW_DIFFERENCE_COLUMN, 51, "changed_at_us"},
+    {a_record_is_another, PW_DIFFERENCE_COLUMN, 51, "record_offset"},
+};
+
+Test(expected, the_first_row_that_differs_is_named)
+{
+    for (size_t i = 0; i < PW_COUNT(spoilt); i++) {
+        struct pw_state *state = pw_state_new();
+        struct rows_shown shown = table_of(&pw_reservations_projection, state);
+        struct pw_difference difference = {0};
+        spoilt[i].spoil(&shown);
+        cr_expect_not(check(&pw_reservations_projection, &shown, &difference), "case %zu", i);
+        cr_expect_eq(difference.kind, spoilt[i].kind, "case %zu", i);
+        cr_expect_eq(difference.key[0].id.bytes[15], spoilt[i].reservation, "case %zu", i);
+        if (spoilt[i].column != NULL) {
+            cr_expect_str_eq(difference.column, spoilt[i].column);
+        }
+        pw_state_free(state);
+    }
+}
