@@ -38,9 +38,9 @@
 
 #define PATIENCE_US (2 * PW_US_PER_SECOND) /* A job waits so long for somebody to lead. */
 #define FLIGHT_PATIENCE_US                                                                         \
-    (3500 * PW_US_PER_MS)                  /* For a report. A broker fails over in three seconds. */
-#define READ_PATIENCE_US  PW_US_PER_SECOND /* Beyond that, for what a report left open. */
-#define ANSWER_US         (4500 * PW_US_PER_MS) /* A job's whole wait, once it has been in flight. */
+    (4200 * PW_US_PER_MS)                       /* A broker that hangs is replaced in 3 to 3.8 s. */
+#define READ_PATIENCE_US  PW_US_PER_SECOND      /* Beyond that, for what a report left open. */
+#define ANSWER_US         (4800 * PW_US_PER_MS) /* A job's whole wait, once it has been in flight. */
 #define TURN_JOBS_MAX     64                    /* Of one boundary, before the next one's turn. */
 #define STEP_JOBS_MAX     4096 /* Of one step, before reports are looked at again. */
 #define STEP_EVENTS_MAX   8192
