@@ -159,11 +159,12 @@ class Bookings:
         self.path.write_text("\n".join(lines) + "\n")
 
     def load(self, address=None, first=None, ids=False, **options):
-        """Runs bench_load, on the house unless told otherwise. Where `first` is not told, with bookings that were not asked for yet."""
+        """Runs bench_load, on the house unless told otherwise; where `first` is not told, with bookings not asked for yet."""
         begin = self.next if first is None else first
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        figures = run_json(PROGRAMS / "bench/bench_load", "--address", address or self.house.api, "--plan", self.path, "--first", begin,
-                           *words, *(["--ids", self.ids] if ids else []))
+        words += ["--ids", self.ids] if ids else []
+        figures = run_json(PROGRAMS / "bench/bench_load", "--address", address or self.house.api, "--plan", self.path,
+                           "--first", begin, *words)
         others = {status: count for status, count in figures["statuses"].items() if status not in ("201", "409")}
         if others or figures["answers"] == 0:
             raise SystemExit(f"answers that are neither 201 nor 409: {others or 'none at all, the plan is used up'}")

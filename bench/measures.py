@@ -98,8 +98,9 @@ def catch_up(table, house):
             raise SystemExit("script/server ended: .run/bench-server.log")
         time.sleep(0.1)
     rate = (rows - first_rows) / (now - began)
-    raw = run_json(PROGRAMS / "bench/bench_upserts", "--nodes", house.settings()["galera.nodes"], "--user", "proctorwise",
-                   "--password-file", house.settings()["galera.password_file"], "--database", "proctorwise", "reservations", "calendar")
+    settings = house.settings()
+    raw = run_json(PROGRAMS / "bench/bench_upserts", "--nodes", settings["galera.nodes"], "--user", "proctorwise",
+                   "--password-file", settings["galera.password_file"], "--database", "proctorwise", "reservations", "calendar")
     raw_rate = raw["rows"] / raw["seconds"]
     table.add(f"worker catching up into three Galera nodes, rows/s ({rows:,.0f})", f"{rate:,.0f}", f"{raw_rate:,.0f} bare upserts",
               rate / raw_rate, 0.5)
@@ -130,7 +131,8 @@ def lag(table, house, bookings, asked):
     prober.join()
     seen_ms.sort()
     table.add(f"lag of read models at {LAG_RATE:,} commands/s: p50, p99",
-              f"{seen_ms[len(seen_ms) // 2]:.0f}, {seen_ms[len(seen_ms) * 99 // 100]:.0f} ms", f"{figures['per_second']:,.0f} of {LAG_RATE:,}/s")
+              f"{seen_ms[len(seen_ms) // 2]:.0f}, {seen_ms[len(seen_ms) * 99 // 100]:.0f} ms",
+              f"{figures['per_second']:,.0f} of {LAG_RATE:,}/s")
     table.add("  their answers, from the moment each was due: p50, p99", f"{figures['p50_ms']:.1f}, {figures['p99_ms']:.1f} ms")
 
 
@@ -162,9 +164,10 @@ def core(table):
         table.add(f"decide and evolve a booking at {line['reservations']:,} reservations", f"{line['booking_us']:.2f} us",
                   f"{first:.2f} us at {figures[0]['reservations']:,}", line["booking_us"] / first)
     last = figures[-1]
-    table.add(f"state of {last['reservations']:,} reservations of {last['students']:,} students", f"{last['state_megabytes']:.0f} MB",
-              f"{STATE_MEGABYTES_MAX} MB", STATE_MEGABYTES_MAX / last["state_megabytes"], 1.0)
-    table.add("  bytes a live reservation, a remembered command", f"{last['bytes_a_reservation']:.0f}, {last['bytes_a_command']:.0f}")
+    table.add(f"state of {last['reservations']:,} reservations of {last['students']:,} students",
+              f"{last['state_megabytes']:.0f} MB", f"{STATE_MEGABYTES_MAX} MB", STATE_MEGABYTES_MAX / last["state_megabytes"], 1.0)
+    table.add("  bytes a live reservation, a remembered command",
+              f"{last['bytes_a_reservation']:.0f}, {last['bytes_a_command']:.0f}")
 
 
 def prove(table, house, plans):

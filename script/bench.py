@@ -1,14 +1,15 @@
 """script/bench: measures ProctorWise as script/server starts it, each figure beside its limit in the same run.
 
 The ratio is what must hold: absolute figures drift from machine to machine, and with what else runs there. What is compared takes
-turns, after a warm-up. Load generator, Kafka, Galera and ProctorWise share the machine. In the end the bench proves itself: the chain
-is verified, every 2xx answer is a commit of the ledger, and bookings drawn at random are found by GET.
+turns, after a warm-up. Load generator, Kafka, Galera and ProctorWise share the machine. In the end the bench proves itself: the
+chain is verified, every 2xx answer is a commit of the ledger, and bookings drawn at random are found by GET.
 """
 
 import argparse
 import dataclasses
 import os
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)
 
-from bench import measures  # noqa: E402
+from bench import against, measures  # noqa: E402
 from bench.house import STUDENTS, Bookings, House, say  # noqa: E402
 
 
@@ -42,11 +43,15 @@ class Table:
 
     def show(self):
         """Prints it. True when every ratio holds."""
-        print(f"\n{'':58}{'ProctorWise':>26}{'limit':>26}{'ratio':>8}{'wanted':>9}")
+        lines = [("", "ProctorWise", "limit", "ratio", "wanted")]
         for row in self.rows:
             ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
             wanted = "" if row.wanted is None else f"{'' if row.holds() else 'NOT '}{row.wanted:.2f}"
-            print(f"{row.what:58}{row.ours:>26}{row.limit:>26}{ratio:>8}{wanted:>9}")
+            lines.append((row.what, row.ours, row.limit, ratio, wanted))
+        widths = [max(map(len, column)) for column in zip(*lines)]
+        print()
+        for what, *cells in lines:
+            print("  ".join((what.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells, widths[1:])))).rstrip())
         return all(row.holds() for row in self.rows)
 
 
@@ -62,6 +67,7 @@ def measure(table, house, asked):
     measures.one_connection(table, house, one, asked)
     measures.refusals(table, one)
     measures.replay(table, house, asked)
+    plans = (one, many)
     house.stop()
     house.start("commands,projections,queries", ready=False)
     measures.catch_up(table, house)
@@ -70,7 +76,7 @@ def measure(table, house, asked):
     measures.whole_house(table, one, asked)
     while house.total("pw_projection_lag_records") > 0:
         time.sleep(0.2)
-    measures.prove(table, house, (one, many))
+    measures.prove(table, house, plans)
     measures.core(table)
 
 
@@ -78,22 +84,38 @@ def arguments():
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=5, help="of each measured load (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="turns of what is compared; their median counts (%(default)s)")
+    parser.add_argument("--against", type=binary, metavar="BINARY",
+                        help="measure nothing but bookings for one tenant, beside another build of proctorwise, such as the one "
+                             "before a change")
     return parser.parse_args()
+
+
+def binary(text):
+    path = Path(text).resolve()
+    if not os.access(path, os.X_OK) or path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: no program")
+    return path
 
 
 def main():
     asked, table = arguments(), Table()
-    house = House(ROOT / ".run/bench")
+    house = House(ROOT / ".run/bench", galera_nodes=1 if asked.against else 3)
     shutil.rmtree(house.dir, ignore_errors=True)
     house.dir.mkdir(parents=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Whatever ends the bench, what it started ends too.
     begun = time.monotonic()
     try:
-        measure(table, house, asked)
+        if asked.against:
+            house.start("commands")
+            against.compare(table, house, asked.against, asked.seconds)
+        else:
+            measure(table, house, asked)
     finally:
         house.stop()
         shutil.rmtree(house.dir, ignore_errors=True)
     good = table.show()
-    print(f"\n{time.monotonic() - begun:.0f} s on {os.cpu_count()} cores; {'every ratio holds' if good else 'a ratio does not hold'}")
+    verdict = "every ratio holds" if good else "a ratio does not hold"
+    print(f"\n{time.monotonic() - begun:.0f} s on {os.cpu_count()} cores; {verdict}")
     return 0 if good else 1
 
 
