@@ -19,6 +19,7 @@ sys.path[0] = str(ROOT)
 
 from bench import against, measures  # noqa: E402
 from bench.house import STUDENTS, Bookings, House, say  # noqa: E402
+from bench.peers import compare as peers  # noqa: E402
 
 
 @dataclasses.dataclass
@@ -35,11 +36,15 @@ class Row:
 
 class Table:
     def __init__(self):
-        self.rows = []
+        self.rows, self.notes = [], []
 
     def add(self, *fields, **named):
         self.rows.append(Row(*fields, **named))
         say("  ".join(filter(None, (self.rows[-1].what, self.rows[-1].ours, self.rows[-1].limit))))
+
+    def note(self, text):
+        self.notes.append(text)
+        say(text)
 
     def show(self):
         """Prints it. True when every ratio holds."""
@@ -52,6 +57,8 @@ class Table:
         print()
         for what, *cells in lines:
             print("  ".join((what.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells, widths[1:])))).rstrip())
+        for note in self.notes:
+            print(f"\n{note}")
         return all(row.holds() for row in self.rows)
 
 
@@ -67,7 +74,7 @@ def measure(table, house, asked):
     measures.one_connection(table, house, one, asked)
     measures.refusals(table, one)
     measures.replay(table, house, asked)
-    plans = (one, many)
+    plans = [one, many, *(peers.compare(table, house, asked) if asked.peers else ())]
     house.stop()
     house.start("commands,projections,queries", ready=False)
     measures.catch_up(table, house)
@@ -84,6 +91,8 @@ def arguments():
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=5, help="of each measured load (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="turns of what is compared; their median counts (%(default)s)")
+    parser.add_argument("--peers", action="store_true",
+                        help="also measure a FastAPI service and Message DB; PostgreSQL and packages from PyPI and npm are fetched")
     parser.add_argument("--against", type=binary, metavar="BINARY",
                         help="measure nothing but bookings for one tenant, beside another build of proctorwise, such as the one "
                              "before a change")
