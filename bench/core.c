@@ -161,10 +161,11 @@ int main(void)
             costs_us[sample] = (double)(now_ns() - begun_ns) / 1e3 / EACH;
         }
         qsort(costs_us, SAMPLE, sizeof(double), by_size);
-        printf("{\"reservations\": %llu, \"booking_us\": %.2f, \"bytes_a_reservation\": %.1f, "
-               "\"bytes_a_command\": %.1f, \"state_megabytes\": %.1f}\n",
-               (unsigned long long)count, costs_us[SAMPLE / 2], (double)state_bytes / (double)count,
-               (double)remembered_bytes / (double)count,
+        printf("{\"reservations\": %llu, \"students\": %llu, \"booking_us\": %.2f, "
+               "\"bytes_a_reservation\": %.1f, \"bytes_a_command\": %.1f, "
+               "\"state_megabytes\": %.1f}\n",
+               (unsigned long long)count, (unsigned long long)(count / EACH), costs_us[SAMPLE / 2],
+               (double)state_bytes / (double)count, (double)remembered_bytes / (double)count,
                (double)(state_bytes + remembered_bytes) / 1e6);
     }
     pw_remembered_free(remembered);

@@ -9,7 +9,8 @@
  *
  * Without --rate the loop is closed: a connection asks again once it is answered. With --rate it is
  * open: request k is due at k / rate seconds, whether or not a connection is free, and its latency
- * counts from then, so that a server that stalls cannot hide it (coordinated omission).
+ * counts from then, so that a server that stalls cannot hide it (coordinated omission). Whatever is
+ * due within --seconds is sent, however late.
  *
  * Prints one JSON object: rate, statuses, latencies in milliseconds, and the CPU that it took
  * itself. --ids gets the id of each booking with its student's number and tenant, a line each. */
@@ -33,6 +34,7 @@
 #define REQUEST_BYTES_MAX  2048
 #define RESPONSE_BYTES_MAX 8192
 #define ID_BYTES           36
+#define SECONDS_MAX        1e6
 #define WAIT_NS            5000000 /* Of the closed loop: how often it looks at the clock. */
 
 struct tenant {
@@ -385,7 +387,7 @@ static void arguments_read(int argc, char **argv)
             options.seconds = atof(value);
         } else if (strcmp(argv[i], "--requests") == 0) {
             options.requests = strtoull(value, NULL, 10);
-            options.seconds = 1e6;
+            options.seconds = SECONDS_MAX;
         } else if (strcmp(argv[i], "--rate") == 0) {
             options.rate = atof(value);
         } else if (strcmp(argv[i], "--first") == 0) {
@@ -403,6 +405,10 @@ int main(int argc, char **argv)
 {
     arguments_read(argc, argv);
     plan_read();
+    if (options.rate > 0 && options.seconds < SECONDS_MAX) {
+        options.requests = (uint64_t)(options.rate * options.seconds);
+        options.seconds = SECONDS_MAX;
+    }
     int epoll_fd = epoll_create1(0);
     ids_file = options.ids != NULL ? must(fopen(options.ids, "w")) : NULL;
     connections_open(epoll_fd);

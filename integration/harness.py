@@ -196,12 +196,12 @@ class Tenant:
 
     def __init__(self, node, name, issuer="https://sso.example.test"):
         self.issuer, self._key = issuer, Ed25519PrivateKey.generate()
-        public_key = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.public_key = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         internal = node.internal()
         created = _good(internal.command("/tenants", {"name": name, "time_zone": "Europe/Vienna", "language": "de"}))
         self.id = created.json["id"]
         self.partition = int(created.position.split(":")[0])
-        _good(internal.command(f"/tenants/{self.id}/issuers", {"issuer": issuer, "public_key": _base64url(public_key)}))
+        _good(internal.command(f"/tenants/{self.id}/issuers", {"issuer": issuer, "public_key": _base64url(self.public_key)}))
         internal.close()
         self.admin, self.teacher = Actor(self, "admin"), Actor(self, "teacher")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pymysql
 
 from integration.cluster.cluster import Cluster, write_whole
-from integration.cluster.process import ProcessError, wait_until
+from integration.cluster.process import ProcessError, as_user, wait_until
 
 SETTINGS = """\
 [mysqld]
@@ -160,7 +160,7 @@ class Galera(Cluster):
     def _run(self, node, known, *options):
         if known[node.number] != NOWHERE:
             options += ("--wsrep-start-position=%s:%d" % known[node.number],)
-        self._launch(node, [*_as_mysql(), "mariadbd", f"--defaults-file={node.dir}/my.cnf", *options])
+        self._launch(node, [*as_user("mysql"), "mariadbd", f"--defaults-file={node.dir}/my.cnf", *options])
 
     def _prepare(self, node):
         """Writes the node's settings."""
@@ -208,7 +208,7 @@ class Galera(Cluster):
                 known[node.number] = kept
             else:
                 asked.append((node, subprocess.Popen(
-                    [*_as_mysql(), "mariadbd", f"--defaults-file={node.dir}/my.cnf", "--wsrep-recover"], cwd=node.dir,
+                    [*as_user("mysql"), "mariadbd", f"--defaults-file={node.dir}/my.cnf", "--wsrep-recover"], cwd=node.dir,
                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)))
         for node, tool in asked:
             said = tool.communicate()[0]
@@ -230,16 +230,6 @@ def _saved_position(grastate):
 
 def _whoami():
     return pwd.getpwuid(os.geteuid()).pw_name
-
-
-def _as_mysql():
-    """How root starts the server: as `mysql`, since neither MariaDB nor its rsync like to be root, with the one capability
-    that lets it reach its files below a directory that is closed to others, as /root is. access(2) would ignore that
-    capability without the secure bit, and Aria take its control file for missing and its tables for another server's."""
-    if os.geteuid() != 0:
-        return []
-    return ["setpriv", "--reuid=mysql", "--regid=mysql", "--clear-groups", "--securebits=+no_setuid_fixup",
-            "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
 
 
 def _give_to_mysql(path):
