@@ -115,6 +115,7 @@ struct pw_engine *pw_engine_new(const struct pw_engine_config *config, struct pw
     (void)err;
     struct pw_engine *engine = pw_memory_new(1, sizeof *engine);
     engine->config = *config;
+    engine->config.queue_max = config->queue_max == 0 ? PW_QUEUE_MAX : config->queue_max;
     engine->ledger = config->ledger;
     snprintf(engine->node_id, sizeof engine->node_id, "%s", config->node_id);
     engine->partition_count = config->partition_count;
@@ -351,7 +352,8 @@ enum pw_code pw_engine_submit(struct pw_engine *engine, struct pw_job *job)
     pthread_mutex_lock(&engine->lock);
     if (engine->stopping) {
         code = PW_ERR_STOPPING;
-    } else if (atomic_load_explicit(&engine->queued_count, memory_order_relaxed) >= PW_QUEUE_MAX) {
+    } else if (atomic_load_explicit(&engine->queued_count, memory_order_relaxed) >=
+               engine->config.queue_max) {
         code = PW_ERR_QUEUE_FULL;
     } else {
         list_push(&engine->submitted, job);

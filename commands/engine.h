@@ -120,7 +120,8 @@ struct pw_engine_config {
     struct pw_peers peers;
     struct pw_ledger_checks checks;
     struct pw_engine_observer observer;
-    bool never_leads; /* It follows, and answers jobs NO_LEADER. */
+    bool never_leads;   /* It follows, and answers jobs NO_LEADER. */
+    uint32_t queue_max; /* Jobs that are not decided yet; 0: PW_QUEUE_MAX. */
     struct pw_engine_snapshots snapshots;
     struct pw_ledger_wake wake; /* Called when step has something to do: from submit and stop. */
     void (*log)(void *self, const char *level, uint32_t partition, const char *text); /* Or NULL. */

@@ -316,7 +316,10 @@ void read_record(struct partition *partition, const struct pw_ledger_event *even
     if (event->offset < partition->fold.chain.next_offset) {
         return; /* A void record that was counted before. */
     }
-    if (partition->read_mode == READ_FOLLOW) {
+    if (partition->read_mode == READ_TAIL && head_is_to_be_checked(partition, event)) {
+        partition->void_checked_at = partition->fold.chain.head_offset;
+        read_start(partition, READ_VERIFY); /* It goes on at the tail. */
+    } else if (partition->read_mode == READ_FOLLOW) {
         read_follow_record(partition, event);
     } else if (partition->read_mode == READ_RESOLVE || partition->read_mode == READ_TAIL) {
         resolve_record(partition, event);
@@ -325,6 +328,7 @@ void read_record(struct partition *partition, const struct pw_ledger_event *even
 
 void read_end(struct partition *partition, const struct pw_ledger_event *event)
 {
+    partition->void_checked_at = -1; /* What comes after this end may be another log's. */
     if (partition->check_head || partition->read_mode == READ_LOOKUP ||
         (partition->read_mode != READ_NOTHING &&
          event->offset < partition->fold.chain.next_offset &&

@@ -51,7 +51,12 @@ static enum pw_code sim_read_from(void *self, uint32_t partition, int64_t offset
     (void)err;
     assert(partition < handle->log->partition_count && offset >= 0);
     sim_lock(handle->log);
-    handle->readers[partition] = (struct sim_reader){.on = true, .end_due = true, .next = offset};
+    handle->readers[partition] = (struct sim_reader){
+        .on = true,
+        .end_due = true,
+        .next = offset,
+        .seen_end = handle->log->partitions[partition].end,
+        .lag_us = sim_random_upto(handle->log, handle->log->faults.read_lag_us_max)};
     sim_notify(handle);
     sim_unlock(handle->log);
     return PW_OK;
@@ -101,12 +106,13 @@ static bool take_from_partition(struct sim_handle *handle, uint32_t number,
         ret_event->detail = "the log has no such offset";
         return true;
     }
-    for (; reader->next < from->end && from->entries[reader->next].kind == SIM_ENTRY_GAP;
+    int64_t end = sim_seen_end(handle, number);
+    for (; reader->next < end && from->entries[reader->next].kind == SIM_ENTRY_GAP;
          reader->next++) {
         reader->end_due = true;
     }
     ret_event->offset = reader->next;
-    if (reader->next < from->end) {
+    if (reader->next < end) {
         const struct sim_entry *entry = &from->entries[reader->next++];
         handle->lent = sim_copy_of(entry->value, entry->bytes);
         ret_event->kind = PW_LEDGER_RECORD;
@@ -185,11 +191,14 @@ static uint64_t sim_size(void *self, uint32_t partition)
 static void sim_next(void *self, int timeout_ms, struct pw_ledger_event *ret_event)
 {
     struct sim_handle *handle = self;
-    struct timespec deadline = deadline_in(timeout_ms);
+    struct timespec deadline = {0};
     int waited = 0;
 
     free(handle->lent);
     handle->lent = NULL;
+    if (timeout_ms > 0) {
+        deadline = deadline_in(timeout_ms);
+    }
     sim_lock(handle->log);
     bool given = take_event(handle, ret_event);
     while (!given && timeout_ms > 0 && waited != ETIMEDOUT) {

@@ -33,6 +33,7 @@ struct pw_sim_faults {
     int64_t
         delay_us_max; /* Landing and report each take 0 to this long. 0: they are there at once. */
     int64_t late_us_max;
+    int64_t read_lag_us_max; /* A reader sees what lands after its read_from up to so much later. */
 };
 
 struct pw_sim_log *pw_sim_log_new(uint32_t partition_count, uint64_t seed, int64_t now_us);

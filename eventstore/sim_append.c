@@ -191,12 +191,27 @@ static void take_step(struct pw_sim_log *log)
     }
 }
 
+/* Time alone shows a slow reader more. */
+static void wake_slow_readers(struct pw_sim_log *log)
+{
+    for (struct sim_handle *handle = log->handles; handle != NULL; handle = handle->next) {
+        for (uint32_t i = 0; i < log->partition_count; i++) {
+            int64_t before = handle->readers[i].seen_end;
+            if (handle->readers[i].on && before < log->partitions[i].end &&
+                sim_seen_end(handle, i) > before) {
+                sim_notify(handle);
+            }
+        }
+    }
+}
+
 void sim_run_until(struct pw_sim_log *log, int64_t now_us)
 {
     while (log->step_count > 0 && log->agenda[0].due_us <= now_us) {
         take_step(log);
     }
     log->now_us = now_us;
+    wake_slow_readers(log);
 }
 
 /* Everything that the handle has in flight fails; each may have landed, land yet, or be lost. */

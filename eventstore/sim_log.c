@@ -34,6 +34,19 @@ bool sim_happens(struct pw_sim_log *log, uint32_t per_mille)
     return per_mille > 0 && sim_random_next(&log->random) % 1000 < per_mille;
 }
 
+int64_t sim_seen_end(struct sim_handle *handle, uint32_t partition)
+{
+    const struct sim_partition *of = &handle->log->partitions[partition];
+    struct sim_reader *reader = &handle->readers[partition];
+
+    while (reader->seen_end < of->end &&
+           of->entries[reader->seen_end].at_us + reader->lag_us <= handle->log->now_us) {
+        reader->seen_end++;
+    }
+    reader->seen_end = reader->seen_end < of->end ? reader->seen_end : of->end;
+    return reader->seen_end;
+}
+
 uint8_t *sim_copy_of(const void *value, size_t bytes)
 {
     uint8_t *copy = NULL;

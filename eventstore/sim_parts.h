@@ -70,6 +70,8 @@ struct sim_reader {
     bool on;
     bool end_due;
     int64_t next;
+    int64_t seen_end; /* What it can see by now. */
+    int64_t lag_us;
 };
 
 struct sim_handle {
@@ -114,6 +116,9 @@ void *sim_must(void *memory); /* Ends the process where there is none. */
 uint64_t sim_random_next(uint64_t *state);
 int64_t sim_random_upto(struct pw_sim_log *log, int64_t max); /* 0 to max. */
 bool sim_happens(struct pw_sim_log *log, uint32_t per_mille);
+
+/* The end of the partition as this reader sees it. */
+int64_t sim_seen_end(struct sim_handle *handle, uint32_t partition);
 uint8_t *sim_copy_of(const void *value, size_t bytes);
 void sim_lock(struct pw_sim_log *log);
 

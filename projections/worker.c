@@ -179,6 +179,7 @@ static void open_ledger(struct pw_worker *worker)
         pw_fold_init(&worker->partitions[i].fold, i);
         worker->partitions[i].stored.record_offset = -1;
         worker->partitions[i].end_offset = -1;
+        worker->partitions[i].void_checked_at = -1;
     }
     pthread_mutex_lock(&worker->lock);
     worker->shown = pw_memory_new(count, sizeof *worker->shown);

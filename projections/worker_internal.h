@@ -13,6 +13,7 @@
 #define BATCH_PACE_US   (10 * PW_US_PER_MS) /* Between batches that are not full. */
 #define BATCH_AGE_US    (50 * PW_US_PER_MS) /* No row waits longer; positions alone move this often. */
 #define LOOK_US         (250 * PW_US_PER_MS) /* Between looks of a worker that stands by. */
+#define IDLE_US         PW_US_PER_SECOND     /* The same of one that has nothing to write. */
 #define GRACE_US        PW_US_PER_SECOND     /* A writer that does not write for so long is gone. */
 #define SLICE_US        (100 * PW_US_PER_MS) /* A step reads no longer than this. */
 #define PAUSE_US_MIN    (50 * PW_US_PER_MS)
@@ -30,6 +31,7 @@ struct partition {
     bool
         end_is_new; /* It began to read after the stored position was read: what its log's end leaves out is gone. */
     int64_t end_offset;
+    int64_t void_checked_at; /* The head that was read again because a void record came after it. */
 };
 
 /* What is in memory beyond the stored positions is the batch: the rows of records from

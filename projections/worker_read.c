@@ -42,6 +42,7 @@ void worker_refold(struct pw_worker *worker, struct partition *partition)
     partition->fold.chain.partition_count = worker->partition_count;
     partition->fold.chain.ledger_id = worker->ledger_id;
     partition->caught_up = false;
+    partition->void_checked_at = -1;
     worker_restore(worker, partition);
 }
 
@@ -183,11 +184,36 @@ static void check_head(struct pw_worker *worker, struct partition *partition,
     }
 }
 
+/* A void record after the head may be a stranger's, or show that the head is not in this log any more:
+ * reading begins at the head again, once between two ends. True: it does. */
+static bool reads_head_again(struct pw_worker *worker, struct partition *partition,
+                             const struct pw_ledger_event *event)
+{
+    const struct pw_chain *chain = &partition->fold.chain;
+    struct pw_hash prev;
+    if (chain->head_offset < 0 || partition->void_checked_at == chain->head_offset ||
+        (pw_record_prev(event->value, event->value_bytes, &prev) &&
+         pw_hash_equal(&prev, &chain->head))) {
+        return false;
+    }
+    worker->ledger.read_stop(worker->ledger.self, event->partition);
+    partition->reading = false;
+    partition->check_head = true;
+    partition->void_checked_at = chain->head_offset;
+    return true;
+}
+
 static void record_came(struct pw_worker *worker, const struct pw_ledger_event *event)
 {
     struct partition *partition = &worker->partitions[event->partition];
     if (partition->check_head) {
         check_head(worker, partition, event);
+        return;
+    }
+    if (event->offset < partition->fold.chain.next_offset) {
+        return; /* A void record that was counted before. */
+    }
+    if (reads_head_again(worker, partition, event)) {
         return;
     }
     if (!is_to_be_held(worker, partition, event)) {
@@ -204,6 +230,7 @@ static void record_came(struct pw_worker *worker, const struct pw_ledger_event *
     }
     if (!worker->has_in_hand) {
         worker->still_since_us = worker_now_us(worker);
+        worker->next_look_us = worker->still_since_us;
     }
     worker->in_hand = *event;
     worker->has_in_hand = true;
@@ -240,6 +267,7 @@ static void stand_by(struct pw_worker *worker, int timeout_ms)
 static void end_came(struct pw_worker *worker, const struct pw_ledger_event *event)
 {
     struct partition *partition = &worker->partitions[event->partition];
+    partition->void_checked_at = -1; /* What comes after this end may be another log's. */
     if (partition->check_head) {
         check_head(worker, partition, event);
         return;
@@ -365,5 +393,8 @@ void worker_read(struct pw_worker *worker, int timeout_ms)
                (batch_is_full(worker) || worker_now_us(worker) >= batch_due_us(worker) ||
                 worker_now_us(worker) - worker->batch_since_us >= BATCH_AGE_US)) {
         worker_write(worker);
+    } else if (!worker_has_batch(worker) && worker_now_us(worker) >= worker->next_look_us) {
+        worker->next_look_us = worker_now_us(worker) + IDLE_US;
+        worker->phase = READING_POSITIONS; /* A cluster may have lost what it had acknowledged. */
     }
 }

@@ -96,6 +96,13 @@ def faults(part):
     part.unittests("integration/faults/test_*.py")
 
 
+def sim(part):
+    """2,000 simulated houses of 500 commands each hold what they promise under every fault, and planted defects are found."""
+    part.build("release")
+    part.check(["build/release/integration/sim/sim", "--seeds", "2000", "--jobs", str(os.cpu_count())])
+    part.check(["integration/sim/check_defects.py"])
+
+
 def tour(part):
     """The README's tour, extracted from it and run as pasted."""
     part.unittests("integration/tour.py")
@@ -120,6 +127,7 @@ PARTS = [
     PartEntry("tsan", tsan, False, lambda: cmake_says(r"\bPLAIN\b")),
     PartEntry("fuzz", fuzz, False, lambda: cmake_says(r"^pw_fuzz\(")),
     PartEntry("faults", faults, False, lambda: git("ls-files", "integration/faults/test_*.py")),
+    PartEntry("sim", sim, False, lambda: git("ls-files", "integration/sim/CMakeLists.txt")),
     PartEntry("tour", tour, False, lambda: git("ls-files", "integration/tour.py")),
 ]
 

@@ -409,6 +409,29 @@ static void log_replaced(void)
     rig_close(rig);
 }
 
+/* The log lost its end and has grown past it again, with other records: the idle leader, who follows
+ * the tail, meets them as void. It must not take a place after them for the next one. */
+static void log_replaced_behind_an_idle_leader(void)
+{
+    struct world world;
+    struct pw_partition_status status;
+    world_open(&world, 5);
+    struct rig *rig = &world.rig;
+    uint32_t partition = partition_of(&world);
+    rig_run(rig, 5000);
+    pw_sim_put(rig->log, partition, "a stranger's", 12); /* It was read, and is nothing new. */
+    rig_run(rig, 5000);
+    int64_t end = pw_sim_end(rig->log, partition);
+    pw_sim_truncate(rig->log, partition, end - 3);
+    for (uint32_t i = 0; i < 5; i++) {
+        pw_sim_put(rig->log, partition, "of another history", 18);
+    }
+    rig_run(rig, 10);
+    status_of(&world, 0, &status);
+    CHECK(status.phase == PW_PHASE_STOPPED, "before it decides: only a person starts it again");
+    rig_close(rig);
+}
+
 static void no_genesis(void)
 {
     struct rig rig = {.random = 5, .peer = PW_PEER_DEAD, .quiet = true};
@@ -491,6 +514,7 @@ int main(void)
         {"the engine sleeps while the log is down", sleeps_while_the_log_is_down},
         {"a doubt is answered when the log goes down", doubt_of_a_log_that_goes_down},
         {"a log that was replaced is seen", log_replaced},
+        {"a log replaced behind an idle leader stops it", log_replaced_behind_an_idle_leader},
         {"a log without genesis is refused", no_genesis},
         {"a stop drains", stop_drains},
         {"If-Match and empty decisions are on record", if_match},

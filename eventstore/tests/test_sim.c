@@ -247,6 +247,35 @@ static void test_delay_keeps_the_order(void)
     rig_free(&rig);
 }
 
+static void test_slow_reader(void)
+{
+    struct rig rig = rig_new(12, (struct pw_sim_faults){.read_lag_us_max = 1000});
+    struct pw_ledger_event event;
+    bool was_behind = false;
+
+    append(&rig.ledger, 1);
+    for (uint8_t number = 2; number < 10; number++) {
+        CHECK(rig.ledger.read_from(rig.ledger.self, 0, number - 2, NULL) == PW_OK);
+        while ((event = next(&rig.ledger)).kind != PW_LEDGER_RECORD) {
+            CHECK(event.kind == PW_LEDGER_DELIVERED);
+        }
+        CHECK(event.offset == number - 2); /* What lay there when the read began is there. */
+        append(&rig.ledger, number);
+        do {
+            event = next(&rig.ledger);
+        } while (event.kind == PW_LEDGER_DELIVERED);
+        was_behind = was_behind || event.kind == PW_LEDGER_END;
+        pw_sim_advance(rig.log, 1000);
+        while (event.kind != PW_LEDGER_RECORD) {
+            event = next(&rig.ledger);
+            CHECK(event.kind != PW_LEDGER_NOTHING);
+        }
+        CHECK(event.offset == number - 1);
+    }
+    CHECK(was_behind);
+    rig_free(&rig);
+}
+
 static void test_down(void)
 {
     struct rig rig = rig_new(1, (struct pw_sim_faults){.delay_us_max = 1000});
@@ -514,6 +543,7 @@ static const struct {
     {"a fatal error ends a producer", test_fatal},
     {"what was given up may land", test_renew_and_close_do_not_undo},
     {"delays keep the order of one handle", test_delay_keeps_the_order},
+    {"a slow reader sees what lands later", test_slow_reader},
     {"the log is down for a while", test_down},
     {"the log's start is deleted, its end cut off", test_deleted_and_cut_off},
     {"one seed gives one run", test_one_seed_one_run},

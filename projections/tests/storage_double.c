@@ -456,6 +456,13 @@ void double_store_set_down(struct double_store *store, bool down)
     pthread_mutex_unlock(&store->lock);
 }
 
+void double_store_lose(struct double_store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    copy_state(&store->states[0], &store->states[2]);
+    pthread_mutex_unlock(&store->lock);
+}
+
 void double_store_refuse_rows(struct double_store *store)
 {
     pthread_mutex_lock(&store->lock);

@@ -27,6 +27,7 @@ struct pw_storage double_store_session(struct double_store *store);
 void double_store_fail(struct double_store *store, uint64_t nth, enum double_fault fault);
 bool double_store_failed(struct double_store *store); /* Since the last call of the above. */
 void double_store_set_down(struct double_store *store, bool down);
+void double_store_lose(struct double_store *store); /* The last two COMMITs are gone, in silence. */
 void double_store_refuse_rows(struct double_store *store); /* Upserts are FAULTs from now on. */
 
 uint32_t double_store_row_count(struct double_store *store, uint32_t generation,

@@ -377,6 +377,23 @@ Test(worker, heals_when_ledger_or_store_come_back)
     rig_free(rig);
 }
 
+/* Nothing is written any more, and no connection breaks: only a look at the positions can tell. */
+Test(worker, heals_what_the_store_lost_while_nothing_comes)
+{
+    struct rig *rig = rig_new(19);
+    scribe_write(rig->scribe, 200);
+    struct pw_worker *worker = rig_worker(rig);
+    run_until_done(rig, worker, &pw_reservations_projection);
+    scribe_write(rig->scribe, 60);
+    run_until_done(rig, worker, &pw_reservations_projection);
+    double_store_lose(rig->store);
+    cr_assert(!is_done(rig, &pw_reservations_projection), "something was lost");
+    run_until_done(rig, worker, &pw_reservations_projection);
+    check_rows(rig, &pw_reservations_projection, "after a loss");
+    pw_worker_free(worker);
+    rig_free(rig);
+}
+
 static void expect_stopped(struct rig *rig, struct pw_worker *worker, const char *why)
 {
     for (uint32_t i = 0; i < 200; i++) {
@@ -431,6 +448,34 @@ Test(worker, a_shorter_ledger_stops_it)
     snprintf(why, sizeof why, "diverged at partition 0, offset %lld",
              (long long)position.record_offset);
     expect_stopped(rig, worker, why);
+    pw_worker_free(worker);
+    rig_free(rig);
+}
+
+/* The ledger lost its end, and has grown past what was read of it, with other records. */
+Test(worker, a_ledger_that_was_replaced_behind_it_stops_it)
+{
+    struct rig *rig = rig_new(18);
+    scribe_write(rig->scribe, 100);
+    struct pw_worker *worker = rig_worker(rig);
+    run_until_done(rig, worker, &pw_reservations_projection);
+    int64_t head_offset = rig->scribe->folds[0].chain.head_offset;
+    scribe_junk(rig->scribe, 0); /* It was read, and is nothing new. */
+    int64_t end = pw_sim_end(rig->log, 0);
+    for (int i = 0; i < 20; i++) {
+        tick(rig, worker);
+    }
+    pw_sim_truncate(rig->log, 0, head_offset - 3);
+    while (pw_sim_end(rig->log, 0) < end + 2) {
+        pw_sim_put(rig->log, 0, "of another history", 18);
+    }
+    for (int i = 0; i < 20; i++) {
+        tick(rig, worker);
+    }
+    char why[64];
+    snprintf(why, sizeof why, "diverged at partition 0, offset %lld", (long long)head_offset);
+    cr_expect_eq(status_of(worker).state, PW_WORKER_STOPPED);
+    cr_expect_str_eq(status_of(worker).reason, why);
     pw_worker_free(worker);
     rig_free(rig);
 }
@@ -516,7 +561,8 @@ Test(worker, an_end_told_before_the_positions_moved_does_not_stop_it)
     }
     late.holds = true;
     scribe_junk(rig->scribe, 1);
-    tick(rig, standby);
+    tick(rig, standby); /* The head is read again, */
+    tick(rig, standby); /* and then the rest. */
     cr_assert(late.held && late.end.partition == 1);
     scribe_leader(rig->scribe, 0); /* In hand, and nothing else is read until it is stored. */
     tick(rig, standby);

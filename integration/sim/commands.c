@@ -1,0 +1,246 @@
+/* integration/sim/commands.c: what clients ask for: mostly seats, few of them, by students who know little. */
+#include "integration/sim/sim.h"
+
+static const uint8_t secret[32] = {1, 2, 3};
+static const char *const titles[] = {"Algebra", "Analysis", "Geometry", "Stochastik für Ältere"};
+
+static uint64_t draw(struct world *world, uint64_t below)
+{
+    return sim_draw(&world->random_commands, below);
+}
+
+static struct pw_id student_of(uint32_t tenant, uint64_t number)
+{
+    return (struct pw_id){{0x57, (uint8_t)tenant, (uint8_t)number, 1}};
+}
+
+/* One that is there, or now and then one that is not. */
+static struct pw_id any_of(struct world *world, const struct ids *ids)
+{
+    if (ids->count == 0 || draw(world, 60) == 0) {
+        return sim_id(world, &world->random_commands);
+    }
+    return ids->ids[draw(world, ids->count)];
+}
+
+/* Most keys are of now; some are as old or as new as one may be, or a little more. */
+static int64_t key_time_us(struct world *world)
+{
+    int64_t now_us = sim_now(world);
+    int64_t edge_us = (int64_t)draw(world, 5) * PW_US_PER_MS;
+    uint64_t dice = draw(world, 120);
+    if (world->op_count < 60 || dice > 5) {
+        return now_us;
+    }
+    if (dice > 3) { /* Which is remembered for a little while only. */
+        return now_us - world->horizon_us + (int64_t)draw(world, 60) * PW_US_PER_SECOND;
+    }
+    return dice < 3 ? now_us - world->horizon_us + edge_us : now_us + PW_KEY_AHEAD_MAX_US + edge_us;
+}
+
+static struct op *op_new(struct world *world, uint32_t tenant, enum pw_command_type type,
+                         struct pw_id actor, enum pw_role role)
+{
+    uint32_t number = world->op_count++;
+    struct op *op = &world->ops[number];
+    uint8_t random[16] = {0};
+    assert(world->op_count <= OPS_MAX);
+    uint64_t some = draw(world, 0);
+    memcpy(&random[6], &some, 6);
+    memcpy(&random[12], &number, sizeof number); /* So that the log leads back to the op. */
+    op->number = op->twin = number;
+    op->tenant = tenant;
+    op->request = (struct pw_job){
+        .command = {.type = type},
+        .boundary_id = world->tenants[tenant],
+        .command_id = pw_id_v7(key_time_us(world), random),
+        .actor_id = actor,
+        .role = role,
+        .if_match = -1,
+    };
+    op->request.correlation_id = op->request.command_id;
+    return op;
+}
+
+uint32_t op_number_of(const struct pw_id *command_id)
+{
+    uint32_t number;
+    memcpy(&number, &command_id->bytes[12], sizeof number);
+    return number;
+}
+
+static struct op *seal(struct op *op)
+{
+    op->request.fingerprint = pw_fingerprint_of(secret, sizeof secret, &op->request);
+    return op;
+}
+
+struct op *op_tenant(struct world *world, uint32_t tenant)
+{
+    struct op *op =
+        op_new(world, tenant, PW_COMMAND_TENANT_CREATE, world->teachers[tenant], PW_ROLE_OPERATOR);
+    op->request.command.tenant_create = (struct pw_tenant_create){
+        world->tenants[tenant], PW_STR("Test"), PW_STR("Europe/Vienna"), PW_STR("de")};
+    return seal(op);
+}
+
+static struct op *op_issuer(struct world *world, uint32_t tenant)
+{
+    struct op *op = op_new(world, tenant, PW_COMMAND_TENANT_TRUST_ISSUER, world->teachers[tenant],
+                           PW_ROLE_OPERATOR);
+    op->request.command.tenant_trust_issuer = (struct pw_tenant_trust_issuer){
+        world->tenants[tenant], PW_STR("https://sso.example"), {{(uint8_t)draw(world, 20)}}};
+    return seal(op);
+}
+
+struct op *op_draft(struct world *world, uint32_t tenant)
+{
+    struct op *op =
+        op_new(world, tenant, PW_COMMAND_EXAM_DRAFT, world->teachers[tenant], PW_ROLE_TEACHER);
+    op->request.command.exam_draft = (struct pw_exam_draft){
+        .title = pw_str_of(titles[draw(world, PW_COUNT(titles))]),
+        .duration_minutes = 30 + 30 * (uint32_t)draw(world, 3),
+        .lead_time_minutes = (uint32_t)draw(world, 3),
+        .buffer_minutes = 15 * (uint32_t)draw(world, 2),
+    };
+    return seal(op);
+}
+
+static struct op *op_revise(struct world *world, uint32_t tenant)
+{
+    struct op *op = op_new(world, tenant, PW_COMMAND_EXAM_REVISE_DRAFT, world->teachers[tenant],
+                           PW_ROLE_TEACHER);
+    op->request.command.exam_revise_draft = (struct pw_exam_revise_draft){
+        .exam_id = any_of(world, &world->exams[tenant]),
+        .title = pw_str_of(titles[draw(world, PW_COUNT(titles))]),
+        .duration_minutes = 30 + 30 * (uint32_t)draw(world, 2),
+        .lead_time_minutes = (uint32_t)draw(world, 2),
+        .buffer_minutes = 15,
+    };
+    return seal(op);
+}
+
+struct op *op_publish(struct world *world, uint32_t tenant, const struct pw_id *exam)
+{
+    struct op *op =
+        op_new(world, tenant, PW_COMMAND_EXAM_PUBLISH, world->teachers[tenant], PW_ROLE_TEACHER);
+    op->request.command.exam_publish.exam_id =
+        exam != NULL ? *exam : any_of(world, &world->exams[tenant]);
+    return seal(op);
+}
+
+struct op *op_open(struct world *world, uint32_t tenant, bool is_first)
+{
+    struct op *op =
+        op_new(world, tenant, PW_COMMAND_SLOT_OPEN, world->teachers[tenant], PW_ROLE_TEACHER);
+    bool soon = !is_first && draw(world, 3) == 0;
+    int64_t in_us = soon ? (int64_t)draw(world, 240) * PW_US_PER_SECOND
+                         : (int64_t)(10 + draw(world, 12)) * 30 * PW_US_PER_MINUTE;
+    op->request.command.slot_open = (struct pw_slot_open){
+        .exam_id = any_of(world, &world->exams[tenant]),
+        .starts_at = (sim_now(world) + in_us) / PW_US_PER_SECOND * PW_US_PER_SECOND,
+        .capacity = 1 + (uint32_t)draw(world, 4),
+    };
+    return seal(op);
+}
+
+static struct op *op_capacity(struct world *world, uint32_t tenant)
+{
+    struct op *op = op_new(world, tenant, PW_COMMAND_SLOT_CHANGE_CAPACITY, world->teachers[tenant],
+                           PW_ROLE_TEACHER);
+    op->request.command.slot_change_capacity = (struct pw_slot_change_capacity){
+        any_of(world, &world->slots[tenant]), 1 + (uint32_t)draw(world, 6)};
+    op->request.if_match = draw(world, 3) == 0 ? (int64_t)draw(world, 4) : -1;
+    return seal(op);
+}
+
+static struct op *op_reserve(struct world *world, uint32_t tenant)
+{
+    struct op *op = op_new(world, tenant, PW_COMMAND_RESERVATION_RESERVE,
+                           student_of(tenant, draw(world, world->student_count)), PW_ROLE_STUDENT);
+    op->request.command.reservation_reserve.slot_id = any_of(world, &world->slots[tenant]);
+    op->request.if_match = draw(world, 30) == 0 ? (int64_t)draw(world, 4) : -1;
+    return seal(op);
+}
+
+static struct op *op_cancel(struct world *world, uint32_t tenant)
+{
+    const struct ids *ids = &world->reservations[tenant];
+    uint64_t i = ids->count == 0 ? 0 : draw(world, ids->count);
+    bool mine = ids->count > 0 && draw(world, 20) != 0;
+    struct pw_id actor =
+        mine ? world->owners[tenant].ids[i] : student_of(tenant, draw(world, world->student_count));
+    struct op *op = op_new(world, tenant, PW_COMMAND_RESERVATION_CANCEL, actor, PW_ROLE_STUDENT);
+    op->request.command.reservation_cancel.reservation_id =
+        ids->count == 0 ? sim_id(world, &world->random_commands) : ids->ids[i];
+    return seal(op);
+}
+
+/* The key of an earlier command of the same person, for another request. */
+static void use_key_again(struct world *world, struct op *op)
+{
+    for (uint32_t tries = 0; tries < 8; tries++) {
+        const struct op *other = &world->ops[draw(world, op->number)];
+        if (other->twin == other->number && other->tenant == op->tenant &&
+            pw_id_equal(&other->request.actor_id, &op->request.actor_id) &&
+            memcmp(&other->request.fingerprint, &op->request.fingerprint,
+                   sizeof op->request.fingerprint) != 0) {
+            op->twin = other->number;
+            op->request.command_id = other->request.command_id;
+            return;
+        }
+    }
+}
+
+struct op *op_any(struct world *world)
+{
+    uint32_t tenant = (uint32_t)draw(world, world->tenant_count);
+    uint64_t dice = draw(world, 100);
+    struct op *op = dice < 50   ? op_reserve(world, tenant)
+                    : dice < 70 ? op_cancel(world, tenant)
+                    : dice < 82 ? op_capacity(world, tenant)
+                    : dice < 88 ? op_open(world, tenant, false)
+                    : dice < 90 ? op_draft(world, tenant)
+                    : dice < 94 ? op_revise(world, tenant)
+                    : dice < 98 ? op_publish(world, tenant, NULL)
+                    : dice < 99 ? op_issuer(world, tenant)
+                                : op_tenant(world, tenant);
+    if (draw(world, 60) == 0) {
+        use_key_again(world, op);
+    }
+    return op;
+}
+
+void op_make_ids(struct world *world, struct pw_job *job)
+{
+    struct pw_id made = sim_id(world, &world->random_net);
+    switch (job->command.type) {
+    case PW_COMMAND_RESERVATION_RESERVE:
+        job->command.reservation_reserve.reservation_id = made;
+        break;
+    case PW_COMMAND_SLOT_OPEN: job->command.slot_open.slot_id = made; break;
+    case PW_COMMAND_EXAM_DRAFT: job->command.exam_draft.exam_id = made; break;
+    default: break;
+    }
+}
+
+static void learn(struct ids *ids, const struct pw_id *id)
+{
+    if (ids->count < IDS_MAX) {
+        ids->ids[ids->count++] = *id;
+    }
+}
+
+void op_learn(struct world *world, const struct op *op)
+{
+    uint32_t tenant = op->tenant;
+    switch (op->request.command.type) {
+    case PW_COMMAND_RESERVATION_RESERVE:
+        learn(&world->reservations[tenant], &op->stream_id);
+        learn(&world->owners[tenant], &op->request.actor_id);
+        break;
+    case PW_COMMAND_SLOT_OPEN: learn(&world->slots[tenant], &op->stream_id); break;
+    case PW_COMMAND_EXAM_DRAFT: learn(&world->exams[tenant], &op->stream_id); break;
+    default: break;
+    }
+}

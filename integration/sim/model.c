@@ -1,0 +1,446 @@
+/* integration/sim/model.c: the rules of the domain once more, written from the page of rules: lists, and loops over
+ * them. It shares no code with the deciders, and trusts no event: what a request changes follows from the request. */
+#include "integration/sim/sim.h"
+
+#include <stdlib.h>
+
+#define EXAMS_MAX 512
+#define SLOTS_MAX 512
+#define SEATS_MAX 4096
+#define MINUTE(n) ((n)*PW_US_PER_MINUTE)
+
+struct content {
+    struct pw_str title;
+    uint32_t duration;
+    uint32_t lead_time;
+    uint32_t buffer;
+};
+
+struct exam {
+    struct pw_id tenant;
+    struct pw_id id;
+    struct pw_id owner;
+    struct content draft;
+    struct content published;
+    uint32_t published_number;
+    uint32_t version;
+};
+
+struct slot {
+    struct pw_id tenant;
+    struct pw_id id;
+    struct pw_id exam;
+    struct content content;
+    int64_t starts_at;
+    uint32_t capacity;
+    uint32_t version;
+};
+
+struct seat {
+    struct pw_id tenant;
+    struct pw_id id;
+    struct pw_id slot;
+    struct pw_id student;
+    bool live;
+    uint32_t version;
+};
+
+struct tenant {
+    struct pw_id id;
+    struct pw_tenant_trust_issuer issuers[PW_ISSUERS_MAX];
+    uint32_t issuer_count;
+    uint32_t version;
+};
+
+struct model {
+    struct tenant tenants[TENANTS_MAX];
+    struct exam exams[EXAMS_MAX];
+    struct slot slots[SLOTS_MAX];
+    struct seat seats[SEATS_MAX];
+    uint32_t tenant_count;
+    uint32_t exam_count;
+    uint32_t slot_count;
+    uint32_t seat_count;
+};
+
+struct model *model_new(void)
+{
+    struct model *model = calloc(1, sizeof *model);
+    if (model == NULL) {
+        abort();
+    }
+    return model;
+}
+
+void model_free(struct model *model)
+{
+    free(model);
+}
+
+#define FIND(list, count, tenant_id, wanted)                                                       \
+    for (uint32_t i = 0; i < (count); i++) {                                                       \
+        if (pw_id_equal(&(list)[i].tenant, (tenant_id)) && pw_id_equal(&(list)[i].id, (wanted))) { \
+            return (uint32_t)i;                                                                    \
+        }                                                                                          \
+    }                                                                                              \
+    return UINT32_MAX
+
+static uint32_t exam_at(const struct model *model, const struct pw_id *tenant,
+                        const struct pw_id *id)
+{
+    FIND(model->exams, model->exam_count, tenant, id);
+}
+
+static uint32_t slot_at(const struct model *model, const struct pw_id *tenant,
+                        const struct pw_id *id)
+{
+    FIND(model->slots, model->slot_count, tenant, id);
+}
+
+static uint32_t seat_at(const struct model *model, const struct pw_id *tenant,
+                        const struct pw_id *id)
+{
+    FIND(model->seats, model->seat_count, tenant, id);
+}
+
+static uint32_t tenant_at(const struct model *model, const struct pw_id *id)
+{
+    for (uint32_t i = 0; i < model->tenant_count; i++) {
+        if (pw_id_equal(&model->tenants[i].id, id)) {
+            return i;
+        }
+    }
+    return UINT32_MAX;
+}
+
+static bool same_content(const struct content *a, const struct content *b)
+{
+    return pw_str_equal(a->title, b->title) && a->duration == b->duration &&
+           a->lead_time == b->lead_time && a->buffer == b->buffer;
+}
+
+static uint32_t taken(const struct model *model, const struct pw_id *slot)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < model->seat_count; i++) {
+        count += model->seats[i].live && pw_id_equal(&model->seats[i].slot, slot);
+    }
+    return count;
+}
+
+static int64_t free_again(const struct slot *slot)
+{
+    return slot->starts_at + MINUTE((int64_t)slot->content.duration + slot->content.buffer);
+}
+
+/* --- What must be answered --- */
+
+static enum pw_code reserve(const struct model *model, const struct pw_job *request, int64_t now_us)
+{
+    const struct pw_id *tenant = &request->boundary_id;
+    uint32_t at = slot_at(model, tenant, &request->command.reservation_reserve.slot_id);
+    if (at == UINT32_MAX) {
+        return PW_ERR_NO_SUCH_SLOT;
+    }
+    const struct slot *slot = &model->slots[at];
+    if (now_us >= slot->starts_at) {
+        return PW_ERR_SLOT_STARTED;
+    }
+    bool same_slot = false;
+    bool same_exam = false;
+    bool clashes = false;
+    for (uint32_t i = 0; i < model->seat_count; i++) {
+        const struct seat *seat = &model->seats[i];
+        if (!seat->live || !pw_id_equal(&seat->tenant, tenant) ||
+            !pw_id_equal(&seat->student, &request->actor_id)) {
+            continue;
+        }
+        const struct slot *other = &model->slots[slot_at(model, tenant, &seat->slot)];
+        same_slot = same_slot || other == slot;
+        same_exam = same_exam || pw_id_equal(&other->exam, &slot->exam);
+        clashes =
+            clashes || (slot->starts_at < free_again(other) && other->starts_at < free_again(slot));
+    }
+    return same_slot                                   ? PW_ERR_ALREADY_BOOKED
+           : same_exam                                 ? PW_ERR_EXAM_ALREADY_BOOKED
+           : taken(model, &slot->id) >= slot->capacity ? PW_ERR_SLOT_FULL
+           : clashes                                   ? PW_ERR_CALENDAR_CONFLICT
+                                                       : PW_OK;
+}
+
+static enum pw_code cancel(const struct model *model, const struct pw_job *request, int64_t now_us)
+{
+    const struct pw_id *tenant = &request->boundary_id;
+    uint32_t at = seat_at(model, tenant, &request->command.reservation_cancel.reservation_id);
+    if (at == UINT32_MAX || !pw_id_equal(&model->seats[at].student, &request->actor_id)) {
+        return PW_ERR_NO_SUCH_RESERVATION;
+    }
+    const struct seat *seat = &model->seats[at];
+    const struct slot *slot = &model->slots[slot_at(model, tenant, &seat->slot)];
+    return !seat->live ? PW_ERR_RESERVATION_NOT_LIVE
+           : now_us > slot->starts_at - MINUTE(slot->content.lead_time) ? PW_ERR_CANCEL_TOO_LATE
+                                                                        : PW_OK;
+}
+
+static enum pw_code open_slot(const struct model *model, const struct pw_job *request,
+                              int64_t now_us)
+{
+    const struct pw_slot_open *command = &request->command.slot_open;
+    uint32_t at = exam_at(model, &request->boundary_id, &command->exam_id);
+    if (at == UINT32_MAX || !pw_id_equal(&model->exams[at].owner, &request->actor_id)) {
+        return PW_ERR_NO_SUCH_EXAM;
+    }
+    return model->exams[at].published_number == 0 ? PW_ERR_EXAM_NOT_PUBLISHED
+           : command->starts_at <= now_us         ? PW_ERR_SLOT_IN_PAST
+                                                  : PW_OK;
+}
+
+static enum pw_code capacity(const struct model *model, const struct pw_job *request,
+                             bool *ret_changes)
+{
+    const struct pw_slot_change_capacity *command = &request->command.slot_change_capacity;
+    uint32_t at = slot_at(model, &request->boundary_id, &command->slot_id);
+    if (at == UINT32_MAX) { /* Every exam of a tenant is its one teacher's. */
+        return PW_ERR_NO_SUCH_SLOT;
+    }
+    const struct slot *slot = &model->slots[at];
+    *ret_changes = command->capacity != slot->capacity;
+    return command->capacity < taken(model, &slot->id) ? PW_ERR_CAPACITY_BELOW_TAKEN : PW_OK;
+}
+
+static struct content revised(const struct pw_exam_revise_draft *command)
+{
+    return (struct content){command->title, command->duration_minutes, command->lead_time_minutes,
+                            command->buffer_minutes};
+}
+
+static enum pw_code trust(const struct model *model, const struct pw_job *request,
+                          bool *ret_changes)
+{
+    const struct tenant *tenant = &model->tenants[tenant_at(model, &request->boundary_id)];
+    const struct pw_tenant_trust_issuer *command = &request->command.tenant_trust_issuer;
+    for (uint32_t i = 0; i < tenant->issuer_count; i++) {
+        if (pw_str_equal(tenant->issuers[i].issuer, command->issuer) &&
+            pw_hash_equal(&tenant->issuers[i].public_key, &command->public_key)) {
+            *ret_changes = false;
+            return PW_OK;
+        }
+    }
+    return tenant->issuer_count == PW_ISSUERS_MAX ? PW_ERR_TOO_MANY_ISSUERS : PW_OK;
+}
+
+static enum pw_code decide(const struct model *model, const struct pw_job *request, int64_t now_us,
+                           bool *ret_changes)
+{
+    switch (request->command.type) {
+    case PW_COMMAND_TENANT_CREATE:
+        return tenant_at(model, &request->boundary_id) == UINT32_MAX ? PW_OK : PW_ERR_TENANT_EXISTS;
+    case PW_COMMAND_TENANT_TRUST_ISSUER: return trust(model, request, ret_changes);
+    case PW_COMMAND_EXAM_DRAFT: return PW_OK;
+    case PW_COMMAND_EXAM_REVISE_DRAFT: {
+        struct content content = revised(&request->command.exam_revise_draft);
+        uint32_t at =
+            exam_at(model, &request->boundary_id, &request->command.exam_revise_draft.exam_id);
+        *ret_changes = at != UINT32_MAX && !same_content(&content, &model->exams[at].draft);
+        return at == UINT32_MAX ? PW_ERR_NO_SUCH_EXAM : PW_OK;
+    }
+    case PW_COMMAND_EXAM_PUBLISH: {
+        uint32_t at = exam_at(model, &request->boundary_id, &request->command.exam_publish.exam_id);
+        *ret_changes = at != UINT32_MAX &&
+                       (model->exams[at].published_number == 0 ||
+                        !same_content(&model->exams[at].draft, &model->exams[at].published));
+        return at == UINT32_MAX ? PW_ERR_NO_SUCH_EXAM : PW_OK;
+    }
+    case PW_COMMAND_SLOT_OPEN: return open_slot(model, request, now_us);
+    case PW_COMMAND_SLOT_CHANGE_CAPACITY: return capacity(model, request, ret_changes);
+    case PW_COMMAND_RESERVATION_RESERVE: return reserve(model, request, now_us);
+    case PW_COMMAND_RESERVATION_CANCEL: return cancel(model, request, now_us);
+    case PW_COMMAND_COUNT: break;
+    }
+    abort();
+}
+
+/* Of the slot, which is all that clients name a version of here. */
+static uint32_t matched_version(const struct model *model, const struct pw_job *request)
+{
+    const struct pw_id *slot = request->command.type == PW_COMMAND_SLOT_CHANGE_CAPACITY
+                                   ? &request->command.slot_change_capacity.slot_id
+                                   : &request->command.reservation_reserve.slot_id;
+    return model->slots[slot_at(model, &request->boundary_id, slot)].version;
+}
+
+enum pw_code model_decide(const struct model *model, const struct pw_job *request,
+                          int64_t decided_at_us, bool *ret_changes)
+{
+    *ret_changes = true;
+    enum pw_code code = decide(model, request, decided_at_us, ret_changes);
+    if (request->if_match >= 0 && code != PW_ERR_NO_SUCH_SLOT &&
+        matched_version(model, request) != request->if_match) {
+        code = PW_ERR_VERSION_MISMATCH;
+    }
+    *ret_changes = *ret_changes && code == PW_OK;
+    return code;
+}
+
+/* --- What it changes --- */
+
+static uint32_t draft(struct model *model, const struct pw_job *request, const struct pw_id *id)
+{
+    const struct pw_exam_draft *command = &request->command.exam_draft;
+    assert(model->exam_count < EXAMS_MAX);
+    model->exams[model->exam_count++] = (struct exam){
+        .tenant = request->boundary_id,
+        .id = *id,
+        .owner = request->actor_id,
+        .draft = {command->title, command->duration_minutes, command->lead_time_minutes,
+                  command->buffer_minutes},
+        .version = 1,
+    };
+    return 1;
+}
+
+static uint32_t open_apply(struct model *model, const struct pw_job *request,
+                           const struct pw_id *id)
+{
+    const struct pw_slot_open *command = &request->command.slot_open;
+    const struct exam *exam =
+        &model->exams[exam_at(model, &request->boundary_id, &command->exam_id)];
+    assert(model->slot_count < SLOTS_MAX);
+    model->slots[model->slot_count++] = (struct slot){
+        .tenant = request->boundary_id,
+        .id = *id,
+        .exam = command->exam_id,
+        .content = exam->published,
+        .starts_at = command->starts_at,
+        .capacity = command->capacity,
+        .version = 1,
+    };
+    return 1;
+}
+
+static uint32_t tenant_apply(struct model *model, const struct pw_job *request)
+{
+    if (request->command.type == PW_COMMAND_TENANT_CREATE) {
+        assert(model->tenant_count < TENANTS_MAX);
+        model->tenants[model->tenant_count++] =
+            (struct tenant){.id = request->boundary_id, .version = 1};
+        return 1;
+    }
+    struct tenant *tenant = &model->tenants[tenant_at(model, &request->boundary_id)];
+    tenant->issuers[tenant->issuer_count++] = request->command.tenant_trust_issuer;
+    return ++tenant->version;
+}
+
+static uint32_t exam_apply(struct model *model, const struct pw_job *request,
+                           const struct pw_id *id)
+{
+    struct exam *exam = &model->exams[exam_at(model, &request->boundary_id, id)];
+    if (request->command.type == PW_COMMAND_EXAM_PUBLISH) {
+        exam->published = exam->draft;
+        exam->published_number++;
+    } else {
+        exam->draft = revised(&request->command.exam_revise_draft);
+    }
+    return ++exam->version;
+}
+
+static uint32_t reserve_apply(struct model *model, const struct pw_job *request,
+                              const struct pw_id *id)
+{
+    assert(model->seat_count < SEATS_MAX);
+    model->seats[model->seat_count++] = (struct seat){
+        .tenant = request->boundary_id,
+        .id = *id,
+        .slot = request->command.reservation_reserve.slot_id,
+        .student = request->actor_id,
+        .live = true,
+        .version = 1,
+    };
+    return 1;
+}
+
+uint32_t model_apply(struct model *model, const struct pw_job *request,
+                     const struct pw_id *stream_id)
+{
+    const struct pw_id *tenant = &request->boundary_id;
+    switch (request->command.type) {
+    case PW_COMMAND_TENANT_CREATE:
+    case PW_COMMAND_TENANT_TRUST_ISSUER: return tenant_apply(model, request);
+    case PW_COMMAND_EXAM_DRAFT: return draft(model, request, stream_id);
+    case PW_COMMAND_EXAM_REVISE_DRAFT:
+        return exam_apply(model, request, &request->command.exam_revise_draft.exam_id);
+    case PW_COMMAND_EXAM_PUBLISH:
+        return exam_apply(model, request, &request->command.exam_publish.exam_id);
+    case PW_COMMAND_SLOT_OPEN: return open_apply(model, request, stream_id);
+    case PW_COMMAND_SLOT_CHANGE_CAPACITY: {
+        const struct pw_slot_change_capacity *command = &request->command.slot_change_capacity;
+        struct slot *slot = &model->slots[slot_at(model, tenant, &command->slot_id)];
+        slot->capacity = command->capacity;
+        return ++slot->version;
+    }
+    case PW_COMMAND_RESERVATION_RESERVE: return reserve_apply(model, request, stream_id);
+    case PW_COMMAND_RESERVATION_CANCEL: {
+        const struct pw_id *id = &request->command.reservation_cancel.reservation_id;
+        struct seat *seat = &model->seats[seat_at(model, tenant, id)];
+        seat->live = false;
+        return ++seat->version;
+    }
+    case PW_COMMAND_COUNT: break;
+    }
+    abort();
+}
+
+/* --- Against the fold --- */
+
+static bool slot_differs(const struct slot *slot, const struct pw_slot *folded, uint32_t seats)
+{
+    return folded == NULL || folded->capacity != slot->capacity || folded->taken_count != seats ||
+           folded->version != slot->version || folded->starts_at_us != slot->starts_at ||
+           folded->ends_at_us != slot->starts_at + MINUTE((int64_t)slot->content.duration) ||
+           folded->lead_time_minutes != slot->content.lead_time ||
+           folded->buffer_minutes != slot->content.buffer;
+}
+
+static bool exam_differs(const struct exam *exam, const struct pw_exam *folded)
+{
+    return folded == NULL || folded->version != exam->version ||
+           folded->published_number != exam->published_number ||
+           folded->draft_duration_minutes != exam->draft.duration ||
+           folded->published_duration_minutes != exam->published.duration;
+}
+
+const char *model_differs(const struct model *model, const struct pw_tenant *tenant,
+                          const struct pw_id *tenant_id)
+{
+    uint32_t at = tenant_at(model, tenant_id);
+    if ((at == UINT32_MAX) != (tenant == NULL)) {
+        return "the tenant";
+    }
+    if (tenant != NULL && pw_tenant_version(tenant) != model->tenants[at].version) {
+        return "the tenant's version";
+    }
+    for (uint32_t i = 0; i < model->exam_count; i++) {
+        if (pw_id_equal(&model->exams[i].tenant, tenant_id) &&
+            exam_differs(&model->exams[i], pw_tenant_exam(tenant, &model->exams[i].id))) {
+            return "an exam";
+        }
+    }
+    for (uint32_t i = 0; i < model->slot_count; i++) {
+        const struct slot *slot = &model->slots[i];
+        if (pw_id_equal(&slot->tenant, tenant_id) &&
+            slot_differs(slot, pw_tenant_slot(tenant, &slot->id), taken(model, &slot->id))) {
+            return "a slot";
+        }
+    }
+    for (uint32_t i = 0; i < model->seat_count; i++) {
+        const struct seat *seat = &model->seats[i];
+        const struct pw_reservation *folded =
+            pw_id_equal(&seat->tenant, tenant_id) ? pw_tenant_reservation(tenant, &seat->id) : NULL;
+        if (pw_id_equal(&seat->tenant, tenant_id) &&
+            (folded == NULL || (folded->state == PW_RESERVATION_CONFIRMED) != seat->live ||
+             folded->version != seat->version)) {
+            return "a reservation";
+        }
+    }
+    return NULL;
+}
