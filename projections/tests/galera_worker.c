@@ -380,8 +380,11 @@ static enum pw_stored touch_rows(struct wrapped *wrapped, struct pw_err *err)
 {
     (void)err;
     if (wrapped->commit_count % 3 == 2) { /* Commits first, on another node, on the same rows. */
-        RUN(wrapped->other, "UPDATE pw_positions SET head = REVERSE(head)");
-        RUN(wrapped->other, "UPDATE pw_positions SET head = REVERSE(head)");
+        static const char touch[] =
+            "SET STATEMENT wsrep_sync_wait = 7 FOR " /* Or it may find no rows yet. */
+            "UPDATE pw_positions SET head = REVERSE(head)";
+        RUN(wrapped->other, touch);
+        RUN(wrapped->other, touch);
         wrapped->provoked++;
     }
     return PW_STORED;
