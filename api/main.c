@@ -82,7 +82,7 @@ static void print_overview(FILE *out)
 {
     fputs("proctorwise <verb> [--help]\n\n", out);
     for (size_t i = 0; i < PW_COUNT(verbs); i++) {
-        fprintf(out, "  %-23s %s\n", verbs[i].words, verbs[i].summary);
+        fprintf(out, "  %-24s %s\n", verbs[i].words, verbs[i].summary);
     }
 }
 
