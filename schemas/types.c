@@ -406,12 +406,26 @@ static size_t character_bytes(const uint8_t *at, size_t left)
     return bytes;
 }
 
+/* Whether eight bytes are all of ASCII and none is NUL: only a NUL borrows from a bit 7 that is clear. */
+static bool is_ascii_word(const uint8_t *at)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word;
+
+    memcpy(&word, at, sizeof word);
+    return ((word | (word - ones)) & (ones << 7)) == 0;
+}
+
 bool pw_utf8_valid(struct pw_str text)
 {
     const uint8_t *at = (const uint8_t *)text.ptr;
     const uint8_t *end = at + text.len;
 
     while (at < end) {
+        if (end - at >= 8 && is_ascii_word(at)) {
+            at += 8;
+            continue;
+        }
         size_t bytes = character_bytes(at, (size_t)(end - at));
         if (bytes == 0) {
             return false;

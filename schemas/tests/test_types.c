@@ -266,6 +266,21 @@ Test(utf8, knows_good_from_bad)
     }
 }
 
+/* ASCII is looked at in words: wherever a byte lies, alone it spoils the whole. */
+Test(utf8, one_bad_byte_is_found_wherever_it_lies)
+{
+    static const char bad[] = {'\0', '\x80', '\xff'};
+    char text[19];
+    for (size_t i = 0; i < sizeof text; i++) {
+        memset(text, '\x01', sizeof text);
+        cr_expect(pw_utf8_valid((struct pw_str){text, sizeof text}));
+        for (size_t k = 0; k < sizeof bad; k++) {
+            text[i] = bad[k];
+            cr_expect_not(pw_utf8_valid((struct pw_str){text, sizeof text}), "byte %zu", i);
+        }
+    }
+}
+
 Test(sha256, is_that_of_fips_180_4_however_it_is_cut)
 {
     static const char message[] = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
