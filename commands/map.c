@@ -62,6 +62,13 @@ static void *table_new(uint64_t bytes)
     return bytes >= REGION_BYTES ? pw_region_new(bytes) : pw_memory_new(1, bytes);
 }
 
+static void table_touch(void *table, uint64_t bytes)
+{
+    if (bytes >= REGION_BYTES) {
+        pw_region_touch(table, bytes);
+    }
+}
+
 static void table_free(void *table, uint64_t bytes)
 {
     if (bytes >= REGION_BYTES && table != NULL) {
@@ -197,6 +204,7 @@ const void *pw_map_get(const struct pw_map *map, const void *key)
 static void cells_grow(struct pw_map *map, uint64_t cell_count)
 {
     struct cell *cells = table_new(cell_count * sizeof *cells);
+    table_touch(cells, cell_count * sizeof *cells);
     for (uint64_t i = 0; i < map->cell_count; i++) {
         if (map->cells[i].entry != 0) {
             uint64_t at = map->cells[i].hash & (cell_count - 1);

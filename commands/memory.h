@@ -22,6 +22,7 @@ void *pw_memory_grow(void *memory, size_t bytes);
 
 /* Zeroed. */
 void *pw_region_new(size_t bytes);
+void pw_region_touch(void *region, size_t bytes); /* All of it is written to soon. */
 void pw_region_free(void *region, size_t bytes);
 void pw_region_share(void *region, size_t bytes,
                      bool shared); /* With children forked from now on. */
