@@ -11,6 +11,7 @@
 #include "commands/remembered.h"
 
 #define PROGRESS_EVERY 65536
+#define COUNT_EVERY    1024 /* Records that a thread counts by itself before it tells the others. */
 #define SILENCE_MS     30000 /* A broker that says nothing for so long counts as lost. */
 
 static uint32_t thread_count_for(uint32_t partition_count)
@@ -67,15 +68,22 @@ struct share {
     uint32_t partitions[PW_PARTITIONS_MAX];
     uint32_t partition_count;
     uint64_t size; /* Of them all. */
+    uint64_t record_count;
     pthread_t thread;
     bool started;
     enum pw_code code;
     struct pw_err err;
 };
 
-static void show_progress(struct pw_audit *audit)
+static void show_progress(struct share *share)
 {
-    uint64_t count = atomic_fetch_add_explicit(&audit->record_count, 1, memory_order_relaxed) + 1;
+    struct pw_audit *audit = share->audit;
+    if (++share->record_count % COUNT_EVERY != 0) {
+        return;
+    }
+    uint64_t count =
+        atomic_fetch_add_explicit(&audit->record_count, COUNT_EVERY, memory_order_relaxed) +
+        COUNT_EVERY;
     if (audit->shows_progress && count % PROGRESS_EVERY == 0) {
         fprintf(stderr, "\r%llu records", (unsigned long long)count);
     }
@@ -114,7 +122,7 @@ static void take_record(struct share *share, const struct pw_ledger_event *event
     bool is_first = fold->chain.accepted_count == 0;
     enum pw_verdict verdict = pw_fold_take(fold, event->offset, event->value, event->value_bytes,
                                            &reader->observer, &record);
-    show_progress(share->audit);
+    show_progress(share);
     if (verdict == PW_CHAIN_ACCEPTED && is_first) {
         compare_ledgers(share->audit, fold);
     }
