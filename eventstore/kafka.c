@@ -116,7 +116,7 @@ static bool wait_until(struct pw_kafka *kafka, int64_t deadline_ms)
     if (left_ms <= 0) {
         return false;
     }
-    if (kafka->is_behind && left_ms > KAFKA_NUDGE_MS) {
+    if (kafka->behind_count > 0 && left_ms > KAFKA_NUDGE_MS) {
         left_ms = KAFKA_NUDGE_MS;
     }
     struct pollfd bell = {.fd = kafka->bell_fd, .events = POLLIN};

@@ -34,6 +34,7 @@ struct kafka_reading {
     int64_t seen_end; /* Kept over reads: one past the highest offset that was read or reported. */
     int64_t told_end; /* The last END of this read; -1: none yet. */
     bool end_is_open; /* Records were given since, and no END after them. */
+    bool is_behind;   /* All that was fetched is given, and the log has more. */
 };
 
 /* What was appended since the last flush: one record at a time would be one request each, since the
@@ -70,9 +71,9 @@ struct pw_kafka {
     struct kafka_source reader;
     struct kafka_reading *readings; /* partition_count of them. */
     uint32_t open_end_count;        /* Of readings whose end_is_open, at least. */
-    bool is_behind;                 /* All that was fetched is given, and the log has more. */
-    uint32_t behind_partition;
+    uint32_t behind_count;          /* Of readings that are behind. */
     int64_t nudged_at_ms;
+    uint64_t given_count; /* Records. */
 
     rd_kafka_t *producer; /* NULL when reads_only, or when renew could not make one. */
     rd_kafka_topic_t *write_topic;

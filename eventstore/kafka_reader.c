@@ -12,6 +12,9 @@
 
 #define SIZE_TIMEOUT_MS 1000
 
+#define REFILL_EVERY 512
+#define REFILL_BELOW 4000 /* Below queued.min.messages, kafka_conf.c. */
+
 enum pw_code kafka_reader_open(struct pw_kafka *kafka, struct pw_err *err)
 {
     kafka->read_topic = rd_kafka_topic_new(kafka->consumer, kafka->topic, NULL);
@@ -27,12 +30,20 @@ enum pw_code kafka_reader_open(struct pw_kafka *kafka, struct pw_err *err)
     return PW_OK;
 }
 
+static void behind_set(struct pw_kafka *kafka, uint32_t partition, bool is_behind)
+{
+    struct kafka_reading *reading = &kafka->readings[partition];
+    kafka->behind_count += is_behind;
+    kafka->behind_count -= reading->is_behind;
+    reading->is_behind = is_behind;
+}
+
 static void fetch_stop(struct pw_kafka *kafka, uint32_t partition)
 {
     if (kafka->readings[partition].on) {
         rd_kafka_consume_stop(kafka->read_topic, (int32_t)partition);
         kafka->readings[partition].on = false;
-        kafka->is_behind = false;
+        behind_set(kafka, partition, false);
     }
 }
 
@@ -113,7 +124,7 @@ static bool record_give(struct pw_kafka *kafka, const rd_kafka_message_t *messag
     sign_of_life(kafka);
     reading->doubted = false;
     reading->next_offset = message->offset + 1;
-    kafka->is_behind = false;
+    behind_set(kafka, (uint32_t)message->partition, false);
     kafka->open_end_count += !reading->end_is_open;
     reading->end_is_open = true;
     kafka_saw(kafka, (uint32_t)message->partition, message->offset);
@@ -244,8 +255,7 @@ static bool open_end_give(struct pw_kafka *kafka, struct pw_ledger_event *ret_ev
             continue;
         }
         if (high > reading->next_offset) {
-            kafka->is_behind = true;
-            kafka->behind_partition = i;
+            behind_set(kafka, i, true);
         } else if (high == reading->next_offset && high >= reading->seen_end &&
                    end_give(kafka, i, high, ret_event)) {
             return true;
@@ -258,16 +268,64 @@ static bool open_end_give(struct pw_kafka *kafka, struct pw_ledger_event *ret_ev
 /* Once its queue is full librdkafka (before 2.2) stops fetching, and looks whether it may go on only
  * when its thread wakes for something else: up to a second after the queue was emptied. A question
  * to the partition's broker wakes it. */
+static void wake_fetcher(struct pw_kafka *kafka, uint32_t partition)
+{
+    int64_t low;
+    int64_t high;
+    (void)rd_kafka_query_watermark_offsets(kafka->consumer, kafka->topic, (int32_t)partition, &low,
+                                           &high, KAFKA_NUDGE_MS);
+}
+
 void kafka_nudge(struct pw_kafka *kafka)
 {
     int64_t now_ms = kafka_now_ms();
+    if (kafka->behind_count == 0 || kafka->down_told ||
+        now_ms - kafka->nudged_at_ms < KAFKA_NUDGE_MS) {
+        return;
+    }
+    kafka->nudged_at_ms = now_ms;
+    uint32_t partition = 0;
+    while (!kafka->readings[partition].is_behind) {
+        partition++;
+    }
+    wake_fetcher(kafka, partition);
+}
+
+static int64_t left_of(struct pw_kafka *kafka, uint32_t partition)
+{
+    const struct kafka_reading *reading = &kafka->readings[partition];
     int64_t low;
     int64_t high;
-    if (kafka->is_behind && !kafka->down_told && now_ms - kafka->nudged_at_ms >= KAFKA_NUDGE_MS) {
-        kafka->nudged_at_ms = now_ms;
-        (void)rd_kafka_query_watermark_offsets(kafka->consumer, kafka->topic,
-                                               (int32_t)kafka->behind_partition, &low, &high,
-                                               KAFKA_NUDGE_MS);
+    if (!reading->on ||
+        rd_kafka_get_watermark_offsets(kafka->consumer, kafka->topic, (int32_t)partition, &low,
+                                       &high) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return 0;
+    }
+    return high > reading->next_offset ? high - reading->next_offset : 0;
+}
+
+/* The queue is kept short, so that what lies in it is still in the processor's cache when it is
+ * given; so the fetcher is woken before it is empty, where the log has more than the queue. */
+static void refill(struct pw_kafka *kafka)
+{
+    if (++kafka->given_count % REFILL_EVERY != 0 || kafka->down_told) {
+        return;
+    }
+    size_t queued = rd_kafka_queue_length(kafka->reader.queue);
+    if (queued >= REFILL_BELOW) {
+        return;
+    }
+    int64_t left = 0;
+    int64_t most = 0;
+    uint32_t most_behind = 0;
+    for (uint32_t i = 0; i < kafka->partition_count; i++) {
+        int64_t of_this = left_of(kafka, i);
+        left += of_this;
+        most_behind = of_this > most ? i : most_behind;
+        most = of_this > most ? of_this : most;
+    }
+    if (left > (int64_t)queued) {
+        wake_fetcher(kafka, most_behind);
     }
 }
 
@@ -279,6 +337,9 @@ bool kafka_reader_take(struct pw_kafka *kafka, struct pw_ledger_event *ret_event
         if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_FETCH) {
             const rd_kafka_message_t *message = rd_kafka_event_message_next(event);
             given = message != NULL && record_give(kafka, message, ret_event);
+            if (given) {
+                refill(kafka);
+            }
         } else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR) {
             rd_kafka_topic_partition_t *at = rd_kafka_event_topic_partition(event);
             given = at != NULL ? partition_error(kafka, at, ret_event)
