@@ -1,6 +1,7 @@
 /* api/audit.c: reading a whole ledger. */
 #include "api/audit.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -8,7 +9,6 @@
 #include "api/node.h"
 #include "commands/engine.h"
 #include "commands/memory.h"
-#include "commands/remembered.h"
 
 #define PROGRESS_EVERY 65536
 #define COUNT_EVERY    1024 /* Records that a thread counts by itself before it tells the others. */
@@ -286,7 +286,8 @@ struct decision {
 };
 
 struct pw_audit_ids {
-    struct pw_map *decided; /* pw_remembered_key -> decided_at_us of the last decision */
+    struct pw_map *decided; /* key_of -> decided_at_us of the last decision */
+    uint8_t seed[crypto_shorthash_siphashx24_KEYBYTES];
     struct decision waiting;
     bool has_waiting;
 };
@@ -295,6 +296,7 @@ struct pw_audit_ids *pw_audit_ids_new(void)
 {
     struct pw_audit_ids *ids = pw_memory_new(1, sizeof *ids);
     ids->decided = pw_map_new(sizeof(struct pw_id), sizeof(int64_t));
+    randombytes_buf(ids->seed, sizeof ids->seed);
     return ids;
 }
 
@@ -330,12 +332,22 @@ void pw_audit_ids_finish(struct pw_audit_ids *ids, struct pw_audit_findings *fin
     }
 }
 
+/* Of a hash that is keyed at random: nobody can write a ledger in which two decisions share a key. */
+static struct pw_id key_of(const struct pw_audit_ids *ids, const struct pw_id *boundary_id,
+                           const struct pw_id *actor_id, const struct pw_id *command_id)
+{
+    struct pw_id parts[3] = {*boundary_id, *actor_id, *command_id};
+    struct pw_id key;
+    crypto_shorthash_siphashx24(key.bytes, parts[0].bytes, sizeof parts, ids->seed);
+    return key;
+}
+
 static void take_decision(struct pw_audit_ids *ids, const struct pw_id *boundary_id,
                           const struct pw_id *actor_id, const struct pw_id *command_id,
                           int64_t decided_at_us, int64_t horizon_us,
                           struct pw_audit_findings *findings)
 {
-    struct pw_id key = pw_remembered_key(boundary_id, actor_id, command_id);
+    struct pw_id key = key_of(ids, boundary_id, actor_id, command_id);
     pw_map_prefetch(ids->decided, &key);
     pw_audit_ids_finish(ids, findings);
     ids->waiting = (struct decision){key, *command_id, decided_at_us, horizon_us};

@@ -219,11 +219,14 @@ static void cells_grow(struct pw_map *map, uint64_t cell_count)
     map->cell_count = cell_count;
 }
 
+/* The number of an entry that is zeroed. */
 static uint32_t entry_take(struct pw_map *map)
 {
     if (map->free_entry != 0) {
         uint32_t number = map->free_entry - 1;
-        memcpy(&map->free_entry, entry_at(map, number), sizeof map->free_entry);
+        uint8_t *entry = entry_at(map, number);
+        memcpy(&map->free_entry, entry, sizeof map->free_entry);
+        memset(entry, 0, map->entry_bytes);
         return number;
     }
     if (map->entry_count == UINT32_MAX) {
@@ -240,7 +243,7 @@ static uint32_t entry_take(struct pw_map *map)
 void *pw_map_append(struct pw_map *map, const void *key)
 {
     assert(map->count == 0 && map->free_entry == 0);
-    uint8_t *entry = entry_at(map, entry_take(map)); /* Of a fresh page: zeroed. */
+    uint8_t *entry = entry_at(map, entry_take(map));
     memcpy(entry, key, map->key_bytes);
     return entry + map->value_offset;
 }
@@ -287,7 +290,6 @@ void *pw_map_put(struct pw_map *map, const void *key, struct pw_undo *undo)
     pw_undo_save_image(undo, map, key, NULL);
     uint32_t number = entry_take(map);
     uint8_t *entry = entry_at(map, number);
-    memset(entry, 0, map->entry_bytes);
     memcpy(entry, key, map->key_bytes);
     *cell = (struct cell){hash, number + 1};
     map->count++;

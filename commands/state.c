@@ -123,11 +123,13 @@ static enum pw_code apply(struct pw_tenant *tenant, const struct pw_event *event
 void pw_state_prefetch(const struct pw_state *state, const struct pw_id *boundary_id,
                        const struct pw_event *event)
 {
+    pw_map_prefetch(state->by_id, boundary_id);
     const struct pw_tenant *tenant = tenant_of(state, boundary_id);
     if (tenant == NULL) {
         return;
     }
     if (event->type == PW_EVENT_RESERVATION_RESERVED) { /* By far the most events are these. */
+        pw_map_prefetch(tenant->slots, &event->reservation_reserved.slot_id);
         pw_map_prefetch(tenant->reservations, &event->stream_id);
         pw_map_prefetch(tenant->students, &event->reservation_reserved.student_id);
     }

@@ -74,6 +74,7 @@ struct pw_kafka {
     uint32_t behind_count;          /* Of readings that are behind. */
     int64_t nudged_at_ms;
     uint64_t given_count; /* Records. */
+    bool refill_asked;    /* Since the queue was long enough. */
 
     rd_kafka_t *producer; /* NULL when reads_only, or when renew could not make one. */
     rd_kafka_topic_t *write_topic;

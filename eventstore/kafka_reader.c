@@ -13,7 +13,7 @@
 #define SIZE_TIMEOUT_MS 1000
 
 #define REFILL_EVERY 512
-#define REFILL_BELOW 4000 /* Below queued.min.messages, kafka_conf.c. */
+#define REFILL_BELOW 7000 /* Below queued.min.messages, kafka_conf.c. */
 
 enum pw_code kafka_reader_open(struct pw_kafka *kafka, struct pw_err *err)
 {
@@ -312,7 +312,8 @@ static void refill(struct pw_kafka *kafka)
         return;
     }
     size_t queued = rd_kafka_queue_length(kafka->reader.queue);
-    if (queued >= REFILL_BELOW) {
+    if (queued >= REFILL_BELOW || kafka->refill_asked) {
+        kafka->refill_asked = queued < REFILL_BELOW;
         return;
     }
     int64_t left = 0;
@@ -325,6 +326,7 @@ static void refill(struct pw_kafka *kafka)
         most = of_this > most ? of_this : most;
     }
     if (left > (int64_t)queued) {
+        kafka->refill_asked = true;
         wake_fetcher(kafka, most_behind);
     }
 }
