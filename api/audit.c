@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "api/audit_feed.h"
 #include "api/node.h"
 #include "commands/engine.h"
 #include "commands/memory.h"
 
 #define PROGRESS_EVERY 65536
 #define COUNT_EVERY    1024 /* Records that a thread counts by itself before it tells the others. */
-#define SILENCE_MS     30000 /* A broker that says nothing for so long counts as lost. */
 
 static uint32_t thread_count_for(uint32_t partition_count)
 {
@@ -36,7 +36,6 @@ enum pw_code pw_audit_open(struct pw_audit *audit, const struct pw_config *confi
     audit->partition_count = count;
     audit->thread_count = 1;
     audit->folds = pw_memory_new(count, sizeof *audit->folds);
-    audit->is_read = pw_memory_new(count, sizeof *audit->is_read);
     for (uint32_t p = 0; p < count; p++) {
         pw_fold_init(&audit->folds[p], p);
         audit->folds[p].chain.partition_count = count;
@@ -57,7 +56,6 @@ void pw_audit_close(struct pw_audit *audit)
     }
     pthread_mutex_destroy(&audit->lock);
     free(audit->folds);
-    free(audit->is_read);
 }
 
 /* One thread of a read, and its partitions. */
@@ -65,6 +63,7 @@ struct share {
     struct pw_audit *audit;
     const struct pw_audit_reader *reader;
     struct pw_ledger *ledger;
+    struct pw_feed *feed;
     uint32_t partitions[PW_PARTITIONS_MAX];
     uint32_t partition_count;
     uint64_t size; /* Of them all. */
@@ -108,26 +107,21 @@ static void compare_ledgers(struct pw_audit *audit, struct pw_fold *fold)
     pthread_mutex_unlock(&audit->lock);
 }
 
-static void stop_partition(struct share *share, uint32_t partition)
-{
-    share->audit->is_read[partition] = true;
-    share->ledger->read_stop(share->ledger->self, partition);
-}
-
-static void take_record(struct share *share, const struct pw_ledger_event *event)
+static void take_record(struct share *share, const struct pw_feed_event *event)
 {
     struct pw_fold *fold = &share->audit->folds[event->partition];
     const struct pw_audit_reader *reader = share->reader;
     struct pw_record record;
     bool is_first = fold->chain.accepted_count == 0;
-    enum pw_verdict verdict = pw_fold_take(fold, event->offset, event->value, event->value_bytes,
-                                           &reader->observer, &record);
+    enum pw_verdict verdict =
+        pw_fold_take_hashed(fold, event->offset, event->value, event->value_bytes, event->hash,
+                            &reader->observer, &record);
     show_progress(share);
     if (verdict == PW_CHAIN_ACCEPTED && is_first) {
         compare_ledgers(share->audit, fold);
     }
     if (fold->chain.stopped.code != PW_OK) {
-        stop_partition(share, event->partition);
+        pw_feed_stop(share->feed, event->partition);
     } else if (verdict == PW_CHAIN_ACCEPTED && reader->record != NULL) {
         reader->record(reader->self, fold, &record);
     } else if (verdict == PW_CHAIN_VOID && reader->void_record != NULL) {
@@ -136,7 +130,7 @@ static void take_record(struct share *share, const struct pw_ledger_event *event
 }
 
 /* The log lacks what it should have: its beginning, or, of a file, what is damaged. */
-static void take_lost(struct pw_audit *audit, const struct pw_ledger_event *event)
+static void take_lost(struct pw_audit *audit, const struct pw_feed_event *event)
 {
     struct pw_chain *chain = &audit->folds[event->partition].chain;
     bool is_damaged = event->code == PW_ERR_LEDGER_DAMAGED;
@@ -147,45 +141,34 @@ static void take_lost(struct pw_audit *audit, const struct pw_ledger_event *even
     }
 }
 
-static void take_end(struct share *share, uint32_t partition)
+static void take_end(struct pw_audit *audit, uint32_t partition)
 {
-    struct pw_chain *chain = &share->audit->folds[partition].chain;
+    struct pw_chain *chain = &audit->folds[partition].chain;
     if (chain->accepted_count == 0 && chain->stopped.code == PW_OK) {
         pw_fail(&chain->stopped, PW_ERR_LEDGER_DAMAGED,
                 "no-genesis: partition %u has no accepted record at offset 0", partition);
     }
-    stop_partition(share, partition);
 }
 
 static enum pw_code share_read(struct share *share)
 {
-    struct pw_audit *audit = share->audit;
-    struct pw_ledger *ledger = share->ledger;
-    uint32_t left = share->partition_count;
-    for (uint32_t i = 0; i < share->partition_count; i++) {
-        enum pw_code code = ledger->read_from(ledger->self, share->partitions[i], 0, &share->err);
-        if (code != PW_OK) {
-            return code;
-        }
+    struct pw_feed_event event;
+    enum pw_code code = pw_feed_open(share->ledger, share->partitions, share->partition_count,
+                                     &share->feed, &share->err);
+    if (code != PW_OK) {
+        return code;
     }
-    while (left > 0) {
-        struct pw_ledger_event event;
-        ledger->next(ledger->self, SILENCE_MS, &event);
-        if (event.kind == PW_LEDGER_NOTHING || event.kind == PW_LEDGER_DOWN) {
-            return pw_fail(&share->err, PW_ERR_LEDGER_DOWN, "%s",
-                           event.detail != NULL ? event.detail : "the brokers say nothing");
-        }
+    while (pw_feed_take(share->feed, &event)) {
         if (event.kind == PW_LEDGER_RECORD) {
             take_record(share, &event);
-        } else if (event.kind == PW_LEDGER_LOST) {
-            take_lost(audit, &event);
-            take_end(share, event.partition);
-        } else if (event.kind == PW_LEDGER_END) {
-            take_end(share, event.partition);
+            continue;
         }
-        left -= audit->is_read[event.partition] ? 1 : 0;
+        if (event.kind == PW_LEDGER_LOST) {
+            take_lost(share->audit, &event);
+        }
+        take_end(share->audit, event.partition);
     }
-    return PW_OK;
+    return pw_feed_close(share->feed, &share->err);
 }
 
 static void *share_run(void *self)

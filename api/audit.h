@@ -3,8 +3,9 @@
  * Contract  Partitions are read from offset 0 to the high watermark and folded. `record` is told of
  *           every accepted record, after the fold took it; `event` of its events, as
  *           pw_fold_observer has it.
- * Threads   Partitions are shared out among a few threads: what is told of one partition comes from
- *           one thread, in order; what is told of several may come at the same time. */
+ * Threads   Partitions are shared out among a few threads, each with another one that reads and
+ *           hashes for it: what is told of one partition comes from one thread, in order; what is
+ *           told of several may come at the same time. */
 #ifndef PW_API_AUDIT_H
 #define PW_API_AUDIT_H
 
@@ -31,7 +32,6 @@ struct pw_audit {
     uint32_t thread_count;
     uint32_t partition_count;
     struct pw_fold *folds;      /* One a partition. */
-    bool *is_read;              /* To the high watermark, or stopped. */
     atomic_ullong record_count; /* Read so far, for progress. */
     bool shows_progress;
 

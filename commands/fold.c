@@ -30,6 +30,14 @@ enum pw_verdict pw_fold_take(struct pw_fold *fold, int64_t offset, const void *v
                              size_t value_bytes, const struct pw_fold_observer *observer,
                              struct pw_record *ret_record)
 {
+    return pw_fold_take_hashed(fold, offset, value, value_bytes, NULL, observer, ret_record);
+}
+
+enum pw_verdict pw_fold_take_hashed(struct pw_fold *fold, int64_t offset, const void *value,
+                                    size_t value_bytes, const struct pw_hash *hash,
+                                    const struct pw_fold_observer *observer,
+                                    struct pw_record *ret_record)
+{
     struct pw_err err = {0};
     struct pw_event event;
     enum pw_code code = PW_OK;
@@ -44,7 +52,8 @@ enum pw_verdict pw_fold_take(struct pw_fold *fold, int64_t offset, const void *v
     if (count > 0 && code == PW_OK) {
         pw_state_prefetch(fold->state, &ret_record->commit.boundary_id, &event);
     }
-    pw_chain_stand(&fold->chain, offset, value, value_bytes, ret_record);
+    struct pw_hash computed = hash != NULL ? *hash : pw_record_hash(value, value_bytes);
+    pw_chain_stand(&fold->chain, offset, &computed, ret_record);
     for (uint32_t i = 0; code == PW_OK && i < count; i++) {
         if (i > 0) {
             code = pw_raw_event_read(&ret_record->events[i], &event, &err);

@@ -35,4 +35,10 @@ enum pw_verdict pw_fold_take(struct pw_fold *fold, int64_t offset, const void *v
                              size_t value_bytes, const struct pw_fold_observer *observer,
                              struct pw_record *ret_record);
 
+/* The same, for who has computed pw_record_hash of the value already; NULL: it is computed here. */
+enum pw_verdict pw_fold_take_hashed(struct pw_fold *fold, int64_t offset, const void *value,
+                                    size_t value_bytes, const struct pw_hash *hash,
+                                    const struct pw_fold_observer *observer,
+                                    struct pw_record *ret_record);
+
 #endif

@@ -183,11 +183,10 @@ enum pw_verdict pw_chain_read(struct pw_chain *chain, int64_t offset, const void
     return PW_CHAIN_ACCEPTED;
 }
 
-void pw_chain_stand(struct pw_chain *chain, int64_t offset, const void *value, size_t value_bytes,
+void pw_chain_stand(struct pw_chain *chain, int64_t offset, const struct pw_hash *hash,
                     const struct pw_record *record)
 {
-    struct pw_hash hash = pw_record_hash(value, value_bytes);
-    stand_on(chain, offset, record, &hash);
+    stand_on(chain, offset, record, hash);
     chain->accepted_count++;
 }
 
@@ -196,7 +195,8 @@ enum pw_verdict pw_chain_take(struct pw_chain *chain, int64_t offset, const void
 {
     enum pw_verdict verdict = pw_chain_read(chain, offset, value, value_bytes, ret_record);
     if (verdict == PW_CHAIN_ACCEPTED) {
-        pw_chain_stand(chain, offset, value, value_bytes, ret_record);
+        struct pw_hash hash = pw_record_hash(value, value_bytes);
+        pw_chain_stand(chain, offset, &hash, ret_record);
     }
     return verdict;
 }

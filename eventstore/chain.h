@@ -38,11 +38,11 @@ void pw_chain_close(struct pw_chain *chain);
 enum pw_verdict pw_chain_take(struct pw_chain *chain, int64_t offset, const void *value,
                               size_t value_bytes, struct pw_record *ret_record);
 
-/* The same in two steps, for who has something to do while the hash is computed: on
- * PW_CHAIN_ACCEPTED, pw_chain_stand with the same record must follow. */
+/* The same in two steps, for who has something to do while the hash is computed, or has it already:
+ * on PW_CHAIN_ACCEPTED, pw_chain_stand with the same record and pw_record_hash of its value must follow. */
 enum pw_verdict pw_chain_read(struct pw_chain *chain, int64_t offset, const void *value,
                               size_t value_bytes, struct pw_record *ret_record);
-void pw_chain_stand(struct pw_chain *chain, int64_t offset, const void *value, size_t value_bytes,
+void pw_chain_stand(struct pw_chain *chain, int64_t offset, const struct pw_hash *hash,
                     const struct pw_record *record);
 
 /* The log ends here. PW_CHAIN_STOPPED (`no-genesis`) where it held no record at all. */
