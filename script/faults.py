@@ -6,6 +6,7 @@ Without any: everything, which takes two hours. `--list` prints all names. Needs
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,7 @@ def run(names, asked):
     from integration.faults import availability, matrix
     from integration.faults.three import Three
     verdicts = {}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Whatever ends it, what it started ends too.
     three = Three("faults")
     try:
         for name in names:
