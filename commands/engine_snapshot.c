@@ -53,6 +53,7 @@ bool snapshot_restore(struct partition *partition)
     partition->snapshot_height = chain->height;
     partition->counters.restored_offset = chain->head_offset;
     partition->counters.snapshot_offset = chain->head_offset;
+    engine->ledger.saw(engine->ledger.self, partition->number, chain->head_offset);
     if (observer->restored != NULL) {
         observer->restored(observer->self, partition->fold.state);
     }

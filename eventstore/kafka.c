@@ -249,6 +249,7 @@ enum pw_code pw_kafka_open(const struct pw_kafka_config *config, struct pw_ledge
         .flush = kafka_flush,
         .read_from = kafka_read_from,
         .read_stop = kafka_read_stop,
+        .saw = kafka_ledger_saw,
         .size = kafka_size,
         .next = kafka_next,
         .renew = kafka_renew,

@@ -138,6 +138,7 @@ void kafka_nudge(struct pw_kafka *kafka);
 #define KAFKA_NUDGE_MS 10
 enum pw_code kafka_read_from(void *self, uint32_t partition, int64_t offset, struct pw_err *err);
 void kafka_read_stop(void *self, uint32_t partition);
+void kafka_ledger_saw(void *self, uint32_t partition, int64_t offset);
 uint64_t kafka_size(void *self, uint32_t partition);
 
 /* kafka_check.c. A topic that was just made is not known to every broker yet; so one that is not

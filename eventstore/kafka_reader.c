@@ -97,6 +97,13 @@ void kafka_read_stop(void *self, uint32_t partition)
     fetch_stop(kafka, partition);
 }
 
+void kafka_ledger_saw(void *self, uint32_t partition, int64_t offset)
+{
+    struct pw_kafka *kafka = self;
+    assert(partition < kafka->partition_count && offset >= 0);
+    kafka_saw(kafka, partition, offset);
+}
+
 uint64_t kafka_size(void *self, uint32_t partition)
 {
     struct pw_kafka *kafka = self;

@@ -72,6 +72,11 @@ struct pw_ledger {
     enum pw_code (*read_from)(void *self, uint32_t partition, int64_t offset, struct pw_err *err);
     void (*read_stop)(void *self, uint32_t partition);
 
+    /* The caller knows that the log had a record at this offset. An end that contradicts it is doubted
+     * as one that contradicts what this handle has read itself: after a fail-over of the log's own a
+     * high watermark may lag for a moment. */
+    void (*saw)(void *self, uint32_t partition, int64_t offset);
+
     /* Roughly how much there is to read of a partition, in a unit of the adapter's own, for who shares
      * partitions out; 0 where that is not known. May wait some milliseconds. */
     uint64_t (*size)(void *self, uint32_t partition);

@@ -56,6 +56,7 @@ static enum pw_code sim_read_from(void *self, uint32_t partition, int64_t offset
         .end_due = true,
         .next = offset,
         .seen_end = handle->log->partitions[partition].end,
+        .known_end = handle->readers[partition].known_end,
         .lag_us = sim_random_upto(handle->log, handle->log->faults.read_lag_us_max)};
     sim_notify(handle);
     sim_unlock(handle->log);
@@ -107,6 +108,7 @@ static bool take_from_partition(struct sim_handle *handle, uint32_t number,
         return true;
     }
     int64_t end = sim_seen_end(handle, number);
+    end = end < from->end - from->lag ? end : from->end - from->lag;
     for (; reader->next < end && from->entries[reader->next].kind == SIM_ENTRY_GAP;
          reader->next++) {
         reader->end_due = true;
@@ -120,7 +122,11 @@ static bool take_from_partition(struct sim_handle *handle, uint32_t number,
         ret_event->value_bytes = entry->bytes;
         ret_event->broker_at_us = entry->at_us;
         reader->end_due = true;
+        reader->known_end = reader->next > reader->known_end ? reader->next : reader->known_end;
         return true;
+    }
+    if (from->lag > 0 && (reader->next > end || reader->next < reader->known_end)) {
+        return false; /* It waits, or the end is doubted. */
     }
     ret_event->kind = PW_LEDGER_END;
     bool end_due = reader->end_due;
@@ -180,6 +186,15 @@ static struct timespec deadline_in(int timeout_ms)
 static void sim_flush(void *self)
 {
     (void)self; /* Its appends are under way at once. */
+}
+
+static void sim_saw(void *self, uint32_t partition, int64_t offset)
+{
+    struct sim_handle *handle = self;
+    struct sim_reader *reader = &handle->readers[partition];
+    sim_lock(handle->log);
+    reader->known_end = offset < reader->known_end ? reader->known_end : offset + 1;
+    sim_unlock(handle->log);
 }
 
 static uint64_t sim_size(void *self, uint32_t partition)
@@ -284,6 +299,7 @@ enum pw_code pw_sim_open(struct pw_sim_log *log, struct pw_ledger_wake wake,
         .flush = sim_flush,
         .read_from = sim_read_from,
         .read_stop = sim_read_stop,
+        .saw = sim_saw,
         .size = sim_size,
         .next = sim_next,
         .renew = sim_renew,

@@ -48,6 +48,10 @@ int64_t pw_sim_now_us(struct pw_sim_log *log);
  * reads get nothing, until up again. */
 void pw_sim_set_down(struct pw_sim_log *log, bool down);
 
+/* As after a fail-over of the log's own: readers are not shown the last `count` records of a partition,
+ * until 0 is set again. Who has seen more is told no end meanwhile. */
+void pw_sim_set_lag(struct pw_sim_log *log, uint32_t partition, int64_t count);
+
 /* What a stranger or an operator may do to a real log. */
 int64_t pw_sim_put(struct pw_sim_log *log, uint32_t partition, const void *value,
                    size_t value_bytes); /* Gives its offset. value NULL: a tombstone. */

@@ -191,6 +191,15 @@ void pw_sim_set_down(struct pw_sim_log *log, bool down)
     sim_unlock(log);
 }
 
+void pw_sim_set_lag(struct pw_sim_log *log, uint32_t partition, int64_t count)
+{
+    sim_lock(log);
+    assert(count >= 0 && count <= log->partitions[partition].end);
+    log->partitions[partition].lag = count;
+    notify_all(log);
+    sim_unlock(log);
+}
+
 int64_t pw_sim_put(struct pw_sim_log *log, uint32_t partition, const void *value,
                    size_t value_bytes)
 {

@@ -25,6 +25,7 @@ struct sim_partition {
     int64_t start;
     int64_t end;
     int64_t room;
+    int64_t lag; /* So many of the last are not shown. */
 };
 
 struct sim_op {
@@ -70,7 +71,8 @@ struct sim_reader {
     bool on;
     bool end_due;
     int64_t next;
-    int64_t seen_end; /* What it can see by now. */
+    int64_t seen_end;  /* What it can see by now. */
+    int64_t known_end; /* One past what it was given or told of. */
     int64_t lag_us;
 };
 

@@ -111,6 +111,9 @@ static void adopt(struct pw_worker *worker)
             partition->end_is_new = false;
         }
         partition->stored = worker->read[i];
+        if (partition->stored.record_offset >= 0) {
+            worker->ledger.saw(worker->ledger.self, i, partition->stored.record_offset);
+        }
         int64_t head_offset = partition->fold.chain.head_offset;
         if (head_offset > partition->stored.record_offset) {
             worker->counters.refolds++;

@@ -78,6 +78,12 @@ static void liar_close(void *self)
     liar->inner.close(liar->inner.self);
 }
 
+static void liar_saw(void *self, uint32_t partition, int64_t offset)
+{
+    struct liar *liar = self;
+    liar->inner.saw(liar->inner.self, partition, offset);
+}
+
 static struct pw_ledger liar_on(struct liar *liar)
 {
     return (struct pw_ledger){
@@ -88,6 +94,7 @@ static struct pw_ledger liar_on(struct liar *liar)
         .flush = liar_flush,
         .read_from = liar_read_from,
         .read_stop = liar_read_stop,
+        .saw = liar_saw,
         .size = liar_size,
         .next = liar_next,
         .renew = liar_renew,

@@ -179,6 +179,12 @@ static void tap_close(void *self)
     free(tap);
 }
 
+static void tap_saw(void *self, uint32_t partition, int64_t offset)
+{
+    struct tap *tap = self;
+    tap->inner.saw(tap->inner.self, partition, offset);
+}
+
 struct pw_ledger tap_open(struct node *node, const struct pw_ledger *inner)
 {
     struct tap *tap = must(calloc(1, sizeof *tap));
@@ -195,6 +201,7 @@ struct pw_ledger tap_open(struct node *node, const struct pw_ledger *inner)
         .flush = tap_flush,
         .read_from = tap_read_from,
         .read_stop = tap_read_stop,
+        .saw = tap_saw,
         .next = tap_next,
         .renew = tap_renew,
         .close = tap_close,

@@ -452,6 +452,27 @@ Test(worker, a_shorter_ledger_stops_it)
     rig_free(rig);
 }
 
+/* Kafka's high watermark lags for a moment after a fail-over: an end before what the rows came from is no other history. */
+Test(worker, an_end_that_lags_behind_the_rows_does_not_stop_it)
+{
+    struct rig *rig = rig_new(19);
+    scribe_write(rig->scribe, 100);
+    struct pw_worker *worker = rig_worker(rig);
+    run_until_done(rig, worker, &pw_reservations_projection);
+    pw_worker_free(worker);
+    pw_sim_set_lag(rig->log, 0, 3);
+    worker = rig_worker(rig);
+    for (int i = 0; i < 100; i++) {
+        tick(rig, worker);
+    }
+    struct pw_worker_status status = status_of(worker);
+    cr_expect_neq(status.state, PW_WORKER_STOPPED, "%s", status.reason);
+    pw_sim_set_lag(rig->log, 0, 0);
+    run_until_done(rig, worker, &pw_reservations_projection);
+    pw_worker_free(worker);
+    rig_free(rig);
+}
+
 /* The ledger lost its end, and has grown past what was read of it, with other records. */
 Test(worker, a_ledger_that_was_replaced_behind_it_stops_it)
 {
@@ -520,6 +541,12 @@ static void late_next(void *self, int timeout_ms, struct pw_ledger_event *ret_ev
     }
 }
 
+static void late_saw(void *self, uint32_t partition, int64_t offset)
+{
+    struct late_end *late = self;
+    late->sim.saw(late->sim.self, partition, offset);
+}
+
 static void late_close(void *self)
 {
     struct late_end *late = self;
@@ -534,6 +561,7 @@ static enum pw_code late_open(void *self, struct pw_ledger *ret_ledger, struct p
     ret_ledger->self = late;
     ret_ledger->read_from = late_read_from;
     ret_ledger->read_stop = late_read_stop;
+    ret_ledger->saw = late_saw;
     ret_ledger->next = late_next;
     ret_ledger->close = late_close;
     return code;
