@@ -191,6 +191,7 @@ static void take_value(struct reading *reading, struct key *key, bool is_new,
                        const struct pw_key_record *record, const uint8_t *value)
 {
     key->found = true;
+    reading->counts.old += !pw_id_equal(&record->master_id, pw_masters_id(reading->masters, 0));
     if (key->state == KEY_GONE) {
         key->late = true;
     } else if (is_new || key->state == KEY_BROKEN) {
@@ -603,6 +604,21 @@ static enum pw_code destroy_late(struct pw_key_store *store, uint64_t late_count
     return code;
 }
 
+/* Writes a key that is under the current master key once more. */
+static enum pw_code push(struct pw_key_store *store, struct pw_err *err)
+{
+    for (uint32_t i = 0; i < store->table.count; i++) {
+        const struct key *key = &store->table.keys[i];
+        if (key->state == KEY_GOOD &&
+            pw_id_equal(&key->record.master_id, pw_masters_id(store->masters, 0))) {
+            enum pw_code code =
+                store->log.put(store->log.self, &key->record.key_id, key->value, true, err);
+            return code == PW_ERR_NOT_FOUND ? PW_OK : code;
+        }
+    }
+    return PW_OK;
+}
+
 enum pw_code pw_key_store_rewrap(struct pw_key_store *store, const struct pw_key_progress *progress,
                                  struct pw_rewrap_counts *ret_counts, struct pw_err *err)
 {
@@ -617,10 +633,14 @@ enum pw_code pw_key_store_rewrap(struct pw_key_store *store, const struct pw_key
             progress->told(progress->self, i, count);
         }
     }
+    if (code == PW_OK && counts.rewrapped == 0 && read.old > 0) {
+        code = push(store, err);
+    }
     code = code != PW_OK ? code : pw_key_store_read(store, NULL, &read, err);
     code = code != PW_OK ? code : destroy_late(store, read.late, &late, err);
     if (code == PW_OK) {
         counts.destroyed += late;
+        counts.lingering = read.old;
         *ret_counts = counts;
     }
     return code;

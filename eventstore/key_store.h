@@ -42,6 +42,7 @@ struct pw_key_counts {
     uint64_t destroyed; /* Keys whose last word is a tombstone; */
     uint64_t lingering; /* and of these, such as still have a value somewhere in the log. */
     uint64_t late;      /* Keys with a value behind their tombstone: to be destroyed again. */
+    uint64_t old; /* Values under another master key than the current one, superseded ones too. */
     uint64_t foreign;   /* Records. */
     uint64_t damaged;   /* Records. */
     uint64_t conflicts; /* Records. */
@@ -93,10 +94,12 @@ struct pw_rewrap_counts {
     uint64_t
         unopened; /* Their master key is in no file, or they are damaged: they stay as they are. */
     uint64_t destroyed; /* Meanwhile; they stay so. */
+    uint64_t lingering; /* Values under another master key that still lie in the log. */
 };
 
 /* Reads, wraps every key that is not under the current master key anew, reads again, and destroys again what was destroyed meanwhile.
- * After a failure part of it is done; repeat it. */
+ * After a failure part of it is done; repeat it. Repeat it also, an hour apart, while something lingers: where there is nothing to wrap anew it
+ * writes one key once more, for Kafka compacts only what lies before a later write. */
 enum pw_code pw_key_store_rewrap(struct pw_key_store *store, const struct pw_key_progress *progress,
                                  struct pw_rewrap_counts *ret_counts, struct pw_err *err);
 

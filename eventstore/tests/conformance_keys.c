@@ -367,6 +367,7 @@ static void case_rewrap(fixture_of *fixture)
     uint8_t sealed[SEALED_BYTES];
     struct pw_id key_id = make(store, PW_KEY_PERSONAL);
     struct pw_id secret = make(store, PW_KEY_EQUALITY);
+    int turn = 0;
     seal(store, &key_id, sealed);
 
     struct pw_key_store *unknowing = store_open(fixture, new, 4);
@@ -380,13 +381,21 @@ static void case_rewrap(fixture_of *fixture)
     GOOD(pw_key_store_rewrap(rotating, NULL, &counts, &err));
     CHECK(counts.rewrapped == 2 && counts.current == 0 && counts.destroyed == 0);
     CHECK_EQ(unseal(rotating, &key_id, sealed), PW_OK);
-    GOOD(pw_key_store_rewrap(rotating, NULL, &counts, &err));
-    CHECK(counts.rewrapped == 0 && counts.current == 2 && counts.unopened == 0);
+    do { /* Until the old master key opens nothing any more that lies there. */
+        GOOD(pw_key_store_rewrap(rotating, NULL, &counts, &err));
+        CHECK(counts.rewrapped == 0 && counts.current == 2 && counts.unopened == 0);
+        CHECK(turn++ < SETTLE_MAX);
+        if (counts.lingering > 0) {
+            fixture->settle(fixture->self);
+        }
+    } while (counts.lingering > 0);
 
     CHECK_EQ(store_read(unknowing).keys, 2); /* Now the old master key is not needed any more. */
     CHECK_EQ(unseal(unknowing, &key_id, sealed), PW_OK);
     GOOD(pw_key_store_try(unknowing, &secret, &err));
     CHECK_EQ(unseal(store, &key_id, sealed), PW_OK); /* Out of its memory. */
+    store_read(store);
+    CHECK_EQ(unseal(store, &key_id, sealed), PW_ERR_SETTING_WRONG);
     pw_key_store_close(store);
     pw_key_store_close(unknowing);
     pw_key_store_close(rotating);
