@@ -1,4 +1,7 @@
-"""Keys, payloads and tags, read as docs/keys.md has them. XChaCha20 is made of HChaCha20, below, and the ChaCha20 of `cryptography`."""
+"""Keys, payloads and tags, read as docs/keys.md has them.
+
+XChaCha20-Poly1305 is made of HChaCha20, below, and the ChaCha20-Poly1305 of `cryptography`.
+"""
 
 import hashlib
 import hmac
