@@ -45,8 +45,9 @@ void pw_key_sim_set_down(struct pw_key_sim *sim, bool down);
 /* Called once, before the next write is carried out: what another process does meanwhile. */
 void pw_key_sim_before_write(struct pw_key_sim *sim, void (*hook)(void *self), void *self);
 
-/* The cleaner: of each key only the last record stays, and of tombstones none if they are old. */
-void pw_key_sim_compact(struct pw_key_sim *sim, bool tombstones_are_old);
+/* The cleaner: of each key only the last record stays, and of tombstones none if they are old. The last open_count records lie in the
+ * segment that is written to, which it neither touches nor looks at. */
+void pw_key_sim_compact(struct pw_key_sim *sim, size_t open_count, bool tombstones_are_old);
 
 /* A stranger's record; value NULL: a tombstone. */
 void pw_key_sim_put(struct pw_key_sim *sim, struct pw_str log_key, const void *value,

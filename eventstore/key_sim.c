@@ -112,10 +112,10 @@ void pw_key_sim_before_write(struct pw_key_sim *sim, void (*hook)(void *self), v
     sim->hook_self = self;
 }
 
-static bool is_last_of_its_key(const struct sim_list *list, size_t number)
+static bool is_last_of_its_key(const struct sim_list *list, size_t number, size_t end)
 {
     const struct sim_record *record = &list->items[number];
-    for (size_t i = number + 1; i < list->count; i++) {
+    for (size_t i = number + 1; i < end; i++) {
         if (list->items[i].log_key_bytes == record->log_key_bytes &&
             memcmp(list->items[i].log_key, record->log_key, record->log_key_bytes) == 0) {
             return false;
@@ -124,20 +124,21 @@ static bool is_last_of_its_key(const struct sim_list *list, size_t number)
     return true;
 }
 
-void pw_key_sim_compact(struct pw_key_sim *sim, bool tombstones_are_old)
+void pw_key_sim_compact(struct pw_key_sim *sim, size_t open_count, bool tombstones_are_old)
 {
+    struct sim_list *log = &sim->log;
+    size_t end = log->count > open_count ? log->count - open_count : 0;
     size_t kept = 0;
-    for (size_t i = 0; i < sim->log.count; i++) {
-        struct sim_record *record = &sim->log.items[i];
-        bool stays =
-            is_last_of_its_key(&sim->log, i) && !(record->value == NULL && tombstones_are_old);
-        if (stays) {
-            sim->log.items[kept++] = *record;
+    for (size_t i = 0; i < log->count; i++) {
+        struct sim_record *record = &log->items[i];
+        bool is_old = record->value == NULL && tombstones_are_old;
+        if (i >= end || (is_last_of_its_key(log, i, end) && !is_old)) {
+            log->items[kept++] = *record;
         } else {
             record_free(record);
         }
     }
-    sim->log.count = kept;
+    log->count = kept;
 }
 
 void pw_key_sim_put(struct pw_key_sim *sim, struct pw_str log_key, const void *value,

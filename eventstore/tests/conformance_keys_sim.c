@@ -24,7 +24,7 @@ static void put(void *self, struct pw_str log_key, const void *value, size_t val
 
 static void settle(void *self)
 {
-    pw_key_sim_compact(*(struct pw_key_sim **)self, false);
+    pw_key_sim_compact(*(struct pw_key_sim **)self, 1, false);
 }
 
 int main(int argc, char **argv)

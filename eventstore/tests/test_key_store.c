@@ -115,6 +115,19 @@ static size_t destroy(struct pw_key_store *store, struct pw_id key_id)
     return lingering;
 }
 
+static void write_again(void *self)
+{
+    struct pw_key_record record = {.purpose = PW_KEY_PERSONAL, .tenant_id = tenant};
+    static const uint8_t zeros[PW_KEY_BYTES];
+    uint8_t value[PW_KEY_RECORD_BYTES];
+    char text[PW_ID_TEXT_BYTES + 1];
+    const struct pw_id *key_id = self;
+    record.key_id = *key_id;
+    pw_key_wrap(old, &record, zeros, zeros, value);
+    pw_id_format(key_id, text);
+    pw_key_sim_put(sim, pw_str_of(text), value, sizeof value);
+}
+
 Test(key_store, a_key_that_is_not_confirmed_is_not_used)
 {
     static const enum pw_key_sim_fault faults[] = {PW_KEY_SIM_LOSE, PW_KEY_SIM_LOSE_ACK,
@@ -169,7 +182,7 @@ Test(key_store, a_damaged_key_says_so_and_takes_nothing_from_others)
     struct pw_id good = make(store);
     pw_id_format(&broken, text);
     pw_key_sim_put(sim, pw_str_of(text), "PWK\1 cut off", 12);
-    pw_key_sim_compact(sim, false);
+    pw_key_sim_compact(sim, 0, false);
     struct pw_key_counts counts = reread(store);
     cr_expect(counts.keys == 1 && counts.damaged == 1);
     cr_expect_eq(use(store, &broken), PW_ERR_LEDGER_DAMAGED);
@@ -180,7 +193,7 @@ Test(key_store, a_damaged_key_says_so_and_takes_nothing_from_others)
         cr_expect_eq(record.purpose == 0, pw_id_equal(&record.key_id, &broken));
     }
     destroy(store, broken);
-    pw_key_sim_compact(sim, true);
+    pw_key_sim_compact(sim, 0, true);
     cr_expect_eq(destroy(store, broken), 0);
     pw_key_store_close(store);
 }
@@ -209,11 +222,25 @@ Test(key_store, rewrap_goes_on_where_it_failed)
     /* Beside the new wraps the old ones still lie there: a node that has only the old master key keeps those. */
     cr_expect_eq(reread(store).rewraps, PW_COUNT(ids));
     cr_expect_eq(use(store, &ids[0]), PW_OK);
-    pw_key_sim_compact(sim, false);
+    pw_key_sim_compact(sim, 0, false);
     reread(store);
     cr_expect_eq(use(store, &ids[0]), PW_ERR_SETTING_WRONG);
     pw_key_store_close(later);
     pw_key_store_close(rotating);
+    pw_key_store_close(store);
+}
+
+Test(key_store, what_is_gone_from_the_log_may_come_late_all_the_same)
+{
+    struct pw_key_store *store = open_store(old);
+    struct pw_id key_id = make(store);
+    destroy(store, key_id);
+    pw_key_sim_compact(sim, 0, true); /* Value and tombstone. */
+    struct pw_key_counts counts = reread(store);
+    cr_expect(counts.keys == 0 && counts.destroyed == 0);
+    write_again(&key_id);
+    cr_expect_eq(reread(store).late, 1);
+    cr_expect_eq(use(store, &key_id), PW_ERR_NOT_FOUND);
     pw_key_store_close(store);
 }
 
@@ -237,7 +264,7 @@ Test(key_store, a_key_destroyed_while_it_is_rewrapped_stays_destroyed)
     pw_key_sim_before_write(sim, destroy_meanwhile, &race);
     cr_expect_eq(pw_key_store_rewrap(rotating, NULL, &counts, NULL), PW_OK);
     cr_expect(counts.rewrapped == 1 && counts.destroyed == 1);
-    pw_key_sim_compact(sim, false);
+    pw_key_sim_compact(sim, 0, false);
     struct pw_key_store *fresh = open_store(both);
     cr_expect_eq(reread(fresh).keys, 0);
     cr_expect_eq(use(rotating, &race.key_id), PW_ERR_NOT_FOUND);
@@ -261,7 +288,7 @@ Test(key_store, a_late_rewrap_is_found_and_destroyed_again)
     cr_expect_eq(destroy(destroyer, key_id), 1);
     pw_key_sim_land(sim);
     cr_expect_eq(use(destroyer, &key_id), PW_ERR_NOT_FOUND);
-    pw_key_sim_compact(sim, true); /* The tombstone lay before it, and is gone. */
+    pw_key_sim_compact(sim, 0, true); /* The tombstone lay before it, and is gone. */
     fresh = open_store(both);
     cr_expect_eq(reread(fresh).keys, 1, "to who never saw the tombstone it is a key");
     cr_expect_eq(reread(destroyer).late, 1, "not to who did");
@@ -272,7 +299,7 @@ Test(key_store, a_late_rewrap_is_found_and_destroyed_again)
     fresh = open_store(both); /* A node starts, and the ledger calls the key destroyed. */
     reread(fresh);
     cr_expect_eq(destroy(fresh, key_id), 1);
-    pw_key_sim_compact(sim, true);
+    pw_key_sim_compact(sim, 0, true);
     cr_expect_eq(destroy(fresh, key_id), 0);
     struct pw_key_counts read = reread(fresh);
     cr_expect(read.keys == 0 && read.late == 0 && read.lingering == 0);
@@ -293,19 +320,6 @@ Test(key_store, a_destroyed_key_is_not_used_though_its_tombstone_was_not_confirm
     cr_expect_eq(use(store, &key_id), PW_ERR_NOT_FOUND);
     cr_expect_eq(destroy(store, key_id), 1);
     pw_key_store_close(store);
-}
-
-static void write_again(void *self)
-{
-    struct pw_key_record record = {.purpose = PW_KEY_PERSONAL, .tenant_id = tenant};
-    static const uint8_t zeros[PW_KEY_BYTES];
-    uint8_t value[PW_KEY_RECORD_BYTES];
-    char text[PW_ID_TEXT_BYTES + 1];
-    const struct pw_id *key_id = self;
-    record.key_id = *key_id;
-    pw_key_wrap(old, &record, zeros, zeros, value);
-    pw_id_format(key_id, text);
-    pw_key_sim_put(sim, pw_str_of(text), value, sizeof value);
 }
 
 /* What is written between tombstone and look is a value behind a tombstone. */
@@ -344,7 +358,7 @@ Test(key_store, destroying_is_repeated_while_a_value_follows_the_tombstone)
     pw_key_sim_before_write(sim, write_again_next, &ids[0]);
     cr_expect_eq(pw_key_store_destroy(store, ids, 2, &lingering, NULL), PW_OK);
     cr_expect_eq(lingering, 2);
-    pw_key_sim_compact(sim, false);
+    pw_key_sim_compact(sim, 0, false);
     struct pw_key_store *fresh = open_store(old);
     struct pw_key_counts counts = reread(fresh);
     cr_expect(counts.destroyed == 2 && counts.keys == 0 && counts.late == 0);
