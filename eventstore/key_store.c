@@ -1,33 +1,8 @@
-#include "eventstore/key_store.h"
+#include "eventstore/key_parts.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 
-#define NO_SLOT        UINT32_MAX
-#define ROOM_MIN       64
 #define DESTROY_ROUNDS 8 /* Each of them means that somebody wrote the key again meanwhile. */
-#define TELL_EVERY     1024
-
-enum key_state { KEY_GOOD, KEY_BROKEN, KEY_GONE };
-
-struct key {
-    struct pw_key_record record; /* Of KEY_BROKEN and KEY_GONE only key_id. */
-    uint8_t value[PW_KEY_RECORD_BYTES];
-    enum key_state state;
-    bool found;    /* A value of it lies in the log. */
-    bool late;     /* Of KEY_GONE: one behind its last tombstone. */
-    uint32_t slot; /* Where it lies open, or NO_SLOT. */
-};
-
-/* Keys in the order of their first record, and an index by id: open addressing, 0 for a free place, else number + 1. */
-struct table {
-    struct key *keys;
-    uint32_t count;
-    uint32_t room;
-    uint32_t *index; /* 2 * room places. */
-    uint8_t hash_key
-        [crypto_shorthash_KEYBYTES]; /* So that nobody can choose ids that meet in one place. */
-};
 
 struct slot {
     uint8_t data_key[PW_KEY_BYTES];
@@ -36,87 +11,12 @@ struct slot {
 struct pw_key_store {
     struct pw_key_log log;
     const struct pw_masters *masters;
-    struct table table;
-    struct slot *
-        slots; /* In locked memory: opened_max of them, and one for what is being made or wrapped anew. */
-    uint32_t *owners; /* Of each slot: the key's number, or NO_SLOT. */
+    struct key_table table;
+    struct slot *slots; /* In locked memory: opened_max of them, and one as scratch. */
+    uint32_t *owners;   /* Of each slot: the key's number, or KEY_NO_SLOT. */
     uint32_t opened_max;
     uint32_t next_slot;
 };
-
-static void *not_null(void *memory)
-{
-    if (memory == NULL) {
-        abort(); /* Without memory the process ends. */
-    }
-    return memory;
-}
-
-/* --- The table --- */
-
-static void table_init(struct table *table)
-{
-    *table = (struct table){.room = ROOM_MIN};
-    table->keys = not_null(calloc(table->room, sizeof *table->keys));
-    table->index = not_null(calloc(2 * table->room, sizeof *table->index));
-    randombytes_buf(table->hash_key, sizeof table->hash_key);
-}
-
-static void table_close(struct table *table)
-{
-    free(table->keys);
-    free(table->index);
-}
-
-/* The place of the index where the id stands, or where it would. */
-static uint32_t *place_of(const struct table *table, const struct pw_id *key_id)
-{
-    uint64_t hash;
-    static_assert(sizeof hash == crypto_shorthash_BYTES, "a hash");
-    crypto_shorthash((uint8_t *)&hash, key_id->bytes, sizeof key_id->bytes, table->hash_key);
-    uint32_t mask = 2 * table->room - 1;
-    uint32_t at = (uint32_t)hash & mask;
-    while (table->index[at] != 0 &&
-           !pw_id_equal(&table->keys[table->index[at] - 1].record.key_id, key_id)) {
-        at = (at + 1) & mask;
-    }
-    return &table->index[at];
-}
-
-static struct key *table_find(const struct table *table, const struct pw_id *key_id)
-{
-    uint32_t number = *place_of(table, key_id);
-    return number == 0 ? NULL : &table->keys[number - 1];
-}
-
-static void table_grow(struct table *table)
-{
-    table->room *= 2;
-    table->keys = not_null(realloc(table->keys, table->room * sizeof *table->keys));
-    free(table->index);
-    table->index = not_null(calloc(2 * (size_t)table->room, sizeof *table->index));
-    for (uint32_t i = 0; i < table->count; i++) {
-        *place_of(table, &table->keys[i].record.key_id) = i + 1;
-    }
-}
-
-/* The key of that id, a new one where there is none. */
-static struct key *table_take(struct table *table, const struct pw_id *key_id, bool *ret_is_new)
-{
-    struct key *key = table_find(table, key_id);
-    *ret_is_new = key == NULL;
-    if (key != NULL) {
-        return key;
-    }
-    if (table->count == table->room) {
-        table_grow(table);
-    }
-    key = &table->keys[table->count];
-    *key = (struct key){.slot = NO_SLOT, .state = KEY_BROKEN};
-    key->record.key_id = *key_id;
-    *place_of(table, key_id) = ++table->count;
-    return key;
-}
 
 /* --- Open and close --- */
 
@@ -124,14 +24,14 @@ enum pw_code pw_key_store_open(const struct pw_key_store_config *config,
                                struct pw_key_store **ret_store, struct pw_err *err)
 {
     assert(config->opened_max >= 1 && config->opened_max <= PW_KEY_STORE_OPENED_MAX);
-    struct pw_key_store *store = not_null(calloc(1, sizeof *store));
+    struct pw_key_store *store = key_memory(calloc(1, sizeof *store));
     size_t bytes = (config->opened_max + 1) * sizeof *store->slots;
     store->log = config->log;
     store->masters = config->masters;
     store->opened_max = config->opened_max;
-    store->owners = not_null(malloc(config->opened_max * sizeof *store->owners));
+    store->owners = key_memory(malloc(config->opened_max * sizeof *store->owners));
     memset(store->owners, 0xff, config->opened_max * sizeof *store->owners);
-    table_init(&store->table);
+    key_table_init(&store->table);
     store->slots = sodium_malloc(bytes);
     if (store->slots == NULL || sodium_mlock(store->slots, bytes) != 0) {
         pw_key_store_close(store);
@@ -151,7 +51,7 @@ void pw_key_store_close(struct pw_key_store *store)
     store->log.close(store->log.self);
     sodium_free(store->slots); /* It zeroes them. */
     free(store->owners);
-    table_close(&store->table);
+    key_table_close(&store->table);
     free(store);
 }
 
@@ -167,103 +67,6 @@ static void scratch_clear(struct pw_key_store *store)
 
 /* --- Reading --- */
 
-struct reading {
-    struct table table;
-    const struct pw_masters *masters;
-    const struct pw_key_progress *progress;
-    struct pw_key_counts counts;
-};
-
-static void take_first(struct key *key, const struct pw_key_record *record, const uint8_t *value)
-{
-    key->record = *record;
-    memcpy(key->value, value, PW_KEY_RECORD_BYTES);
-    key->state = KEY_GOOD;
-}
-
-static bool is_same_key(const struct pw_key_record *a, const struct pw_key_record *b)
-{
-    return a->purpose == b->purpose && pw_id_equal(&a->tenant_id, &b->tenant_id) &&
-           sodium_memcmp(a->check, b->check, sizeof a->check) == 0;
-}
-
-static void take_value(struct reading *reading, struct key *key, bool is_new,
-                       const struct pw_key_record *record, const uint8_t *value)
-{
-    key->found = true;
-    reading->counts.old += !pw_id_equal(&record->master_id, pw_masters_id(reading->masters, 0));
-    if (key->state == KEY_GONE) {
-        key->late = true;
-    } else if (is_new || key->state == KEY_BROKEN) {
-        take_first(key, record, value);
-    } else if (!is_same_key(&key->record, record)) {
-        reading->counts.conflicts++;
-    } else {
-        reading->counts.rewraps++;
-        if (pw_masters_have(reading->masters, &record->master_id) ||
-            !pw_masters_have(reading->masters, &key->record.master_id)) {
-            take_first(key, record, value);
-        }
-    }
-}
-
-static void take_damaged(struct reading *reading, struct key *key)
-{
-    reading->counts.damaged++;
-    key->found = true;
-    key->late = key->late || key->state == KEY_GONE;
-}
-
-static void take_tombstone(struct key *key)
-{
-    sodium_memzero(key->value, sizeof key->value);
-    key->state = KEY_GONE;
-    key->late = false;
-}
-
-static enum pw_code take_entry(void *self, const struct pw_key_entry *entry, struct pw_err *err)
-{
-    struct reading *reading = self;
-    struct pw_key_record record = {.key_id = {{0}}};
-    bool is_new = false;
-    enum pw_key_verdict verdict =
-        pw_key_record_read(entry->log_key, entry->value, entry->value_bytes, &record);
-    if (reading->progress != NULL && entry->number % TELL_EVERY == 0) {
-        reading->progress->told(reading->progress->self, entry->number, entry->count);
-    }
-    if (verdict == PW_KEY_FOREIGN) {
-        reading->counts.foreign++;
-        return PW_OK;
-    }
-    if (verdict == PW_KEY_NEWER) {
-        return pw_fail(err, PW_ERR_LEDGER_DAMAGED,
-                       "newer-format: record %llu of the keys was written by a newer program",
-                       (unsigned long long)entry->number);
-    }
-    struct key *key = table_take(&reading->table, &record.key_id, &is_new);
-    switch (verdict) {
-    case PW_KEY_DESTROYED: take_tombstone(key); break;
-    case PW_KEY_DAMAGED: take_damaged(reading, key); break;
-    default: take_value(reading, key, is_new, &record, entry->value); break;
-    }
-    if (reading->table.count > PW_KEY_STORE_KEYS_MAX) {
-        return pw_fail(err, PW_ERR_LEDGER_DAMAGED, "more than %d keys", PW_KEY_STORE_KEYS_MAX);
-    }
-    return PW_OK;
-}
-
-static void count_keys(struct reading *reading)
-{
-    for (uint32_t i = 0; i < reading->table.count; i++) {
-        const struct key *key = &reading->table.keys[i];
-        bool is_gone = key->state == KEY_GONE;
-        reading->counts.keys += key->state == KEY_GOOD;
-        reading->counts.destroyed += is_gone && !key->late;
-        reading->counts.lingering += is_gone && !key->late && key->found;
-        reading->counts.late += is_gone && key->late;
-    }
-}
-
 static void close_all(struct pw_key_store *store)
 {
     sodium_memzero(store->slots, store->opened_max * sizeof *store->slots);
@@ -271,49 +74,18 @@ static void close_all(struct pw_key_store *store)
     store->next_slot = 0;
 }
 
-/* What this store saw destroyed stays so, whatever the log shows: a late re-wrap may stand there for a while, its tombstone compacted
- * away. */
-static void keep_gone(const struct table *old, struct table *table)
-{
-    for (uint32_t i = 0; i < old->count; i++) {
-        struct key *key =
-            old->keys[i].state == KEY_GONE ? table_find(table, &old->keys[i].record.key_id) : NULL;
-        if (key != NULL && key->state != KEY_GONE) {
-            take_tombstone(key);
-            key->late = key->found;
-        }
-    }
-}
-
-/* The same of those of which the log shows nothing any more, and may again. */
-static void carry_gone(const struct table *old, struct table *table)
-{
-    bool is_new = false;
-    for (uint32_t i = 0; i < old->count; i++) {
-        if (old->keys[i].state == KEY_GONE) {
-            table_take(table, &old->keys[i].record.key_id, &is_new)->state = KEY_GONE;
-        }
-    }
-}
-
 enum pw_code pw_key_store_read(struct pw_key_store *store, const struct pw_key_progress *progress,
                                struct pw_key_counts *ret_counts, struct pw_err *err)
 {
-    struct reading reading = {.masters = store->masters, .progress = progress};
-    struct pw_key_sink sink = {.self = &reading, .entry = take_entry};
-    table_init(&reading.table);
-    enum pw_code code = store->log.read(store->log.self, &sink, err);
+    struct key_table table;
+    enum pw_code code = key_read(&store->log, store->masters, &store->table, progress,
+                                 scratch_of(store), &table, ret_counts, err);
     if (code != PW_OK) {
-        table_close(&reading.table);
         return code;
     }
-    keep_gone(&store->table, &reading.table);
-    count_keys(&reading);
-    carry_gone(&store->table, &reading.table);
     close_all(store);
-    table_close(&store->table);
-    store->table = reading.table;
-    *ret_counts = reading.counts;
+    key_table_close(&store->table);
+    store->table = table;
     return PW_OK;
 }
 
@@ -341,9 +113,9 @@ static uint32_t slot_free(struct pw_key_store *store)
 {
     uint32_t slot = store->next_slot;
     store->next_slot = (slot + 1) % store->opened_max;
-    if (store->owners[slot] != NO_SLOT) {
-        store->table.keys[store->owners[slot]].slot = NO_SLOT;
-        store->owners[slot] = NO_SLOT;
+    if (store->owners[slot] != KEY_NO_SLOT) {
+        store->table.keys[store->owners[slot]].slot = KEY_NO_SLOT;
+        store->owners[slot] = KEY_NO_SLOT;
     }
     sodium_memzero(&store->slots[slot], sizeof store->slots[slot]);
     return slot;
@@ -353,7 +125,7 @@ static enum pw_code data_key_of(struct pw_key_store *store, const struct pw_id *
                                 const struct pw_id *key_id, enum pw_key_purpose purpose,
                                 const uint8_t **ret_data_key, struct pw_err *err)
 {
-    struct key *key = table_find(&store->table, key_id);
+    struct key *key = key_table_find(&store->table, key_id);
     bool is_there = key != NULL && key->state != KEY_GONE;
     bool is_meant =
         is_there && (key->state == KEY_BROKEN || (key->record.purpose == purpose &&
@@ -361,7 +133,7 @@ static enum pw_code data_key_of(struct pw_key_store *store, const struct pw_id *
     if (!is_meant) {
         return not_there(key_id, err);
     }
-    if (key->slot == NO_SLOT) {
+    if (key->slot == KEY_NO_SLOT) {
         uint32_t slot = slot_free(store);
         enum pw_code code = open_into(store, key, store->slots[slot].data_key, err);
         if (code != PW_OK) {
@@ -454,8 +226,8 @@ enum pw_code pw_key_store_create(struct pw_key_store *store, const struct pw_id 
     scratch_clear(store);
     enum pw_code code = store->log.put(store->log.self, &record.key_id, value, false, err);
     if (code == PW_OK) {
-        struct key *key = table_take(&store->table, &record.key_id, &is_new);
-        take_first(key, &record, value);
+        struct key *key = key_table_take(&store->table, &record.key_id, &is_new);
+        key_set(key, &record, value);
         key->found = true;
         *ret_key_id = record.key_id;
     }
@@ -483,7 +255,7 @@ bool pw_key_store_at(const struct pw_key_store *store, uint32_t number,
 enum pw_code pw_key_store_try(struct pw_key_store *store, const struct pw_id *key_id,
                               struct pw_err *err)
 {
-    const struct key *key = table_find(&store->table, key_id);
+    const struct key *key = key_table_find(&store->table, key_id);
     if (key == NULL || key->state == KEY_GONE) {
         return not_there(key_id, err);
     }
@@ -497,13 +269,13 @@ enum pw_code pw_key_store_try(struct pw_key_store *store, const struct pw_id *ke
 static void forget(struct pw_key_store *store, const struct pw_id *key_id)
 {
     bool is_new = false;
-    struct key *key = table_take(&store->table, key_id, &is_new);
-    if (key->slot != NO_SLOT) {
+    struct key *key = key_table_take(&store->table, key_id, &is_new);
+    if (key->slot != KEY_NO_SLOT) {
         sodium_memzero(&store->slots[key->slot], sizeof store->slots[key->slot]);
-        store->owners[key->slot] = NO_SLOT;
-        key->slot = NO_SLOT;
+        store->owners[key->slot] = KEY_NO_SLOT;
+        key->slot = KEY_NO_SLOT;
     }
-    take_tombstone(key);
+    key_end(key);
 }
 
 /* So many of these ids have a value behind their tombstone, and so many one before it. */
@@ -513,7 +285,7 @@ static size_t count_late(const struct pw_key_store *store, const struct pw_id *k
     size_t late = 0;
     *ret_lingering = 0;
     for (size_t i = 0; i < count; i++) {
-        const struct key *key = table_find(&store->table, &key_ids[i]);
+        const struct key *key = key_table_find(&store->table, &key_ids[i]);
         late += key != NULL && key->late;
         *ret_lingering += key != NULL && !key->late && key->found;
     }
@@ -527,7 +299,7 @@ enum pw_code pw_key_store_destroy(struct pw_key_store *store, const struct pw_id
     size_t lingering = 0;
     for (int round = 0; round < DESTROY_ROUNDS; round++) {
         for (size_t i = 0; i < count; i++) {
-            const struct key *key = table_find(&store->table, &key_ids[i]);
+            const struct key *key = key_table_find(&store->table, &key_ids[i]);
             if (round > 0 && (key == NULL || !key->late)) {
                 continue;
             }
@@ -579,7 +351,7 @@ static enum pw_code rewrap_one(struct pw_key_store *store, uint32_t number,
         return PW_OK;
     }
     if (code == PW_OK) {
-        take_first(key, &record, value);
+        key_set(key, &record, value);
         counts->rewrapped++;
     }
     return code;
@@ -591,7 +363,7 @@ static enum pw_code destroy_late(struct pw_key_store *store, uint64_t late_count
 {
     size_t count = 0;
     size_t lingering = 0;
-    struct pw_id *ids = not_null(calloc(late_count + 1, sizeof *ids));
+    struct pw_id *ids = key_memory(calloc(late_count + 1, sizeof *ids));
     for (uint32_t i = 0; i < store->table.count && count < late_count; i++) {
         if (store->table.keys[i].late) {
             ids[count++] = store->table.keys[i].record.key_id;
@@ -629,7 +401,7 @@ enum pw_code pw_key_store_rewrap(struct pw_key_store *store, const struct pw_key
     uint32_t count = store->table.count; /* What is made meanwhile is under the current one. */
     for (uint32_t i = 0; code == PW_OK && i < count; i++) {
         code = rewrap_one(store, i, &counts, err);
-        if (progress != NULL && i % TELL_EVERY == 0) {
+        if (progress != NULL && i % KEY_TELL_EVERY == 0) {
             progress->told(progress->self, i, count);
         }
     }

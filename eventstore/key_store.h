@@ -5,8 +5,8 @@
  *           that was destroyed is not used again by this store, whatever lands later.
  * Owner     The store takes the log and closes it; the masters are borrowed, and outlive it.
  * Threads   One store per thread; stores share nothing.
- * Errors    NOT_FOUND: there is no such key of that tenant and purpose, or not any more. SETTING_WRONG: its master key is in no file. LEDGER_DAMAGED: it
- *           does not open, or a newer program wrote to the log. LEDGER_DOWN: try later. */
+ * Errors    NOT_FOUND: there is no such key of that tenant and purpose, or not any more. SETTING_WRONG: its master key is in no file.
+ *           LEDGER_DAMAGED: it does not open, or a newer program wrote to the log. LEDGER_DOWN: try later. */
 #ifndef PW_EVENTSTORE_KEY_STORE_H
 #define PW_EVENTSTORE_KEY_STORE_H
 
@@ -98,13 +98,13 @@ struct pw_rewrap_counts {
 };
 
 /* Reads, wraps every key that is not under the current master key anew, reads again, and destroys again what was destroyed meanwhile.
- * After a failure part of it is done; repeat it. Repeat it also, an hour apart, while something lingers: where there is nothing to wrap anew it
- * writes one key once more, for Kafka compacts only what lies before a later write. */
+ * After a failure part of it is done; repeat it. Repeat it also, an hour apart, while something lingers: where there is nothing to
+ * wrap anew it writes one key once more, for Kafka compacts only what lies before a later write. */
 enum pw_code pw_key_store_rewrap(struct pw_key_store *store, const struct pw_key_progress *progress,
                                  struct pw_rewrap_counts *ret_counts, struct pw_err *err);
 
-/* Destroys keys; of ids that are not there, too. When it returns PW_OK none of them can be used any more by who reads the log. A value of so many of
- * them (*ret_lingering) still lies in it, before a tombstone: repeat the call, some minutes apart, until it is 0. */
+/* Destroys keys; of ids that are not there, too. When it returns PW_OK none of them can be used any more by who reads the log. A value
+ * of so many of them (*ret_lingering) still lies in it, before a tombstone: repeat the call, an hour apart, until it is 0. */
 enum pw_code pw_key_store_destroy(struct pw_key_store *store, const struct pw_id *key_ids,
                                   size_t count, size_t *ret_lingering, struct pw_err *err);
 

@@ -507,10 +507,13 @@ static void case_strangers(fixture_of *fixture)
     fixture->put(fixture->self, pw_str_of(text), "PWK\1 cut off", 12);
     pw_key_wrap(foreign, &record, zeros, zeros, value); /* A key of their own in its place. */
     fixture->put(fixture->self, pw_str_of(text), value, sizeof value);
+    memcpy(value + 40, record.master_id.bytes, sizeof record.master_id); /* As if it were ours. */
+    memcpy(value + 56, record.check, sizeof record.check);
+    fixture->put(fixture->self, pw_str_of(text), value, sizeof value);
     struct pw_key_counts counts = store_read(store);
     CHECK_EQ(counts.keys, 1);
     CHECK_EQ(counts.foreign, 4);
-    CHECK_EQ(counts.damaged, 1);
+    CHECK_EQ(counts.damaged, 2);
     CHECK_EQ(counts.conflicts, 1);
     CHECK_EQ(unseal(store, &key_id, sealed), PW_OK);
     pw_key_store_close(store);
