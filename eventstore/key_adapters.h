@@ -9,7 +9,8 @@
 
 /* --- Kafka: a topic of one partition, docs/keys.md, section 4 --- */
 
-/* config->topic is the topic of the keys. A broker must answer within timeout_ms. */
+/* config->topic is the topic of the keys. A broker must answer within timeout_ms. A write waits for its confirmation up to 30 s, and is
+ * written again meanwhile where its fate is unknown; a read waits up to 10 s for the next record. */
 enum pw_code pw_key_kafka_open(const struct pw_kafka_config *config, int timeout_ms,
                                struct pw_key_log *ret_log, struct pw_err *err);
 
