@@ -18,6 +18,15 @@
 #define TOKEN_TTL_DEFAULT 3600
 #define TOKEN_TTL_MAX     31622400
 
+/* Before anything is made, so that a file that is not as it must be is told first. */
+static enum pw_code try_masters(const struct pw_config *config, struct pw_err *err)
+{
+    struct pw_masters *masters = NULL;
+    enum pw_code code = pw_node_load_masters(config, &masters, err);
+    pw_masters_free(masters);
+    return code;
+}
+
 static int create_ledger(const struct pw_config *config, bool as_json)
 {
     struct pw_ledger_plan plan = {
@@ -28,21 +37,33 @@ static int create_ledger(const struct pw_config *config, bool as_json)
     };
     uint8_t random[16];
     bool created = false;
+    bool keys_created = false;
+    bool has_keys = pw_node_has_keys(config);
     struct pw_id ledger_id;
     struct pw_err err = {0};
     char text[PW_ID_TEXT_BYTES + 1];
     randombytes_buf(random, sizeof random);
     plan.ledger_id = pw_id_v7(pw_http_wall_us(), random);
-    enum pw_code code = pw_node_create_ledger(config, &plan, &created, &ledger_id, &err);
+    enum pw_code code = has_keys ? try_masters(config, &err) : PW_OK;
+    if (code == PW_OK) {
+        code = pw_node_create_ledger(config, &plan, &created, &ledger_id, &err);
+    }
+    if (code == PW_OK && has_keys) {
+        code = pw_node_create_keys(config, &keys_created, &err);
+    }
     if (code != PW_OK) {
         return pw_verb_fail(code, err.detail);
     }
     pw_id_format(&ledger_id, text);
     if (as_json) {
-        printf("{\"ledger_id\":\"%s\",\"created\":%s}\n", text, created ? "true" : "false");
+        printf("{\"ledger_id\":\"%s\",\"created\":%s%s}\n", text, created ? "true" : "false",
+               !has_keys      ? ""
+               : keys_created ? ",\"keys_created\":true"
+                              : ",\"keys_created\":false");
     } else {
         printf("%s\n", text);
-        fprintf(stderr, "%s\n", created ? "created" : "it was there already");
+        fprintf(stderr, "%s%s\n", created ? "created" : "it was there already",
+                keys_created ? "; keys created" : "");
     }
     return PW_EXIT_GOOD;
 }

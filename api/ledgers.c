@@ -1,7 +1,10 @@
 /* api/ledgers.c: the one place that knows which adapters there are. */
+#include <stdio.h>
+
 #include "api/node.h"
 #include "eventstore/file.h"
 #include "eventstore/kafka.h"
+#include "eventstore/key_adapters.h"
 
 #define OPEN_TIMEOUT_MS 5000
 
@@ -54,4 +57,79 @@ enum pw_code pw_node_create_ledger(const struct pw_config *config,
     }
     struct pw_kafka_config kafka = kafka_of(config, false);
     return pw_kafka_create(&kafka, plan, ret_created, ret_ledger_id, err);
+}
+
+/* --- Keys --- */
+
+#define NAME_BYTES 4096 /* A topic, a directory, or the path of a master file. */
+
+bool pw_node_has_keys(const struct pw_config *config)
+{
+    return pw_config_text(config, PW_CONFIG_KEYS_MASTER_FILES)[0] != '\0';
+}
+
+enum pw_code pw_node_load_masters(const struct pw_config *config, struct pw_masters **ret_masters,
+                                  struct pw_err *err)
+{
+    static const char name[] = "keys.master_files";
+    char paths[PW_MASTERS_MAX][NAME_BYTES];
+    const char *named[PW_MASTERS_MAX];
+    size_t count = 0;
+    struct pw_err why = {0};
+    for (const char *at = pw_config_text(config, PW_CONFIG_KEYS_MASTER_FILES); *at != '\0';) {
+        size_t len = strcspn(at, ",");
+        if (count == PW_MASTERS_MAX || len == 0 || len >= NAME_BYTES) {
+            return pw_fail(err, PW_ERR_SETTING_WRONG, "%s must name 1 to %d files", name,
+                           PW_MASTERS_MAX);
+        }
+        memcpy(paths[count], at, len);
+        paths[count][len] = '\0';
+        named[count] = paths[count];
+        count++;
+        at += len + (at[len] == ',');
+    }
+    if (count == 0) {
+        return pw_fail(err, PW_ERR_SETTING_WRONG, "%s is not set", name);
+    }
+    enum pw_code code = pw_masters_load(named, count, ret_masters, &why);
+    return code == PW_OK ? PW_OK : pw_fail(err, code, "%s: %s", name, why.detail);
+}
+
+/* A name of the ledger's and `.keys`; of a directory, without the slashes at its end. */
+static void keys_name(const struct pw_config *config, char ret_name[NAME_BYTES])
+{
+    const char *base =
+        pw_config_text(config, is_file(config) ? PW_CONFIG_LEDGER_DIR : PW_CONFIG_LEDGER_TOPIC);
+    size_t len = strlen(base);
+    while (len > 1 && base[len - 1] == '/') {
+        len--;
+    }
+    snprintf(ret_name, NAME_BYTES, "%.*s.keys", (int)len, base);
+}
+
+enum pw_code pw_node_open_keys(const struct pw_config *config, bool reads_only,
+                               struct pw_key_log *ret_log, struct pw_err *err)
+{
+    char name[NAME_BYTES];
+    keys_name(config, name);
+    if (is_file(config)) {
+        return pw_key_file_open(name, ret_log, err);
+    }
+    struct pw_kafka_config kafka = kafka_of(config, reads_only);
+    kafka.topic = name;
+    return pw_key_kafka_open(&kafka, OPEN_TIMEOUT_MS, ret_log, err);
+}
+
+enum pw_code pw_node_create_keys(const struct pw_config *config, bool *ret_created,
+                                 struct pw_err *err)
+{
+    char name[NAME_BYTES];
+    keys_name(config, name);
+    if (is_file(config)) {
+        return pw_key_file_create(name, ret_created, err);
+    }
+    struct pw_kafka_config kafka = kafka_of(config, false);
+    kafka.topic = name;
+    return pw_key_kafka_create(&kafka, pw_config_count(config, PW_CONFIG_LEDGER_REPLICATION_FACTOR),
+                               ret_created, err);
 }

@@ -16,7 +16,8 @@ static const struct {
     {"serve", pw_verb_serve, true, "Run a node: commands, projections and queries.",
      "  --check                try settings, ledger and read models, then end\n"},
     {"admin ledger create", pw_verb_admin_ledger_create, true,
-     "Create the ledger (a Kafka topic, or files) and its genesis records. Safe to repeat.",
+     "Create the ledger (a Kafka topic, or files) and its genesis records. Safe to repeat. Where "
+     "keys.master_files is set, the topic or directory of the keys as well.",
      "  --json                 print the ledger's id as JSON\n"},
     {"admin migrate", pw_verb_admin_migrate, true,
      "Create or bring up to date the tables of the read models. Safe to repeat.", ""},
@@ -44,6 +45,23 @@ static const struct {
      "  --sub ID               the person\n"
      "  --role ROLE            student, teacher, ...; may be repeated\n"
      "  --ttl SECONDS          how long it is good for [3600]\n"},
+    {"admin keys create", pw_verb_admin_keys_create, true,
+     "Make a data key under the first of keys.master_files; prints its id.",
+     "  --tenant ID            the tenant\n"
+     "  --purpose PURPOSE      personal (encrypts) or equality (a tenant's secret) [personal]\n"
+     "  --json                 print the id as JSON\n"},
+    {"admin keys list", pw_verb_admin_keys_list, true,
+     "Print every data key: id, tenant, purpose, master key, and good, old (not under the first "
+     "master key), unknown-master or damaged.",
+     "  --json                 print one JSON object a line\n"},
+    {"admin keys rotate", pw_verb_admin_keys_rotate, true,
+     "Wrap every data key anew under the first of keys.master_files. Safe to repeat.",
+     "  --json                 print the counts as JSON\n"},
+    {"admin keys destroy", pw_verb_admin_keys_destroy, true,
+     "Destroy data keys for ever. Repeat it until none is left in the log.",
+     "  --key ID               the key; may be repeated\n"
+     "  --yes                  do not ask\n"
+     "  --json                 print the counts as JSON\n"},
     {"admin import", pw_verb_admin_import, true,
      "Write an export into a new, empty ledger: same hashes, same heights. Goes on where it "
      "stopped.",

@@ -16,6 +16,7 @@
 #include "api/config.h"
 #include "api/service.h"
 #include "eventstore/genesis.h"
+#include "eventstore/key_log.h"
 
 #define PW_DRAIN_SECONDS 20
 
@@ -43,6 +44,14 @@ enum pw_code pw_node_open_to_read(const struct pw_config *config, const char *di
 enum pw_code pw_node_create_ledger(const struct pw_config *config,
                                    const struct pw_ledger_plan *plan, bool *ret_created,
                                    struct pw_id *ret_ledger_id, struct pw_err *err);
+/* The keys that belong to the ledger: `<ledger.topic>.keys`, or the directory `<ledger.dir>.keys`. */
+bool pw_node_has_keys(const struct pw_config *config); /* keys.master_files is set. */
+enum pw_code pw_node_load_masters(const struct pw_config *config, struct pw_masters **ret_masters,
+                                  struct pw_err *err);
+enum pw_code pw_node_open_keys(const struct pw_config *config, bool reads_only,
+                               struct pw_key_log *ret_log, struct pw_err *err);
+enum pw_code pw_node_create_keys(const struct pw_config *config, bool *ret_created,
+                                 struct pw_err *err);
 const char *pw_node_snapshots_dir(const struct pw_config *config); /* NULL: none are kept. */
 
 /* --- api/engines.c: threads that step engines --- */

@@ -194,6 +194,7 @@ static struct pw_kafka *kafka_new(const struct pw_kafka_config *config, struct p
     }
     kafka->setting_count = config->setting_count;
     kafka->reads_only = config->reads_only;
+    kafka->rules = &kafka_ledger_rules;
     kafka->wake = wake;
     kafka->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return kafka;

@@ -1,4 +1,4 @@
-/* What the ledger rests on, asked of the brokers: kafka_rules, the partition count, the replicas, and
+/* What a topic rests on, asked of the brokers: its settings, the partition count, the replicas, and
  * the brokers' version. */
 #include "eventstore/kafka_parts.h"
 
@@ -11,11 +11,15 @@
 #define IN_SYNC_DEFAULT 2
 #define STEP_MS         50
 
-const struct kafka_rule kafka_rules[KAFKA_RULE_COUNT] = {
-    {"cleanup.policy", "delete", false},    {"retention.ms", "-1", false},
-    {"retention.bytes", "-1", false},       {"message.timestamp.type", "LogAppendTime", false},
-    {"max.message.bytes", "2097152", true}, {"unclean.leader.election.enable", "false", false},
+static const struct kafka_rule ledger_rules[] = {
+    {"cleanup.policy", "delete", KAFKA_EXACTLY},
+    {"retention.ms", "-1", KAFKA_EXACTLY},
+    {"retention.bytes", "-1", KAFKA_EXACTLY},
+    {"message.timestamp.type", "LogAppendTime", KAFKA_EXACTLY},
+    {"max.message.bytes", "2097152", KAFKA_AT_LEAST},
+    {"unclean.leader.election.enable", "false", KAFKA_EXACTLY},
 };
+const struct kafka_rules kafka_ledger_rules = {ledger_rules, PW_COUNT(ledger_rules)};
 
 /* Kafka 4.0 took this setting away; every broker from 0.9 to 3.9 tells it. librdkafka 2.0 has no
  * request that gives a broker's version, so that is how an old one is known. */
@@ -191,12 +195,16 @@ static const char *value_of(const rd_kafka_ConfigEntry_t **entries, size_t count
 static void rule_check(const struct kafka_rule *rule, const char *value,
                        struct complaint *complaint)
 {
-    bool good = value != NULL && (rule->at_least ? atoll(value) >= atoll(rule->wanted)
-                                                 : strcmp(value, rule->wanted) == 0);
+    static const char *const words[] = {"", "at least ", "at most "};
+    bool good = value != NULL;
+    switch (rule->relation) {
+    case KAFKA_EXACTLY: good = good && strcmp(value, rule->wanted) == 0; break;
+    case KAFKA_AT_LEAST: good = good && atoll(value) >= atoll(rule->wanted); break;
+    case KAFKA_AT_MOST: good = good && atoll(value) <= atoll(rule->wanted); break;
+    }
     if (!good) {
         complain(complaint, "%s is %s, must be %s%s", rule->name,
-                 value == NULL ? "not told" : value, rule->at_least ? "at least " : "",
-                 rule->wanted);
+                 value == NULL ? "not told" : value, words[rule->relation], rule->wanted);
     }
 }
 
@@ -213,7 +221,8 @@ static void in_sync_check(const char *value, uint32_t replica_count, struct comp
     }
 }
 
-enum pw_code kafka_topic_check(rd_kafka_t *client, const char *topic, uint32_t replica_count,
+enum pw_code kafka_topic_check(rd_kafka_t *client, const char *topic,
+                               const struct kafka_rules *rules, uint32_t replica_count,
                                struct pw_err *err)
 {
     rd_kafka_event_t *event;
@@ -232,8 +241,9 @@ enum pw_code kafka_topic_check(rd_kafka_t *client, const char *topic, uint32_t r
         return code;
     }
     struct complaint complaint = {.bytes = 0};
-    for (size_t i = 0; i < KAFKA_RULE_COUNT; i++) {
-        rule_check(&kafka_rules[i], value_of(entries, count, kafka_rules[i].name), &complaint);
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct kafka_rule *rule = &rules->items[i];
+        rule_check(rule, value_of(entries, count, rule->name), &complaint);
     }
     in_sync_check(value_of(entries, count, KAFKA_IN_SYNC_SETTING), replica_count, &complaint);
     rd_kafka_event_destroy(event);
@@ -298,7 +308,7 @@ enum pw_code kafka_check(void *self, struct pw_err *err)
                        kafka->topic, shape.partition_count, kafka->partition_count);
     }
     kafka->replica_count = shape.replica_count;
-    code = kafka_topic_check(kafka->consumer, kafka->topic, shape.replica_count, err);
+    code = kafka_topic_check(kafka->consumer, kafka->topic, kafka->rules, shape.replica_count, err);
     if (code == PW_OK) {
         code = kafka_brokers_check(kafka->consumer, kafka->topic, err);
     }

@@ -8,10 +8,11 @@
 #define ANSWER_TIMEOUT_MS 30000
 
 /* The topic's settings, as kafka_check() will want to find them. */
-static void topic_set(rd_kafka_NewTopic_t *topic, uint32_t replica_count)
+static void topic_set(rd_kafka_NewTopic_t *topic, const struct kafka_rules *rules,
+                      uint32_t replica_count)
 {
-    for (size_t i = 0; i < KAFKA_RULE_COUNT; i++) {
-        rd_kafka_NewTopic_set_config(topic, kafka_rules[i].name, kafka_rules[i].wanted);
+    for (size_t i = 0; i < rules->count; i++) {
+        rd_kafka_NewTopic_set_config(topic, rules->items[i].name, rules->items[i].wanted);
     }
     char in_sync[12];
     snprintf(in_sync, sizeof in_sync, "%u", kafka_in_sync_wanted(replica_count));
@@ -52,8 +53,8 @@ static enum pw_code topic_result(rd_kafka_event_t *event, bool *ret_created, str
 }
 
 static enum pw_code topic_make(rd_kafka_t *client, const char *name,
-                               const struct pw_ledger_plan *plan, bool *ret_created,
-                               struct pw_err *err)
+                               const struct pw_ledger_plan *plan, const struct kafka_rules *rules,
+                               bool *ret_created, struct pw_err *err)
 {
     char text[KAFKA_ERROR_BYTES];
     rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(
@@ -61,7 +62,7 @@ static enum pw_code topic_make(rd_kafka_t *client, const char *name,
     if (topic == NULL) {
         return pw_fail(err, PW_ERR_SETTING_WRONG, "topic %s: %s", name, text);
     }
-    topic_set(topic, plan->replication_factor);
+    topic_set(topic, rules, plan->replication_factor);
     rd_kafka_AdminOptions_t *options =
         rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     rd_kafka_AdminOptions_set_request_timeout(options, ANSWER_TIMEOUT_MS, text, sizeof text);
@@ -91,10 +92,9 @@ static enum pw_code shape_check(const char *name, const struct kafka_shape *shap
     return PW_OK;
 }
 
-/* The topic as the plan wants it, made where there is none. */
-static enum pw_code topic_ensure(const struct pw_kafka_config *config,
-                                 const struct pw_ledger_plan *plan, bool *ret_created,
-                                 struct pw_err *err)
+enum pw_code kafka_topic_ensure(const struct pw_kafka_config *config,
+                                const struct pw_ledger_plan *plan, const struct kafka_rules *rules,
+                                bool *ret_created, struct pw_err *err)
 {
     rd_kafka_t *client;
     enum pw_code code = kafka_client_new(config, RD_KAFKA_CONSUMER, &client, err);
@@ -106,7 +106,7 @@ static enum pw_code topic_ensure(const struct pw_kafka_config *config,
     if (code == PW_OK && shape.partition_count == 0) {
         code = kafka_brokers_check(client, config->topic, err);
         if (code == PW_OK) {
-            code = topic_make(client, config->topic, plan, ret_created, err);
+            code = topic_make(client, config->topic, plan, rules, ret_created, err);
         }
     }
     if (code == PW_OK) {
@@ -128,7 +128,7 @@ enum pw_code pw_kafka_create(const struct pw_kafka_config *config,
     bool made = false;
     bool written = false;
     struct pw_ledger ledger;
-    enum pw_code code = topic_ensure(config, plan, &made, err);
+    enum pw_code code = kafka_topic_ensure(config, plan, &kafka_ledger_rules, &made, err);
     if (code != PW_OK) {
         return code;
     }

@@ -17,6 +17,7 @@
 #define KAFKA_ERROR_BYTES 160
 
 struct pw_kafka;
+struct kafka_rules;
 
 struct kafka_source {
     rd_kafka_queue_t *queue; /* NULL while there is no client. */
@@ -61,6 +62,7 @@ struct pw_kafka {
     struct pw_kafka_setting *settings; /* Copies, for the producers that renew makes. */
     size_t setting_count;
     bool reads_only;
+    const struct kafka_rules *rules; /* Of its topic. */
     uint32_t partition_count;
     uint32_t replica_count; /* As last heard. */
     struct pw_ledger_wake wake;
@@ -90,6 +92,8 @@ struct pw_kafka {
     bool writer_first;    /* Whose turn it is in next(). */
     bool down_told;       /* DOWN was given, and no sign of life has come since. */
     bool reader_was_idle; /* Since DOWN: what comes now was not fetched before it. */
+    struct pw_str
+        given_key; /* Of the RECORD that was given last. The ledger's rules do not read it. */
     char last_error[KAFKA_ERROR_BYTES];
     char detail[2 * KAFKA_ERROR_BYTES]; /* Of the event that was given last. */
 };
@@ -141,12 +145,30 @@ void kafka_read_stop(void *self, uint32_t partition);
 void kafka_ledger_saw(void *self, uint32_t partition, int64_t offset);
 uint64_t kafka_size(void *self, uint32_t partition);
 
+/* What a topic must be set to. */
+enum kafka_relation { KAFKA_EXACTLY, KAFKA_AT_LEAST, KAFKA_AT_MOST };
+struct kafka_rule {
+    const char *name;
+    const char *wanted; /* A number, but for KAFKA_EXACTLY. */
+    enum kafka_relation relation;
+};
+struct kafka_rules {
+    const struct kafka_rule *items;
+    size_t count;
+};
+
+/* kafka_create.c: the topic as the plan wants it and with these settings, made where there is none. */
+enum pw_code kafka_topic_ensure(const struct pw_kafka_config *config,
+                                const struct pw_ledger_plan *plan, const struct kafka_rules *rules,
+                                bool *ret_created, struct pw_err *err);
+
 /* kafka_check.c. A topic that was just made is not known to every broker yet; so one that is not
  * there is asked for again, for that long. */
 #define KAFKA_MISSING_MS 1000
 
 enum pw_code kafka_check(void *self, struct pw_err *err);
-enum pw_code kafka_topic_check(rd_kafka_t *client, const char *topic, uint32_t replica_count,
+enum pw_code kafka_topic_check(rd_kafka_t *client, const char *topic,
+                               const struct kafka_rules *rules, uint32_t replica_count,
                                struct pw_err *err);
 enum pw_code kafka_brokers_check(rd_kafka_t *client, const char *topic, struct pw_err *err);
 /* SETTING_WRONG. */
@@ -166,14 +188,7 @@ enum pw_code kafka_shape_of(rd_kafka_t *client, const char *topic, int timeout_m
 enum pw_code kafka_shape_await(rd_kafka_t *client, const char *topic, int timeout_ms,
                                int missing_ms, struct kafka_shape *ret_shape, struct pw_err *err);
 
-/* What a topic of a ledger must be set to. */
-struct kafka_rule {
-    const char *name;
-    const char *wanted;
-    bool at_least; /* A number, or any greater one. */
-};
-#define KAFKA_RULE_COUNT 6
-extern const struct kafka_rule kafka_rules[KAFKA_RULE_COUNT];
+extern const struct kafka_rules kafka_ledger_rules;
 #define KAFKA_IN_SYNC_SETTING "min.insync.replicas"
 
 /* min.insync.replicas for so many replicas. */

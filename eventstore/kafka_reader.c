@@ -135,6 +135,7 @@ static bool record_give(struct pw_kafka *kafka, const rd_kafka_message_t *messag
     kafka->open_end_count += !reading->end_is_open;
     reading->end_is_open = true;
     kafka_saw(kafka, (uint32_t)message->partition, message->offset);
+    kafka->given_key = (struct pw_str){message->key, message->key_len};
     rd_kafka_timestamp_type_t type;
     int64_t at_ms = rd_kafka_message_timestamp(message, &type);
     *ret_event = (struct pw_ledger_event){

@@ -173,7 +173,7 @@ enum pw_code kafka_append(void *self, uint32_t partition, struct pw_str key_text
     rd_kafka_message_t *message = &outbox->messages[outbox->count++];
     *message = (rd_kafka_message_t){
         .partition = (int32_t)partition,
-        .payload = outbox_copy(outbox, value, value_bytes),
+        .payload = value == NULL ? NULL : outbox_copy(outbox, value, value_bytes),
         .len = value_bytes,
         ._private = (void *)(uintptr_t)tag,
     };

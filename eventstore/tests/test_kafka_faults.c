@@ -2,11 +2,11 @@
  * PW_TEST_KAFKA=host:port,... of a cluster of one node or three that may be killed, and
  * PW_TEST_KAFKA_CONTROL, the --dir of integration/cluster/kafka. Nothing else may use that cluster
  * meanwhile. */
-#include "eventstore/kafka.h"
-
+#include "eventstore/key_adapters.h"
 #include "eventstore/tests/kafka_rig.h"
 
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -273,4 +273,74 @@ Test(kafka_faults, renews_at_once_while_the_broker_hangs, .timeout = 200)
     scene_recover(scene);
     scene_check(scene);
     scene_close(scene);
+}
+
+/* --- Keys --- */
+
+#define HANG_SECONDS                                                                               \
+    12 /* Past the time-out of a message, so that it is reported FAILED; below the patience of a put. */
+
+static void *resume_later(void *node)
+{
+    const struct timespec hang = {.tv_sec = HANG_SECONDS};
+    nanosleep(&hang, NULL);
+    broker(*(int *)node, "resume");
+    return NULL;
+}
+
+static enum pw_code put_key(struct pw_key_log *log, uint8_t number, struct pw_err *err)
+{
+    struct pw_id key_id = {{number}};
+    uint8_t value[PW_KEY_RECORD_BYTES] = {number};
+    return log->put(log->self, &key_id, value, false, err);
+}
+
+static enum pw_code see_key(void *self, const struct pw_key_entry *entry, struct pw_err *err)
+{
+    (void)err;
+    *(unsigned *)self |= 1U << entry->value[0];
+    return PW_OK;
+}
+
+static unsigned keys_seen(struct pw_key_log *log, enum pw_code *ret_code)
+{
+    unsigned seen = 0;
+    struct pw_key_sink sink = {.self = &seen, .entry = see_key};
+    *ret_code = log->read(log->self, &sink, NULL);
+    return seen;
+}
+
+Test(kafka_faults, a_key_is_confirmed_or_told_to_be_unknown, .timeout = 300)
+{
+    struct kafka_rig rig;
+    struct pw_key_log log;
+    struct pw_err err = {0};
+    enum pw_code code;
+    pthread_t resumer;
+    bool created = false;
+    kafka_rig_open(&rig);
+    cr_assert_eq(pw_key_kafka_create(&rig.config, rig.replica_count, &created, &err), PW_OK, "%s",
+                 err.detail);
+    cr_assert_eq(pw_key_kafka_open(&rig.config, WAIT_MS, &log, &err), PW_OK, "%s", err.detail);
+    cr_assert_eq(put_key(&log, 1, &err), PW_OK, "%s", err.detail);
+
+    int node = kafka_rig_leader(&rig, 0);
+    broker(node, "pause");
+    cr_assert_eq(pthread_create(&resumer, NULL, resume_later, &node), 0);
+    cr_expect_eq(put_key(&log, 2, &err), PW_OK, "%s", err.detail); /* Written again by itself. */
+    pthread_join(resumer, NULL);
+    cr_expect_eq(keys_seen(&log, &code), 1U << 1 | 1U << 2);
+    cr_expect_eq(code, PW_OK);
+
+    node = kafka_rig_leader(&rig, 0);
+    broker(node, "kill");
+    cr_expect_eq(put_key(&log, 3, &err), rig.replica_count == 1 ? PW_ERR_LEDGER_DOWN : PW_OK);
+    keys_seen(&log, &code);
+    cr_expect_eq(code, rig.replica_count == 1 ? PW_ERR_LEDGER_DOWN : PW_OK);
+    broker(node, "restart");
+    cr_expect_eq(put_key(&log, 4, &err), PW_OK, "%s", err.detail);
+    cr_expect_eq(keys_seen(&log, &code) | 1U << 3, 1U << 1 | 1U << 2 | 1U << 3 | 1U << 4);
+    cr_expect_eq(code, PW_OK);
+    log.close(log.self);
+    kafka_rig_close(&rig);
 }

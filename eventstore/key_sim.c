@@ -1,0 +1,234 @@
+/* eventstore/key_sim.c: a log of keys in memory. */
+#include "eventstore/key_adapters.h"
+
+#include <stdlib.h>
+
+struct sim_record {
+    char *log_key;
+    size_t log_key_bytes;
+    uint8_t *value; /* NULL: a tombstone. */
+    size_t value_bytes;
+};
+
+struct sim_list {
+    struct sim_record *items;
+    size_t count;
+};
+
+struct pw_key_sim {
+    struct sim_list log;
+    struct sim_list late;
+    uint32_t writes_until_fault;
+    bool has_fault;
+    enum pw_key_sim_fault fault;
+    bool down;
+    void (*hook)(void *self);
+    void *hook_self;
+};
+
+static void *not_null(void *memory)
+{
+    if (memory == NULL) {
+        abort(); /* Without memory the process ends. */
+    }
+    return memory;
+}
+
+static void *copy(const void *data, size_t bytes)
+{
+    void *made = not_null(malloc(bytes + 1));
+    if (bytes > 0) {
+        memcpy(made, data, bytes);
+    }
+    return made;
+}
+
+static void list_push(struct sim_list *list, struct sim_record record)
+{
+    list->items = not_null(realloc(list->items, (list->count + 1) * sizeof *list->items));
+    list->items[list->count++] = record;
+}
+
+static void list_add(struct sim_list *list, struct pw_str log_key, const void *value,
+                     size_t value_bytes)
+{
+    list_push(list, (struct sim_record){
+                        .log_key = copy(log_key.ptr, log_key.len),
+                        .log_key_bytes = log_key.len,
+                        .value = value == NULL ? NULL : copy(value, value_bytes),
+                        .value_bytes = value_bytes,
+                    });
+}
+
+static void record_free(struct sim_record *record)
+{
+    free(record->log_key);
+    free(record->value);
+}
+
+static void list_free(struct sim_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        record_free(&list->items[i]);
+    }
+    free(list->items);
+}
+
+struct pw_key_sim *pw_key_sim_new(void)
+{
+    return not_null(calloc(1, sizeof(struct pw_key_sim)));
+}
+
+void pw_key_sim_free(struct pw_key_sim *sim)
+{
+    list_free(&sim->log);
+    list_free(&sim->late);
+    free(sim);
+}
+
+void pw_key_sim_fail(struct pw_key_sim *sim, uint32_t writes, enum pw_key_sim_fault fault)
+{
+    sim->has_fault = true;
+    sim->writes_until_fault = writes;
+    sim->fault = fault;
+}
+
+void pw_key_sim_land(struct pw_key_sim *sim)
+{
+    for (size_t i = 0; i < sim->late.count; i++) {
+        list_push(&sim->log, sim->late.items[i]);
+    }
+    sim->late.count = 0;
+}
+
+void pw_key_sim_set_down(struct pw_key_sim *sim, bool down)
+{
+    sim->down = down;
+}
+
+void pw_key_sim_before_write(struct pw_key_sim *sim, void (*hook)(void *self), void *self)
+{
+    sim->hook = hook;
+    sim->hook_self = self;
+}
+
+static bool is_last_of_its_key(const struct sim_list *list, size_t number, size_t end)
+{
+    const struct sim_record *record = &list->items[number];
+    for (size_t i = number + 1; i < end; i++) {
+        if (list->items[i].log_key_bytes == record->log_key_bytes &&
+            memcmp(list->items[i].log_key, record->log_key, record->log_key_bytes) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void pw_key_sim_compact(struct pw_key_sim *sim, size_t open_count, bool tombstones_are_old)
+{
+    struct sim_list *log = &sim->log;
+    size_t end = log->count > open_count ? log->count - open_count : 0;
+    size_t kept = 0;
+    for (size_t i = 0; i < log->count; i++) {
+        struct sim_record *record = &log->items[i];
+        bool is_old = record->value == NULL && tombstones_are_old;
+        if (i >= end || (is_last_of_its_key(log, i, end) && !is_old)) {
+            log->items[kept++] = *record;
+        } else {
+            record_free(record);
+        }
+    }
+    log->count = kept;
+}
+
+void pw_key_sim_put(struct pw_key_sim *sim, struct pw_str log_key, const void *value,
+                    size_t value_bytes)
+{
+    list_add(&sim->log, log_key, value, value_bytes);
+}
+
+static enum pw_code down(struct pw_err *err)
+{
+    return pw_fail(err, PW_ERR_LEDGER_DOWN, "the simulated log is away");
+}
+
+static enum pw_code write_one(struct pw_key_sim *sim, const struct pw_id *key_id, const void *value,
+                              size_t value_bytes, struct pw_err *err)
+{
+    char text[PW_ID_TEXT_BYTES + 1];
+    struct sim_list *list = &sim->log;
+    enum pw_code code = PW_OK;
+    pw_id_format(key_id, text);
+    if (sim->hook != NULL) {
+        void (*hook)(void *self) = sim->hook;
+        sim->hook = NULL; /* What it writes has no hook of its own. */
+        hook(sim->hook_self);
+    }
+    if (sim->down) {
+        return down(err);
+    }
+    if (sim->has_fault && sim->writes_until_fault-- == 0) {
+        sim->has_fault = false;
+        code = down(err);
+        list = sim->fault == PW_KEY_SIM_LATE ? &sim->late : list;
+        if (sim->fault == PW_KEY_SIM_LOSE) {
+            return code;
+        }
+    }
+    list_add(list, pw_str_of(text), value, value_bytes);
+    return code;
+}
+
+static enum pw_code sim_check(void *self, struct pw_err *err)
+{
+    struct pw_key_sim *sim = self;
+    return sim->down ? down(err) : PW_OK;
+}
+
+static enum pw_code sim_put(void *self, const struct pw_id *key_id,
+                            const uint8_t value[PW_KEY_RECORD_BYTES], bool again,
+                            struct pw_err *err)
+{
+    (void)again; /* As Kafka, it cannot tell. */
+    return write_one(self, key_id, value, PW_KEY_RECORD_BYTES, err);
+}
+
+static enum pw_code sim_destroy(void *self, const struct pw_id *key_id, struct pw_err *err)
+{
+    return write_one(self, key_id, NULL, 0, err);
+}
+
+static enum pw_code sim_read(void *self, const struct pw_key_sink *sink, struct pw_err *err)
+{
+    struct pw_key_sim *sim = self;
+    enum pw_code code = sim->down ? down(err) : PW_OK;
+    for (size_t i = 0; code == PW_OK && i < sim->log.count; i++) {
+        const struct sim_record *record = &sim->log.items[i];
+        struct pw_key_entry entry = {
+            .log_key = {record->log_key, record->log_key_bytes},
+            .value = record->value,
+            .value_bytes = record->value_bytes,
+            .number = i,
+            .count = sim->log.count,
+        };
+        code = sink->entry(sink->self, &entry, err);
+    }
+    return code;
+}
+
+static void sim_close(void *self)
+{
+    (void)self; /* The log is the test's. */
+}
+
+struct pw_key_log pw_key_sim_open(struct pw_key_sim *sim)
+{
+    return (struct pw_key_log){
+        .self = sim,
+        .check = sim_check,
+        .put = sim_put,
+        .destroy = sim_destroy,
+        .read = sim_read,
+        .close = sim_close,
+    };
+}
