@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "api/address.h"
 #include "api/config_internal.h"
 #include "api/peers.h"
 
@@ -121,6 +122,10 @@ enum pw_code config_value_check(const struct config_info *info, const char *valu
     }
     if (info->type == TYPE_NODES && !are_nodes(value)) {
         return pw_fail(err, PW_ERR_USAGE, "must be id=host:port,...");
+    }
+    if (info->type == TYPE_NETWORKS) {
+        struct pw_networks networks;
+        return pw_networks_parse(value, &networks, err);
     }
     return PW_OK;
 }

@@ -201,6 +201,10 @@ static void serve_public(struct pw_service *service, struct pw_http_request *req
 void pw_public_door(void *self, struct pw_http_request *request)
 {
     struct pw_service *service = self;
+    if (request->is_surplus) {
+        pw_door_problem(request, PW_ERR_TOO_MANY_CONNECTIONS, NULL, NULL);
+        return;
+    }
     const struct pw_route *route = find_route(&service->public_routes, request);
     if (route != NULL) {
         serve_public(service, request, route);
@@ -246,6 +250,10 @@ void pw_internal_door(void *self, struct pw_http_request *request)
 {
     struct pw_service *service = self;
     struct pw_actor the_operator = {.id = pw_operator_id, .roles = PW_ROLE(OPERATOR)};
+    if (request->is_surplus) {
+        pw_door_problem(request, PW_ERR_TOO_MANY_CONNECTIONS, NULL, NULL);
+        return;
+    }
     request->forwarded = request->headers[PW_HEADER_CLUSTER_KEY].ptr != NULL;
     if (request->forwarded && !is_cluster_key(service, request->headers[PW_HEADER_CLUSTER_KEY])) {
         answer_unauthenticated(request, "the cluster key is needed", false);

@@ -364,7 +364,9 @@ Test(doors, a_server_that_has_halted_asks_nobody)
         .address = "127.0.0.1:0",
         .threads = 1,
         .connections_max = 4,
-        .idle_seconds = 30,
+        .stage_seconds = {30, 30, 30, 30},
+        .head_bytes_max = 20480,
+        .body_bytes_max = 65536,
         .handler = {.self = &request_count, .handle = count_request},
     };
     cr_assert(pw_http_start(&options, &server, &err) == PW_OK, "%s", err.detail);
