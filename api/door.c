@@ -10,10 +10,9 @@ const struct pw_id pw_operator_id = {{0x70, 0x77, 0, 0, 0, 0, 0x80, 0, 0x80, 0, 
 const struct pw_id pw_derived_namespace = {
     {0x70, 0x77, 0, 0, 0, 0, 0x80, 0, 0x80, 0, 0, 0, 0, 0, 0, 2}};
 
-void pw_door_problem(struct pw_http_request *request, enum pw_code code, const char *detail,
-                     const struct pw_violations *violations)
+static void answer_problem(struct pw_http_request *request, enum pw_code code, const char *detail,
+                           const struct pw_violations *violations, uint32_t retry_after)
 {
-    uint32_t retry_after = pw_problem_retry_after(code);
     if (retry_after > 0) {
         pw_http_header(request, "Retry-After", pw_text_format(&request->arena, "%u", retry_after));
     }
@@ -21,6 +20,12 @@ void pw_door_problem(struct pw_http_request *request, enum pw_code code, const c
     struct pw_str body =
         pw_problem_body(&request->arena, code, detail, request->trace_id, violations);
     pw_http_answer(request, pw_problem_status(code), "application/problem+json", body);
+}
+
+void pw_door_problem(struct pw_http_request *request, enum pw_code code, const char *detail,
+                     const struct pw_violations *violations)
+{
+    answer_problem(request, code, detail, violations, pw_problem_retry_after(code));
 }
 
 void pw_door_violation(struct pw_violations *violations, const char *pointer, const char *detail)
@@ -98,6 +103,46 @@ static const struct pw_route *find_route(const struct pw_routes *routes,
     return NULL;
 }
 
+/* --- Who asks too much --- */
+
+static void answer_too_fast(struct pw_http_request *request, const struct pw_limits *limits,
+                            enum pw_limit limit, uint32_t retry_seconds)
+{
+    struct pw_rate rate = pw_limits_rate(limits, limit);
+    const char *detail =
+        pw_text_format(&request->arena, "one %s may send %u requests a second, and %u at once",
+                       pw_limit_name(limit), rate.per_second, rate.burst);
+    answer_problem(request, PW_ERR_TOO_FAST, detail, NULL, retry_seconds);
+}
+
+/* By where it comes from, before anything else is made of it. */
+static bool admit(struct pw_service *service, struct pw_http_request *request)
+{
+    enum pw_limit limit;
+    uint32_t retry_seconds;
+    if (request->is_surplus) {
+        pw_door_problem(request, PW_ERR_TOO_MANY_CONNECTIONS, NULL, NULL);
+        return false;
+    }
+    if (!pw_limits_admit(service->limits, request, &limit, &retry_seconds)) {
+        answer_too_fast(request, service->limits, limit, retry_seconds);
+        return false;
+    }
+    return true;
+}
+
+/* By whom it is from. What another node sent on was counted there. */
+static bool admit_actor(struct pw_service *service, struct pw_http_request *request,
+                        const struct pw_actor *actor)
+{
+    uint32_t retry_seconds;
+    if (request->forwarded || pw_limits_admit_actor(service->limits, actor, &retry_seconds)) {
+        return true;
+    }
+    answer_too_fast(request, service->limits, PW_LIMIT_TOKEN, retry_seconds);
+    return false;
+}
+
 /* --- Who is asking --- */
 
 /* The challenge of RFC 6750; the description is ours, and has no quotes. */
@@ -151,6 +196,9 @@ static bool authenticate(struct pw_service *service, struct pw_http_request *req
         answer_unauthenticated(request, err.detail, true);
         return false;
     }
+    if (!admit_actor(service, request, ret_actor)) {
+        return false;
+    }
     if (!is_id || !pw_id_equal(&tenant_id, &ret_actor->tenant_id)) {
         pw_door_problem(request, PW_ERR_NOT_FOUND, NULL, NULL);
         return false;
@@ -201,8 +249,7 @@ static void serve_public(struct pw_service *service, struct pw_http_request *req
 void pw_public_door(void *self, struct pw_http_request *request)
 {
     struct pw_service *service = self;
-    if (request->is_surplus) {
-        pw_door_problem(request, PW_ERR_TOO_MANY_CONNECTIONS, NULL, NULL);
+    if (!admit(service, request)) {
         return;
     }
     const struct pw_route *route = find_route(&service->public_routes, request);

@@ -225,6 +225,34 @@ static enum pw_code start_queries(struct pw_node *node, struct pw_err *err)
                              &node->service.queries, err);
 }
 
+static struct pw_rate rate_of(const struct pw_config *config, enum pw_config_key per_second,
+                              enum pw_config_key burst)
+{
+    return (struct pw_rate){pw_config_count(config, per_second), pw_config_count(config, burst)};
+}
+
+static enum pw_code start_limits(struct pw_node *node, struct pw_err *err)
+{
+    const struct pw_config *config = node->config;
+    enum pw_code code = pw_networks_parse(pw_config_text(config, PW_CONFIG_HTTP_TRUSTED_PROXIES),
+                                          &node->trusted, err);
+    struct pw_limits_options limits = {
+        .rates =
+            {
+                [PW_LIMIT_CONNECTION] = rate_of(config, PW_CONFIG_LIMITS_CONNECTION_PER_SECOND,
+                                                PW_CONFIG_LIMITS_CONNECTION_BURST),
+                [PW_LIMIT_ADDRESS] = rate_of(config, PW_CONFIG_LIMITS_ADDRESS_PER_SECOND,
+                                             PW_CONFIG_LIMITS_ADDRESS_BURST),
+                [PW_LIMIT_TOKEN] = rate_of(config, PW_CONFIG_LIMITS_TOKEN_PER_SECOND,
+                                           PW_CONFIG_LIMITS_TOKEN_BURST),
+            },
+        .trusted = &node->trusted,
+        .clock = pw_clock_system(),
+    };
+    node->service.limits = pw_limits_new(&limits);
+    return code;
+}
+
 static enum pw_code start_listeners(struct pw_node *node, struct pw_err *err)
 {
     struct pw_service *service = &node->service;
@@ -274,9 +302,7 @@ enum pw_code pw_node_start(const struct pw_config *config, const volatile sig_at
     code = code != PW_OK ? code : probe_listeners(config, err);
     code = code != PW_OK ? code : start_commands(node, stop, err);
     code = code != PW_OK ? code : start_queries(node, err);
-    code = code != PW_OK ? code
-                         : pw_networks_parse(pw_config_text(config, PW_CONFIG_HTTP_TRUSTED_PROXIES),
-                                             &node->trusted, err);
+    code = code != PW_OK ? code : start_limits(node, err);
     code = code != PW_OK ? code : start_listeners(node, err);
     if (code != PW_OK) {
         pw_node_stop(node);
@@ -324,6 +350,7 @@ void pw_node_stop(struct pw_node *node)
     pw_ledger_watch_free(node->watch);
     pw_forwarder_free(service->forwarder);
     pw_peers_free(node->peers);
+    pw_limits_free(service->limits);
     pw_tokens_free(service->tokens);
     pw_trust_free(service->trust);
     pw_secret_free(node->secret, service->secret_bytes);

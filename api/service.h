@@ -10,6 +10,7 @@
 #include "api/forward.h"
 #include "api/http.h"
 #include "api/jwt.h"
+#include "api/limits.h"
 #include "api/query.h"
 #include "api/route.h"
 #include "commands/engine.h"
@@ -31,6 +32,7 @@ struct pw_service {
     struct pw_peers peers;          /* Whether another node that leads is up. */
     struct pw_peers_probe *probe;   /* The same, for metrics; NULL: there is none. */
     struct pw_forwarder *forwarder; /* NULL: this node is alone. */
+    struct pw_limits *limits;       /* NULL: none. */
     struct pw_query_pool *queries;
     struct pw_node_workers *workers;
     struct pw_http_server *public_server;

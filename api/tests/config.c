@@ -122,7 +122,8 @@ Test(config, accepts)
                                         "--cluster.nodes=a=h:1,b=[::1]:2",
                                         "--http.threads=64",
                                         "--tls.cert_file=",
-                                        "--http.trusted_proxies=10.0.0.0/8, ::1"};
+                                        "--http.trusted_proxies=10.0.0.0/8, ::1",
+                                        "--limits.token_per_second=0"};
     for (size_t i = 0; i < PW_COUNT(flags); i++) {
         struct pw_config config;
         struct pw_err err = {0};

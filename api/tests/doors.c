@@ -347,6 +347,73 @@ Test(doors, a_node_that_stops_says_so)
     world_close(&world);
 }
 
+/* --- Limits --- */
+
+static int64_t hand_us(void *self)
+{
+    return atomic_load((_Atomic int64_t *)self);
+}
+
+Test(doors, who_asks_too_fast_is_told_when_to_come_again)
+{
+    static struct world world;
+    static _Atomic int64_t now_us;
+    struct answer answer;
+    char name[64];
+    world_open(&world);
+    struct pw_limits_options options = {
+        .rates = {[PW_LIMIT_TOKEN] = {1, 2}},
+        .clock = {.self = &now_us, .boot_us = hand_us},
+    };
+    struct pw_limits *limits = pw_limits_new(&options);
+    world.rig.service.limits = limits;
+    for (int i = 0; i < 2; i++) {
+        rig_ask_as(&world.rig, world.ann, "GET", "/nothing", NULL, NULL, &answer);
+        cr_expect_eq(answer.status, 404, "no route, and nobody was asked for a token");
+        rig_ask_as(&world.rig, world.ann, "GET", "/slots", NULL, NULL, &answer);
+        cr_expect_eq(answer.status, 503, "%s", answer.body);
+    }
+    rig_ask_as(&world.rig, world.ann, "GET", "/slots", NULL, NULL, &answer);
+    cr_expect_eq(answer.status, 429, "%s", answer.body);
+    cr_expect_str_eq(answer_problem(&answer, name), "too-many-requests");
+    cr_expect(answer_has(&answer, "Retry-After", "1"));
+    cr_expect(strstr(answer.body, "one token may send 1 requests a second, and 2 at once") != NULL,
+              "%s", answer.body);
+    rig_ask_as(&world.rig, world.tina, "GET", "/slots", NULL, NULL, &answer);
+    cr_expect_eq(answer.status, 503, "others are not touched by it");
+    atomic_store(&now_us, PW_US_PER_SECOND);
+    rig_ask_as(&world.rig, world.ann, "GET", "/slots", NULL, NULL, &answer);
+    cr_expect_eq(answer.status, 503);
+    rig_ask_as(&world.rig, world.ann, "GET", "/slots", NULL, NULL, &answer);
+    cr_expect_eq(answer.status, 429);
+    world_close(&world);
+    pw_limits_free(limits);
+}
+
+Test(doors, an_address_that_asks_too_fast_is_not_asked_for_a_token)
+{
+    static struct world world;
+    static _Atomic int64_t now_us;
+    struct answer answer;
+    world_open(&world);
+    struct pw_limits_options options = {
+        .rates = {[PW_LIMIT_ADDRESS] = {1, 1}},
+        .clock = {.self = &now_us, .boot_us = hand_us},
+    };
+    struct pw_networks nobody = {.count = 0};
+    options.trusted = &nobody;
+    struct pw_limits *limits = pw_limits_new(&options);
+    world.rig.service.limits = limits;
+    rig_ask_as(&world.rig, NULL, "GET", "/slots", "X-Forwarded-For: 192.0.2.1", NULL, &answer);
+    cr_expect_eq(answer.status, 401);
+    rig_ask_as(&world.rig, NULL, "GET", "/slots", "X-Forwarded-For: 192.0.2.2", NULL, &answer);
+    cr_expect_eq(answer.status, 429, "%s", answer.body);
+    ask_internal(&world.rig, "/healthz", "", &answer);
+    cr_expect_eq(answer.status, 200, "the admin listener has no rates");
+    world_close(&world);
+    pw_limits_free(limits);
+}
+
 static void count_request(void *self, struct pw_http_request *request)
 {
     ++*(int *)self;
