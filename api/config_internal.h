@@ -11,6 +11,7 @@ enum config_type {
     TYPE_FILE,
     TYPE_NODES,
     TYPE_NETWORKS,
+    TYPE_ORIGINS,
     TYPE_WORD
 };
 

@@ -72,13 +72,16 @@ void pw_door_position(struct pw_http_request *request, const struct pw_position 
 
 /* --- What no route matches --- */
 
-static void answer_options(struct pw_http_request *request, uint32_t methods)
+static void answer_options(const struct pw_cors *cors, struct pw_http_request *request,
+                           uint32_t methods)
 {
-    pw_http_header(request, "Allow", pw_route_allow(&request->arena, methods));
+    const char *allow = pw_route_allow(&request->arena, methods);
+    pw_cors_preflight(cors, request, allow);
+    pw_http_header(request, "Allow", allow);
     pw_http_answer(request, 204, NULL, (struct pw_str){"", 0});
 }
 
-static const struct pw_route *find_route(const struct pw_routes *routes,
+static const struct pw_route *find_route(const struct pw_routes *routes, const struct pw_cors *cors,
                                          struct pw_http_request *request)
 {
     uint32_t methods = 0;
@@ -95,7 +98,7 @@ static const struct pw_route *find_route(const struct pw_routes *routes,
     if (methods == 0) {
         pw_door_problem(request, PW_ERR_NOT_FOUND, NULL, NULL);
     } else if (request->method == PW_HTTP_OPTIONS) {
-        answer_options(request, methods);
+        answer_options(cors, request, methods);
     } else {
         pw_http_header(request, "Allow", pw_route_allow(&request->arena, methods));
         pw_door_problem(request, PW_ERR_METHOD, NULL, NULL);
@@ -249,10 +252,11 @@ static void serve_public(struct pw_service *service, struct pw_http_request *req
 void pw_public_door(void *self, struct pw_http_request *request)
 {
     struct pw_service *service = self;
+    pw_cors_answer(service->cors, request);
     if (!admit(service, request)) {
         return;
     }
-    const struct pw_route *route = find_route(&service->public_routes, request);
+    const struct pw_route *route = find_route(&service->public_routes, service->cors, request);
     if (route != NULL) {
         serve_public(service, request, route);
     }
@@ -281,7 +285,7 @@ static bool has_cluster_key(const struct pw_service *service, const struct pw_ht
 /* What another node sends on comes here under its public address, with the client's own token. */
 static void serve_forwarded(struct pw_service *service, struct pw_http_request *request)
 {
-    const struct pw_route *route = find_route(&service->public_routes, request);
+    const struct pw_route *route = find_route(&service->public_routes, NULL, request);
     request->route = PW_ROUTE_FORWARDED_NUMBER;
     if (route != NULL) {
         serve_public(service, request, route);
@@ -310,7 +314,7 @@ void pw_internal_door(void *self, struct pw_http_request *request)
         serve_forwarded(service, request);
         return;
     }
-    const struct pw_route *route = find_route(&service->internal_routes, request);
+    const struct pw_route *route = find_route(&service->internal_routes, NULL, request);
     if (route == NULL) {
         return;
     }

@@ -30,6 +30,7 @@ struct pw_node {
     char *tls_key;
     size_t tls_key_bytes;
     struct pw_networks trusted;
+    struct pw_cors cors;
 };
 
 static int64_t boot_us(void)
@@ -236,6 +237,9 @@ static enum pw_code start_limits(struct pw_node *node, struct pw_err *err)
     const struct pw_config *config = node->config;
     enum pw_code code = pw_networks_parse(pw_config_text(config, PW_CONFIG_HTTP_TRUSTED_PROXIES),
                                           &node->trusted, err);
+    code = code != PW_OK ? code
+                         : pw_cors_parse(pw_config_text(config, PW_CONFIG_HTTP_CORS_ORIGINS),
+                                         &node->cors, err);
     struct pw_limits_options limits = {
         .rates =
             {
@@ -250,6 +254,7 @@ static enum pw_code start_limits(struct pw_node *node, struct pw_err *err)
         .clock = pw_clock_system(),
     };
     node->service.limits = pw_limits_new(&limits);
+    node->service.cors = &node->cors;
     return code;
 }
 

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "api/cors.h"
 #include "api/forward.h"
 #include "api/http.h"
 #include "api/jwt.h"
@@ -33,6 +34,7 @@ struct pw_service {
     struct pw_peers_probe *probe;   /* The same, for metrics; NULL: there is none. */
     struct pw_forwarder *forwarder; /* NULL: this node is alone. */
     struct pw_limits *limits;       /* NULL: none. */
+    const struct pw_cors *cors;     /* NULL: no browser's scripts from elsewhere. */
     struct pw_query_pool *queries;
     struct pw_node_workers *workers;
     struct pw_http_server *public_server;

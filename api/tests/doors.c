@@ -414,6 +414,65 @@ Test(doors, an_address_that_asks_too_fast_is_not_asked_for_a_token)
     pw_limits_free(limits);
 }
 
+/* --- Browsers --- */
+
+#define PAGE "https://booking.example"
+
+static void ask_from(const struct rig *rig, const char *method, const char *path,
+                     const char *const *headers, struct answer *answer)
+{
+    char url[256];
+    snprintf(url, sizeof url, "%s/v1/tenants/%s%s", rig->public_url, rig->tenant, path);
+    rig_ask(method, url, headers, NULL, answer);
+}
+
+Test(doors, a_listed_page_may_use_the_api_from_a_browser)
+{
+    static struct rig rig;
+    static struct pw_cors cors;
+    static const char *const plain[] = {"Origin: " PAGE, NULL};
+    static const char *const preflight[] = {"Origin: " PAGE, "Access-Control-Request-Method: POST",
+                                            NULL};
+    static const char *const stranger[] = {"Origin: https://evil.example",
+                                           "Access-Control-Request-Method: POST", NULL};
+    struct answer answer;
+    rig_open(&rig);
+    ask_from(&rig, "OPTIONS", "/slots", preflight, &answer);
+    cr_expect_eq(answer.status, 204);
+    cr_expect(!answer_has(&answer, "Access-Control-Allow-Origin", NULL), "off unless it is set");
+    cr_expect(!answer_has(&answer, "Vary", NULL));
+    cr_assert_eq(pw_cors_parse("https://lms.example," PAGE, &cors, NULL), PW_OK);
+    rig.service.cors = &cors;
+    ask_from(&rig, "OPTIONS", "/slots", preflight, &answer);
+    cr_expect_eq(answer.status, 204);
+    cr_expect(answer_has(&answer, "Access-Control-Allow-Origin", PAGE));
+    cr_expect(answer_has(&answer, "Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS"));
+    cr_expect(answer_has(&answer, "Access-Control-Allow-Headers", NULL));
+    cr_expect(answer_has(&answer, "Access-Control-Max-Age", NULL));
+    cr_expect(!answer_has(&answer, "Access-Control-Allow-Credentials", NULL), "there is no cookie");
+    cr_expect(answer_has(&answer, "Allow", "GET, HEAD, POST, OPTIONS"));
+    cr_expect(answer_has(&answer, "Vary", "Origin"));
+    ask_from(&rig, "GET", "/slots", plain, &answer);
+    cr_expect_eq(answer.status, 401, "a script may read why");
+    cr_expect(answer_has(&answer, "Access-Control-Allow-Origin", PAGE));
+    cr_expect(answer_has(&answer, "Access-Control-Expose-Headers",
+                         "Pw-Position, ETag, Location, Retry-After, Idempotency-Key, "
+                         "Idempotency-Replayed, Link"));
+    ask_from(&rig, "OPTIONS", "/slots", stranger, &answer);
+    cr_expect_eq(answer.status, 204);
+    cr_expect(!answer_has(&answer, "Access-Control-Allow-Origin", NULL));
+    cr_expect(!answer_has(&answer, "Access-Control-Allow-Methods", NULL));
+    cr_expect(answer_has(&answer, "Vary", "Origin"));
+    ask_from(&rig, "GET", "/slots", NULL, &answer);
+    cr_expect(!answer_has(&answer, "Access-Control-Allow-Origin", NULL));
+    cr_expect(answer_has(&answer, "Vary", "Origin"), "caches keep the two apart");
+    cr_assert_eq(pw_cors_parse("*", &cors, NULL), PW_OK);
+    ask_from(&rig, "GET", "/slots", stranger, &answer);
+    cr_expect(answer_has(&answer, "Access-Control-Allow-Origin", "*"));
+    cr_expect(!answer_has(&answer, "Vary", NULL));
+    rig_close(&rig);
+}
+
 static void count_request(void *self, struct pw_http_request *request)
 {
     ++*(int *)self;

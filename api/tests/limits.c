@@ -1,7 +1,8 @@
-/* api/tests/limits.c: buckets, and the three limits made of them: on a clock turned by hand. */
+/* api/tests/limits.c: buckets, the three limits made of them, and origins: on a clock turned by hand. */
 #include <criterion/criterion.h>
 
 #include "api/buckets.h"
+#include "api/cors.h"
 #include "api/limits.h"
 
 #define SECOND PW_US_PER_SECOND
@@ -175,4 +176,33 @@ Test(limits, of_a_subject_and_none)
     cr_expect(pw_limits_admit_actor(NULL, &ann, &seconds));
     cr_expect(admitted(NULL, &asker, 0, 0));
     pw_limits_free(NULL);
+}
+
+/* --- Origins --- */
+
+Test(cors, reads_origins)
+{
+    static const char *const good[] = {"", "*", "https://booking.example",
+                                       "https://a.example, http://localhost:3000",
+                                       "https://[2001:db8::1]:8443"};
+    static const char *const wrong[] = {"booking.example",
+                                        "https://",
+                                        "https://a.example/",
+                                        "https://A.example",
+                                        "https://a.example:443",
+                                        "http://a.example:80",
+                                        "ftp://a.example",
+                                        "https://a.example https://b",
+                                        "null",
+                                        ",https://a.example",
+                                        "https://u@a.example",
+                                        "https://:80"};
+    struct pw_cors cors;
+    struct pw_err err = {0};
+    for (size_t i = 0; i < PW_COUNT(good); i++) {
+        cr_expect_eq(pw_cors_parse(good[i], &cors, &err), PW_OK, "%s: %s", good[i], err.detail);
+    }
+    for (size_t i = 0; i < PW_COUNT(wrong); i++) {
+        cr_expect_eq(pw_cors_parse(wrong[i], &cors, &err), PW_ERR_USAGE, "%s", wrong[i]);
+    }
 }
