@@ -160,7 +160,7 @@ bool pw_networks_hold(const struct pw_networks *networks, const struct pw_ip *ip
     return false;
 }
 
-/* An entry of X-Forwarded-For: an address, perhaps with a port, then in brackets where it is IPv6. */
+/* An entry of X-Forwarded-For: an address, perhaps with a port: IPv6 is then in brackets. */
 static bool parse_hop(struct pw_str text, struct pw_ip *ret_ip)
 {
     if (pw_ip_parse(text, ret_ip)) {

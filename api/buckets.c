@@ -1,7 +1,7 @@
 /* api/buckets.c: the generic cell rate algorithm, in a set-associative table.
  *
- * A bucket is one number: the moment at which it will be full. Taking a token moves that by the time
- * that one token takes to come; it must not move further ahead than a whole burst takes. */
+ * A bucket is one number: the moment at which it will be full. Taking a token moves that by the
+ * time that one token takes to come; it must not move further ahead than a whole burst takes. */
 #include "api/buckets.h"
 
 #include <pthread.h>

@@ -26,7 +26,7 @@ static bool begins(struct pw_str text, struct pw_str with)
     return text.len > with.len && memcmp(text.ptr, with.ptr, with.len) == 0;
 }
 
-/* scheme://host or scheme://host:port, as a browser would write it: otherwise it would never match. */
+/* scheme://host or scheme://host:port, as a browser writes it: others would never match. */
 static bool is_origin(struct pw_str text)
 {
     static const struct {

@@ -12,9 +12,9 @@
  *           and a closed connection.
  *           Whatever a client does, or leaves undone, ends: each stage of a connection (none of its
  *           requests has begun, a head comes, a body comes, an answer goes out) has its own time,
- *           from the stage's beginning, so that a byte now and then wins nothing. Connections beyond
- *           connections_max are `is_surplus`, for the handler to say so, as far as there is spare
- *           room; then they wait unaccepted.
+ *           from the stage's beginning, so that a byte now and then wins nothing. Connections
+ *           beyond connections_max are `is_surplus`, for the handler to say so, as far as there is
+ *           spare room; then they wait unaccepted.
  * Owner     A request and all that hangs on it (arena, texts) live until its answer is sent.
  *           Answers' bodies and header values are borrowed until then: take them from the arena.
  * Threads   A request belongs to its loop, except while it waits: then to whom it was handed.

@@ -1,9 +1,9 @@
-/* api/http_connection.c: connections of the HTTP server, and how long each may take for what it does.
+/* api/http_connection.c: connections of the HTTP server, and how long each may take for what.
  *
  * libmicrohttpd's own time-out begins anew with every byte, so that one byte a minute holds a
- * connection for ever. Ours run from the beginning of a stage. All that are in one stage have the same
- * time, so the line of each stage is in order by itself, and only its first needs to be looked at. A
- * connection that is over is shut down, not closed: MHD finds its end, and closes it. */
+ * connection for ever. Ours run from the beginning of a stage. All that are in one stage have the
+ * same time, so the line of each stage is in order by itself, and only its first needs to be looked
+ * at. A connection that is over is shut down, not closed: MHD finds its end, and closes it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -48,7 +48,8 @@ static void end_connection(struct pw_http_loop *loop, struct pw_http_connection 
     bool is_owed_a_word = stage == PW_STAGE_HEAD || stage == PW_STAGE_BODY;
     leave_line(loop, kept);
     atomic_fetch_add_explicit(&loop->timed_out[stage], 1, memory_order_relaxed);
-    /* Nothing of ours is under way to it now; under TLS a word would have to go through MHD, which takes none yet. */
+    /* Nothing of ours is under way to it now; under TLS a word would have to go through MHD, which
+     * takes none yet. */
     if (is_owed_a_word && loop->server->options.tls_certificate == NULL) {
         (void)!send(kept->fd, too_slow, sizeof too_slow - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     }

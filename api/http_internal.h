@@ -99,7 +99,8 @@ void http_on_connection(void *self, struct MHD_Connection *connection, void **co
 void http_stage(struct pw_http_loop *loop, struct pw_http_connection *kept,
                 enum pw_http_stage stage);
 
-/* Ends every connection whose stage is over, and gives the milliseconds until the next one's is; -1: there is none. */
+/* Ends every connection whose stage is over, and gives the milliseconds until the next one's is;
+ * -1: there is none. */
 int http_expire(struct pw_http_loop *loop);
 
 int64_t http_boot_us(void);

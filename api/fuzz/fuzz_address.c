@@ -1,12 +1,14 @@
-/* api/fuzz/fuzz_address.c: any bytes as X-Forwarded-For, as a list of networks and as a list of origins:
- * never a crash; and whose request it is, is either a proxy's own or an address that the header names. */
+/* api/fuzz/fuzz_address.c: any bytes as X-Forwarded-For, as a list of networks and as a list of
+ * origins: never a crash; and whose request it is, is either a proxy's own or an address that the
+ * header names. */
 #include <stdlib.h>
 
 #include "api/cors.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-/* What a stranger sends decides nothing, and what is believed does not hang on what stands left of it. */
+/* What a stranger sends decides nothing, and what is believed does not hang on what stands left of
+ * it. */
 static void client(const uint8_t *data, size_t bytes)
 {
     static const char prefix[] = "203.0.113.99, ";

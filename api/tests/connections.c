@@ -1,4 +1,5 @@
-/* api/tests/connections.c: what clients do to connections, on sockets: too slow, too many, too greedy.
+/* api/tests/connections.c: what clients do to connections, on sockets: too slow, too many, too
+ * greedy.
  *
  * Times are a second, and a test waits for what happens at their end; none measures. */
 #include <arpa/inet.h>
@@ -29,7 +30,8 @@ static void finish(struct pw_http_request *request)
     pw_http_answer(request, 200, NULL, PW_STR("late"));
 }
 
-/* /wait is answered when the test says so, /big with more than a client that does not read can take. */
+/* /wait is answered when the test says so, /big with more than a client that does not read can
+ * take. */
 static void handle(void *self, struct pw_http_request *request)
 {
     struct house *house = self;
@@ -248,7 +250,7 @@ Test(connections, too_many_are_told_and_closed)
     house_close(&house);
 }
 
-/* True when a request on a new connection is answered; false when the connection is closed on us. */
+/* True when a request on a new connection is answered; false when that is closed on us. */
 static bool is_served(const struct house *house, int *ret_fd)
 {
     char heard[512];

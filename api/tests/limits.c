@@ -1,4 +1,5 @@
-/* api/tests/limits.c: buckets, the three limits made of them, and origins: on a clock turned by hand. */
+/* api/tests/limits.c: buckets, the three limits made of them, and origins: on a clock turned by
+ * hand. */
 #include <criterion/criterion.h>
 
 #include "api/buckets.h"
