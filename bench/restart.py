@@ -107,8 +107,7 @@ def load(stack, node, tenant, slot):
 def measure_pause(stack, node, snapshots, partitions):
     """Prints a line for the load without snapshots, and one with."""
     for every in (1_000_000_000, 20_000):
-        # All of the load is one teacher's, who may otherwise not be so fast.
-        node.configure({"snapshots.dir": snapshots, "snapshots.every": every, "limits.token_per_second": 0})
+        node.configure({"snapshots.dir": snapshots, "snapshots.every": every})
         node.start()
         wait_caught_up(node)
         tenant = stack.tenant(node)

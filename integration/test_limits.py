@@ -36,7 +36,7 @@ class LimitsHouse:
 
     def start(self):
         self.stack = Stack(scratch("limits"), random_address().rpartition(".")[0], ledger="file",
-                           settings={"run": "commands", "galera.password_file": ""})
+                           settings={"run": "commands", "galera.password_file": "", "limits.token_per_second": 100})
         unittest.addModuleCleanup(self.stack.remove)
         unittest.addModuleCleanup(self.end)
         self.stack.admin("ledger", "create")
