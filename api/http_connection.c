@@ -151,6 +151,7 @@ static void end(struct pw_http_loop *loop, struct pw_http_connection *kept)
         count_out(loop->server, &kept->peer);
     }
     loop->open_count--;
+    loop->has_closed = true;
     free(kept);
 }
 

@@ -63,6 +63,7 @@ struct pw_http_loop {
     int64_t now_us; /* When this turn began. */
     uint32_t open_count;
     uint32_t open_max;
+    bool has_closed; /* A connection, in this turn. */
     uint8_t random[RANDOM_BYTES];
     size_t random_left;
     atomic_uint_fast64_t by_status[PW_HTTP_ROUTES_MAX][6];

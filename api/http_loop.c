@@ -72,9 +72,11 @@ static void *run(void *self)
             timeout_ms = calm(loop, wait_ms > 1000 ? 1000 : (int)wait_ms);
         }
         timeout_ms = sooner(timeout_ms, http_expire(loop));
-        if (atomic_load_explicit(&loop->completed, memory_order_acquire) != NULL) {
-            timeout_ms = 0;
+        if (loop->has_closed ||
+            atomic_load_explicit(&loop->completed, memory_order_acquire) != NULL) {
+            timeout_ms = 0; /* MHD listens again only in the turn after one in which it was full. */
         }
+        loop->has_closed = false;
         if (poll(fds, 2, timeout_ms) > 0 && (fds[1].revents & POLLIN) != 0) {
             uint64_t count_read;
             if (read(loop->wake_fd, &count_read, sizeof count_read) < 0 && errno != EAGAIN) {

@@ -250,6 +250,26 @@ Test(connections, too_many_are_told_and_closed)
     house_close(&house);
 }
 
+/* Beyond the spare room nobody is accepted; but places come free again, one time after the other. */
+Test(connections, who_waits_unaccepted_comes_in)
+{
+    static struct house house = {.options = {.connections_max = 1, .stage_seconds = {1, 1, 1, 1}}};
+    int fds[40];
+    char heard[512];
+    house_open(&house);
+    for (size_t i = 0; i < PW_COUNT(fds); i++) {
+        fds[i] = dial(&house);
+    }
+    say(fds[PW_COUNT(fds) - 1], GET);
+    hear_all(fds[PW_COUNT(fds) - 1], heard, sizeof heard);
+    cr_expect(begins(heard, "HTTP/1.1 200 "), "%s", heard);
+    cr_expect_gt(timed_out(&house, PW_STAGE_HEAD), 0, "those before it");
+    for (size_t i = 0; i + 1 < PW_COUNT(fds); i++) {
+        close(fds[i]);
+    }
+    house_close(&house);
+}
+
 /* True when a request on a new connection is answered; false when that is closed on us. */
 static bool is_served(const struct house *house, int *ret_fd)
 {
