@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/config_internal.h"
+#include "api/cors.h"
 #include "api/peers.h"
 
 bool pw_address_split(struct pw_str address, char *ret_host, size_t host_room, char *ret_port,
@@ -121,6 +122,14 @@ enum pw_code config_value_check(const struct config_info *info, const char *valu
     }
     if (info->type == TYPE_NODES && !are_nodes(value)) {
         return pw_fail(err, PW_ERR_USAGE, "must be id=host:port,...");
+    }
+    if (info->type == TYPE_NETWORKS) {
+        struct pw_networks networks;
+        return pw_networks_parse(value, &networks, err);
+    }
+    if (info->type == TYPE_ORIGINS) {
+        struct pw_cors cors;
+        return pw_cors_parse(value, &cors, err);
     }
     return PW_OK;
 }

@@ -4,7 +4,16 @@
 
 #include "api/config.h"
 
-enum config_type { TYPE_TEXT, TYPE_COUNT, TYPE_ADDRESS, TYPE_FILE, TYPE_NODES, TYPE_WORD };
+enum config_type {
+    TYPE_TEXT,
+    TYPE_COUNT,
+    TYPE_ADDRESS,
+    TYPE_FILE,
+    TYPE_NODES,
+    TYPE_NETWORKS,
+    TYPE_ORIGINS,
+    TYPE_WORD
+};
 
 struct config_info {
     const char *name;

@@ -10,10 +10,9 @@ const struct pw_id pw_operator_id = {{0x70, 0x77, 0, 0, 0, 0, 0x80, 0, 0x80, 0, 
 const struct pw_id pw_derived_namespace = {
     {0x70, 0x77, 0, 0, 0, 0, 0x80, 0, 0x80, 0, 0, 0, 0, 0, 0, 2}};
 
-void pw_door_problem(struct pw_http_request *request, enum pw_code code, const char *detail,
-                     const struct pw_violations *violations)
+static void answer_problem(struct pw_http_request *request, enum pw_code code, const char *detail,
+                           const struct pw_violations *violations, uint32_t retry_after)
 {
-    uint32_t retry_after = pw_problem_retry_after(code);
     if (retry_after > 0) {
         pw_http_header(request, "Retry-After", pw_text_format(&request->arena, "%u", retry_after));
     }
@@ -21,6 +20,12 @@ void pw_door_problem(struct pw_http_request *request, enum pw_code code, const c
     struct pw_str body =
         pw_problem_body(&request->arena, code, detail, request->trace_id, violations);
     pw_http_answer(request, pw_problem_status(code), "application/problem+json", body);
+}
+
+void pw_door_problem(struct pw_http_request *request, enum pw_code code, const char *detail,
+                     const struct pw_violations *violations)
+{
+    answer_problem(request, code, detail, violations, pw_problem_retry_after(code));
 }
 
 void pw_door_violation(struct pw_violations *violations, const char *pointer, const char *detail)
@@ -67,13 +72,16 @@ void pw_door_position(struct pw_http_request *request, const struct pw_position 
 
 /* --- What no route matches --- */
 
-static void answer_options(struct pw_http_request *request, uint32_t methods)
+static void answer_options(const struct pw_cors *cors, struct pw_http_request *request,
+                           uint32_t methods)
 {
-    pw_http_header(request, "Allow", pw_route_allow(&request->arena, methods));
+    const char *allow = pw_route_allow(&request->arena, methods);
+    pw_cors_preflight(cors, request, allow);
+    pw_http_header(request, "Allow", allow);
     pw_http_answer(request, 204, NULL, (struct pw_str){"", 0});
 }
 
-static const struct pw_route *find_route(const struct pw_routes *routes,
+static const struct pw_route *find_route(const struct pw_routes *routes, const struct pw_cors *cors,
                                          struct pw_http_request *request)
 {
     uint32_t methods = 0;
@@ -90,12 +98,52 @@ static const struct pw_route *find_route(const struct pw_routes *routes,
     if (methods == 0) {
         pw_door_problem(request, PW_ERR_NOT_FOUND, NULL, NULL);
     } else if (request->method == PW_HTTP_OPTIONS) {
-        answer_options(request, methods);
+        answer_options(cors, request, methods);
     } else {
         pw_http_header(request, "Allow", pw_route_allow(&request->arena, methods));
         pw_door_problem(request, PW_ERR_METHOD, NULL, NULL);
     }
     return NULL;
+}
+
+/* --- Who asks too much --- */
+
+static void answer_too_fast(struct pw_http_request *request, const struct pw_limits *limits,
+                            enum pw_limit limit, uint32_t retry_seconds)
+{
+    struct pw_rate rate = pw_limits_rate(limits, limit);
+    const char *detail =
+        pw_text_format(&request->arena, "one %s may send %u requests a second, and %u at once",
+                       pw_limit_name(limit), rate.per_second, rate.burst);
+    answer_problem(request, PW_ERR_TOO_FAST, detail, NULL, retry_seconds);
+}
+
+/* By where it comes from, before anything else is made of it. */
+static bool admit(struct pw_service *service, struct pw_http_request *request)
+{
+    enum pw_limit limit;
+    uint32_t retry_seconds;
+    if (request->is_surplus) {
+        pw_door_problem(request, PW_ERR_TOO_MANY_CONNECTIONS, NULL, NULL);
+        return false;
+    }
+    if (!pw_limits_admit(service->limits, request, &limit, &retry_seconds)) {
+        answer_too_fast(request, service->limits, limit, retry_seconds);
+        return false;
+    }
+    return true;
+}
+
+/* By whom it is from. What another node sent on was counted there. */
+static bool admit_actor(struct pw_service *service, struct pw_http_request *request,
+                        const struct pw_actor *actor)
+{
+    uint32_t retry_seconds;
+    if (request->forwarded || pw_limits_admit_actor(service->limits, actor, &retry_seconds)) {
+        return true;
+    }
+    answer_too_fast(request, service->limits, PW_LIMIT_TOKEN, retry_seconds);
+    return false;
 }
 
 /* --- Who is asking --- */
@@ -151,6 +199,9 @@ static bool authenticate(struct pw_service *service, struct pw_http_request *req
         answer_unauthenticated(request, err.detail, true);
         return false;
     }
+    if (!admit_actor(service, request, ret_actor)) {
+        return false;
+    }
     if (!is_id || !pw_id_equal(&tenant_id, &ret_actor->tenant_id)) {
         pw_door_problem(request, PW_ERR_NOT_FOUND, NULL, NULL);
         return false;
@@ -201,7 +252,11 @@ static void serve_public(struct pw_service *service, struct pw_http_request *req
 void pw_public_door(void *self, struct pw_http_request *request)
 {
     struct pw_service *service = self;
-    const struct pw_route *route = find_route(&service->public_routes, request);
+    pw_cors_answer(service->cors, request);
+    if (!admit(service, request)) {
+        return;
+    }
+    const struct pw_route *route = find_route(&service->public_routes, service->cors, request);
     if (route != NULL) {
         serve_public(service, request, route);
     }
@@ -230,7 +285,7 @@ static bool has_cluster_key(const struct pw_service *service, const struct pw_ht
 /* What another node sends on comes here under its public address, with the client's own token. */
 static void serve_forwarded(struct pw_service *service, struct pw_http_request *request)
 {
-    const struct pw_route *route = find_route(&service->public_routes, request);
+    const struct pw_route *route = find_route(&service->public_routes, NULL, request);
     request->route = PW_ROUTE_FORWARDED_NUMBER;
     if (route != NULL) {
         serve_public(service, request, route);
@@ -246,6 +301,10 @@ void pw_internal_door(void *self, struct pw_http_request *request)
 {
     struct pw_service *service = self;
     struct pw_actor the_operator = {.id = pw_operator_id, .roles = PW_ROLE(OPERATOR)};
+    if (request->is_surplus) {
+        pw_door_problem(request, PW_ERR_TOO_MANY_CONNECTIONS, NULL, NULL);
+        return;
+    }
     request->forwarded = request->headers[PW_HEADER_CLUSTER_KEY].ptr != NULL;
     if (request->forwarded && !is_cluster_key(service, request->headers[PW_HEADER_CLUSTER_KEY])) {
         answer_unauthenticated(request, "the cluster key is needed", false);
@@ -255,7 +314,7 @@ void pw_internal_door(void *self, struct pw_http_request *request)
         serve_forwarded(service, request);
         return;
     }
-    const struct pw_route *route = find_route(&service->internal_routes, request);
+    const struct pw_route *route = find_route(&service->internal_routes, NULL, request);
     if (route == NULL) {
         return;
     }

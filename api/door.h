@@ -2,8 +2,10 @@
  *
  * Contract  pw_public_door and pw_internal_door are the handlers of the two listeners. Every
  *           request gets one answer; a problem is application/problem+json. Order of checks:
- *           address, method, token (401), the token's tenant (404), role (403), and only then
- *           anything that is looked up. The internal door asks /internal/ for the cluster key.
+ *           whether there are too many connections, the rate of connection and address, address,
+ *           method, token (401), the rate of its subject (429), the token's tenant (404), role
+ *           (403), and only then anything that is looked up. The internal door asks /internal/ for
+ *           the cluster key.
  * Threads   On the loop's thread of the request. */
 #ifndef PW_API_DOOR_H
 #define PW_API_DOOR_H

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/text.h"
 #include "commands/memory.h"
 
 const double pw_http_bucket_seconds[PW_HTTP_BUCKETS] = {
@@ -17,6 +18,11 @@ static int64_t clock_us(clockid_t clock)
     struct timespec now;
     clock_gettime(clock, &now);
     return now.tv_sec * PW_US_PER_SECOND + now.tv_nsec / 1000;
+}
+
+int64_t http_boot_us(void)
+{
+    return clock_us(CLOCK_MONOTONIC);
 }
 
 int64_t pw_http_wall_us(void)
@@ -78,7 +84,13 @@ void *http_on_target(void *self, const char *target, struct MHD_Connection *conn
     struct pw_http_request *request = request_take(loop);
     loop->call_count++;
     request->connection = connection;
-    request->begun_boot_us = clock_us(CLOCK_MONOTONIC);
+    request->kept =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    request->peer = &request->kept->peer;
+    request->connection_bucket = &request->kept->bucket_full_at_ns;
+    request->is_surplus = request->kept->is_surplus;
+    request->begun_boot_us = http_boot_us();
+    http_stage(loop, request->kept, PW_STAGE_HEAD);
     http_parse_target(request, target);
     return request;
 }
@@ -87,7 +99,7 @@ static void count(struct pw_http_request *request)
 {
     struct pw_http_loop *loop = request->loop;
     size_t route = request->route < PW_HTTP_ROUTES_MAX ? request->route : 0;
-    int64_t took_us = clock_us(CLOCK_MONOTONIC) - request->begun_boot_us;
+    int64_t took_us = http_boot_us() - request->begun_boot_us;
     size_t bucket = 0;
     while (bucket < PW_HTTP_BUCKETS && (double)took_us > pw_http_bucket_seconds[bucket] * 1e6) {
         bucket++;
@@ -110,6 +122,7 @@ void http_on_end(void *self, struct MHD_Connection *connection, void **context,
         if (request->status != 0) {
             count(request);
         }
+        http_stage(loop, request->kept, PW_STAGE_IDLE);
         request_give_back(request);
         *context = NULL;
     }
@@ -137,15 +150,18 @@ static enum pw_http_method method_of(const char *method)
 static void refuse_body(struct pw_http_request *request)
 {
     request->fault = PW_ERR_TOO_LARGE;
-    request->fault_detail = "the body has more than 65536 bytes";
+    request->fault_detail = pw_text_format(&request->arena, "the body has more than %zu bytes",
+                                           request->loop->server->options.body_bytes_max);
 }
 
 /* Takes a piece of the body; false when so much comes that the connection is to be closed. */
 static bool take_body(struct pw_http_request *request, const char *data, size_t bytes)
 {
     request->body_seen_bytes += bytes;
-    if (request->body_seen_bytes > PW_HTTP_BODY_BYTES_MAX) {
-        refuse_body(request);
+    if (request->body_seen_bytes > request->loop->server->options.body_bytes_max) {
+        if (request->fault != PW_ERR_TOO_LARGE) {
+            refuse_body(request);
+        }
         return request->body_seen_bytes <= BODY_SWALLOW_MAX;
     }
     if (request->body.len + bytes > request->body_room) {
@@ -260,13 +276,14 @@ static enum MHD_Result queue_answer(struct pw_http_request *request)
     }
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     /* After a malformed head nobody knows for sure where the next request begins. */
-    if (request->fault == PW_ERR_MALFORMED ||
+    if (request->fault == PW_ERR_MALFORMED || request->is_surplus ||
         atomic_load_explicit(&request->loop->server->draining, memory_order_relaxed)) {
         MHD_add_response_header(response, "Connection", "close");
     }
     enum MHD_Result queued = MHD_queue_response(request->connection, request->status, response);
     MHD_destroy_response(response);
     request->phase = PHASE_SENT;
+    http_stage(request->loop, request->kept, PW_STAGE_SEND);
     return queued;
 }
 
@@ -280,7 +297,8 @@ static bool is_refused_at_once(struct pw_http_request *request)
     const char *expect =
         MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Expect");
     unsigned long long bytes = length != NULL ? strtoull(length, NULL, 10) : 0;
-    return bytes > (expect != NULL ? PW_HTTP_BODY_BYTES_MAX : BODY_SWALLOW_MAX);
+    return bytes >
+           (expect != NULL ? request->loop->server->options.body_bytes_max : BODY_SWALLOW_MAX);
 }
 
 static enum MHD_Result handle(struct pw_http_loop *loop, struct pw_http_request *request)
@@ -289,6 +307,7 @@ static enum MHD_Result handle(struct pw_http_loop *loop, struct pw_http_request 
     request->phase = PHASE_HANDLED;
     loop->server->options.handler.handle(loop->server->options.handler.self, request);
     if (request->phase == PHASE_WAITING) {
+        http_stage(loop, request->kept, PW_STAGE_COUNT);
         MHD_suspend_connection(request->connection);
         return MHD_YES;
     }
@@ -309,6 +328,7 @@ enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, c
     loop->call_count++;
     if (request->method == 0) {
         request->method = method_of(method);
+        http_stage(loop, request->kept, PW_STAGE_BODY);
         if (is_refused_at_once(request)) {
             refuse_body(request);
             return handle(loop, request);
@@ -349,6 +369,12 @@ void pw_http_counts(struct pw_http_server *server, struct pw_http_counts *ret_co
                 (double)atomic_load_explicit(&loop->microseconds[route], memory_order_relaxed) /
                 1e6;
         }
+        for (size_t stage = 0; stage < PW_STAGE_COUNT; stage++) {
+            ret_counts->timed_out[stage] +=
+                atomic_load_explicit(&loop->timed_out[stage], memory_order_relaxed);
+        }
+        ret_counts->surplus += atomic_load_explicit(&loop->surplus, memory_order_relaxed);
+        ret_counts->crowding += atomic_load_explicit(&loop->crowding, memory_order_relaxed);
         ret_counts->connections +=
             MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
     }

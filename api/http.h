@@ -3,13 +3,18 @@
  *
  * Contract  A server has some loops, each a thread with a listening socket of its own on the same
  *           address (SO_REUSEPORT). A request that is read whole (body up to
- *           PW_HTTP_BODY_BYTES_MAX) is given to the handler, on the loop's thread; it either
+ *           body_bytes_max) is given to the handler, on the loop's thread; it either
  *           answers (pw_http_answer) or waits (pw_http_wait), and then whoever has its result calls
  *           pw_http_complete, once, from any thread: `finish` is called on the loop's thread and
  *           answers. While a request waits its connection costs no thread. A target, header or body
  *           that is not as HTTP has it is marked in `fault`; the handler answers it. What
  *           libmicrohttpd turns away by itself (no HTTP at all, headers too large) gets its status
  *           and a closed connection.
+ *           Whatever a client does, or leaves undone, ends: each stage of a connection (none of its
+ *           requests has begun, a head comes, a body comes, an answer goes out) has its own time,
+ *           from the stage's beginning, so that a byte now and then wins nothing. Connections
+ *           beyond connections_max are `is_surplus`, for the handler to say so, as far as there is
+ *           spare room; then they wait unaccepted.
  * Owner     A request and all that hangs on it (arena, texts) live until its answer is sent.
  *           Answers' bodies and header values are borrowed until then: take them from the arena.
  * Threads   A request belongs to its loop, except while it waits: then to whom it was handed.
@@ -17,13 +22,13 @@
 #ifndef PW_API_HTTP_H
 #define PW_API_HTTP_H
 
+#include "api/address.h"
 #include "schemas/arena.h"
 #include "schemas/errors.h"
 
-#define PW_HTTP_BODY_BYTES_MAX (64 * 1024)
-#define PW_HTTP_SEGMENTS_MAX   10
-#define PW_HTTP_PARAMS_MAX     16
-#define PW_HTTP_HEADERS_MAX    16 /* Of an answer. */
+#define PW_HTTP_SEGMENTS_MAX 10
+#define PW_HTTP_PARAMS_MAX   16
+#define PW_HTTP_HEADERS_MAX  24 /* Of an answer. */
 
 /* Headers that are looked at. LIST: repeats are joined with commas; otherwise a repeat is a
  * fault. */
@@ -38,9 +43,12 @@
     X(IF_MATCH, "If-Match", true)                                                                  \
     X(IF_NONE_MATCH, "If-None-Match", true)                                                        \
     X(MIN_POSITION, "Pw-Min-Position", true)                                                       \
+    X(ORIGIN, "Origin", false)                                                                     \
     X(PREFER, "Prefer", true)                                                                      \
+    X(REQUEST_METHOD, "Access-Control-Request-Method", false)                                      \
     X(TRACEPARENT, "traceparent", false)                                                           \
-    X(TRANSFER_ENCODING, "Transfer-Encoding", true)
+    X(TRANSFER_ENCODING, "Transfer-Encoding", true)                                                \
+    X(FORWARDED_FOR, "X-Forwarded-For", true)
 
 enum pw_http_header {
 #define PW_HTTP_HEADER_MEMBER(UPPER, name, list) PW_HEADER_##UPPER,
@@ -62,6 +70,20 @@ struct pw_http_param {
     struct pw_str value;
 };
 
+/* What a connection is doing, each with a time of its own. */
+#define PW_HTTP_STAGES(X)                                                                          \
+    X(IDLE, "idle") /* The first line of a request is not there yet. */                            \
+    X(HEAD, "head")                                                                                \
+    X(BODY, "body")                                                                                \
+    X(SEND, "send") /* The answer goes out. */
+
+enum pw_http_stage {
+#define PW_HTTP_STAGE_MEMBER(UPPER, name) PW_STAGE_##UPPER,
+    PW_HTTP_STAGES(PW_HTTP_STAGE_MEMBER)
+#undef PW_HTTP_STAGE_MEMBER
+        PW_STAGE_COUNT
+};
+
 struct pw_http_loop;
 
 struct pw_http_request {
@@ -75,8 +97,11 @@ struct pw_http_request {
     struct pw_str body;
     enum pw_code fault; /* MALFORMED, TOO_LARGE; else PW_OK. */
     const char *fault_detail;
-    bool forwarded;    /* Another node sent it on: it goes no further. */
-    char trace_id[33]; /* Of traceparent, else random; 32 hex digits. */
+    bool forwarded;  /* Another node sent it on: it goes no further. */
+    bool is_surplus; /* There are more connections than there may be: this one is closed. */
+    const struct pw_ip *peer;   /* The socket's other end. */
+    int64_t *connection_bucket; /* Of api/buckets.h: for the handler, as long as the connection. */
+    char trace_id[33];          /* Of traceparent, else random; 32 hex digits. */
     int64_t begun_boot_us;
     struct pw_arena arena;
 
@@ -95,6 +120,7 @@ struct pw_http_request {
     /* The server's own. */
     struct pw_http_loop *loop;
     void *connection;
+    struct pw_http_connection *kept;
     struct pw_http_request *next;
     char *body_buffer;
     size_t body_room;
@@ -113,7 +139,11 @@ struct pw_http_options {
     const char *address; /* host:port; port 0: any. */
     uint32_t threads;
     uint32_t connections_max;
-    uint32_t idle_seconds;
+    uint32_t connections_per_address;  /* Of one host; 0: as many as there may be. */
+    const struct pw_networks *trusted; /* Proxies, which that is not for. NULL: none. Borrowed. */
+    uint32_t stage_seconds[PW_STAGE_COUNT]; /* 0: for ever. */
+    size_t head_bytes_max; /* Memory for one request's first line and headers, and its answer's. */
+    size_t body_bytes_max;
     const char *tls_certificate; /* PEM text; NULL: no TLS. */
     const char *tls_key;
     struct pw_http_handler handler;
@@ -172,6 +202,9 @@ struct pw_http_counts {
     uint64_t buckets[PW_HTTP_ROUTES_MAX][PW_HTTP_BUCKETS + 1];
     double seconds_sum[PW_HTTP_ROUTES_MAX];
     uint64_t connections;
+    uint64_t timed_out[PW_STAGE_COUNT];
+    uint64_t surplus;
+    uint64_t crowding; /* Turned away: their host had as many as one may. */
 };
 
 /* Adds up all loops; zeros for a server that has not started (NULL). */

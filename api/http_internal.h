@@ -1,6 +1,7 @@
 /* api/http_internal.h: what the pages of the HTTP server share. Nobody else includes it.
  *
- * http.c loops, connections, suspended requests, counters http_parse.c target, headers, trace id
+ * http.c requests and counters; http_loop.c loops; http_connection.c connections and their times;
+ * http_parse.c target, headers, trace id
  *
  * A request: READING --body is whole--> HANDLED --answer queued--> SENT, or HANDLED -> WAITING
  * --completed--> HANDLED. */
@@ -20,7 +21,27 @@
 #define RINGS_MAX         64
 #define IDLE_RUNS_MAX     16
 
+#define SPARE_CONNECTIONS 16 /* And a sixteenth of all: to tell who is too much that they are. */
+
 enum phase { PHASE_READING, PHASE_HANDLED, PHASE_WAITING, PHASE_SENT };
+
+struct pw_http_connection {
+    struct pw_http_connection *previous;
+    struct pw_http_connection *next;
+    enum pw_http_stage stage; /* COUNT: none, nothing is due. */
+    int64_t due_us;
+    int fd;
+    bool is_surplus;
+    bool is_counted; /* In its host's number. */
+    struct pw_ip peer;
+    int64_t bucket_full_at_ns;
+};
+
+/* Connections in one stage: those that came first are due first. */
+struct http_line {
+    struct pw_http_connection *first;
+    struct pw_http_connection *last;
+};
 
 struct pw_http_loop {
     struct pw_http_server *server;
@@ -38,11 +59,19 @@ struct pw_http_loop {
     uint64_t call_count; /* Of MHD's calls to us. */
     uint64_t call_count_seen;
     uint32_t idle_runs; /* Runs of MHD in a row that called nobody. */
+    struct http_line lines[PW_STAGE_COUNT];
+    int64_t now_us; /* When this turn began. */
+    uint32_t open_count;
+    uint32_t open_max;
+    bool has_closed; /* A connection, in this turn. */
     uint8_t random[RANDOM_BYTES];
     size_t random_left;
     atomic_uint_fast64_t by_status[PW_HTTP_ROUTES_MAX][6];
     atomic_uint_fast64_t buckets[PW_HTTP_ROUTES_MAX][PW_HTTP_BUCKETS + 1];
     atomic_uint_fast64_t microseconds[PW_HTTP_ROUTES_MAX];
+    atomic_uint_fast64_t timed_out[PW_STAGE_COUNT];
+    atomic_uint_fast64_t surplus;
+    atomic_uint_fast64_t crowding;
 };
 
 struct pw_http_server {
@@ -51,6 +80,8 @@ struct pw_http_server {
     uint32_t loop_count;
     uint32_t port;
     atomic_bool draining;
+    pthread_mutex_t hosts_lock;
+    struct pw_map *hosts; /* struct pw_ip -> uint32_t, its connections; NULL: not counted. */
 };
 
 /* What MHD calls, on a loop's thread. */
@@ -60,6 +91,20 @@ enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, c
                                 size_t *data_bytes, void **context);
 void http_on_end(void *self, struct MHD_Connection *connection, void **context,
                  enum MHD_RequestTerminationCode why);
+
+enum MHD_Result http_on_accept(void *self, const struct sockaddr *address, socklen_t bytes);
+void http_on_connection(void *self, struct MHD_Connection *connection, void **context,
+                        enum MHD_ConnectionNotificationCode what);
+
+/* Begins a stage, from the turn's time; COUNT: none. */
+void http_stage(struct pw_http_loop *loop, struct pw_http_connection *kept,
+                enum pw_http_stage stage);
+
+/* Ends every connection whose stage is over, and gives the milliseconds until the next one's is;
+ * -1: there is none. */
+int http_expire(struct pw_http_loop *loop);
+
+int64_t http_boot_us(void);
 
 /* Wakes the poll on an eventfd. */
 void http_wake(int fd);

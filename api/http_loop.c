@@ -14,7 +14,10 @@
 #include "api/config.h"
 #include "api/http_internal.h"
 #include "api/log.h"
+#include "commands/map.h"
 #include "commands/memory.h"
+
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 static void resume_completed(struct pw_http_loop *loop)
 {
@@ -50,6 +53,12 @@ static int calm(struct pw_http_loop *loop, int timeout_ms)
     return timeout_ms == 0 && loop->idle_runs > IDLE_RUNS_MAX ? 1 : timeout_ms;
 }
 
+/* The shorter of two waits, of which -1 is the longest. */
+static int sooner(int a_ms, int b_ms)
+{
+    return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
+}
+
 static void *run(void *self)
 {
     struct pw_http_loop *loop = self;
@@ -62,15 +71,19 @@ static void *run(void *self)
         if (MHD_get_timeout(loop->daemon, &wait_ms) == MHD_YES) {
             timeout_ms = calm(loop, wait_ms > 1000 ? 1000 : (int)wait_ms);
         }
-        if (atomic_load_explicit(&loop->completed, memory_order_acquire) != NULL) {
-            timeout_ms = 0;
+        timeout_ms = sooner(timeout_ms, http_expire(loop));
+        if (loop->has_closed ||
+            atomic_load_explicit(&loop->completed, memory_order_acquire) != NULL) {
+            timeout_ms = 0; /* MHD listens again only in the turn after one in which it was full. */
         }
+        loop->has_closed = false;
         if (poll(fds, 2, timeout_ms) > 0 && (fds[1].revents & POLLIN) != 0) {
             uint64_t count_read;
             if (read(loop->wake_fd, &count_read, sizeof count_read) < 0 && errno != EAGAIN) {
                 abort();
             }
         }
+        loop->now_us = http_boot_us();
         resume_completed(loop);
         MHD_run(loop->daemon);
         if (handler->turn_over != NULL) {
@@ -95,22 +108,27 @@ static bool loop_start(struct pw_http_server *server, struct pw_http_loop *loop,
 {
     const struct pw_http_options *options = &server->options;
     uint32_t share = (options->connections_max + server->loop_count - 1) / server->loop_count;
+    uint32_t spare = share / 16 + SPARE_CONNECTIONS;
     unsigned int flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG;
     bool tls = options->tls_certificate != NULL;
     flags |= address->sa_family == AF_INET6 ? MHD_USE_IPv6 : 0;
     flags |= tls ? MHD_USE_TLS : 0;
     loop->server = server;
+    loop->open_max = share;
+    loop->now_us = http_boot_us();
     loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     loop->daemon = MHD_start_daemon(
-        flags, (uint16_t)server->port, NULL, NULL, http_on_request, loop,
+        flags, (uint16_t)server->port, http_on_accept, loop, http_on_request, loop,
         MHD_OPTION_EXTERNAL_LOGGER, on_message, NULL, MHD_OPTION_SOCK_ADDR, address,
-        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)share,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)options->idle_seconds,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)20480, MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024u,
+        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned int)(share + spare), MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+        MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, loop, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        options->head_bytes_max, MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024u,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, http_on_target, loop,
         MHD_OPTION_NOTIFY_COMPLETED, http_on_end, loop,
         tls ? MHD_OPTION_HTTPS_MEM_CERT : MHD_OPTION_END, options->tls_certificate,
-        MHD_OPTION_HTTPS_MEM_KEY, options->tls_key, MHD_OPTION_END);
+        MHD_OPTION_HTTPS_MEM_KEY, options->tls_key, MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITIES,
+        MHD_OPTION_END);
     if (loop->daemon == NULL || loop->wake_fd < 0) {
         return false;
     }
@@ -204,6 +222,10 @@ enum pw_code pw_http_start(const struct pw_http_options *options,
     struct pw_http_server *server = pw_memory_new(1, sizeof *server);
     server->options = *options;
     server->loop_count = options->threads;
+    pthread_mutex_init(&server->hosts_lock, NULL);
+    if (options->connections_per_address > 0) {
+        server->hosts = pw_map_new(sizeof(struct pw_ip), sizeof(uint32_t));
+    }
     server->loops = pw_memory_new(options->threads, sizeof *server->loops);
     enum pw_code code = loops_start(server, found, err);
     freeaddrinfo(found);
@@ -282,6 +304,8 @@ void pw_http_stop(struct pw_http_server *server)
     for (uint32_t i = 0; i < server->loop_count; i++) {
         loop_stop(&server->loops[i]);
     }
+    pw_map_free(server->hosts);
+    pthread_mutex_destroy(&server->hosts_lock);
     free(server->loops);
     free(server);
 }

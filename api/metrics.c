@@ -235,6 +235,35 @@ static void add_durations(struct pw_text *text, const struct pw_routes *routes, 
     }
 }
 
+/* What was turned away by a limit on the public listener (docs/limits.md). */
+static void add_limits(struct pw_text *text, const struct pw_service *service,
+                       const struct pw_http_counts *counts)
+{
+    static const char *const stages[] = {
+#define PW_HTTP_STAGE_NAME(UPPER, name) [PW_STAGE_##UPPER] = (name),
+        PW_HTTP_STAGES(PW_HTTP_STAGE_NAME)
+#undef PW_HTTP_STAGE_NAME
+    };
+    family(text, "pw_requests_limited_total", "counter", "Requests that came too fast, by what.");
+    for (int limit = 0; limit < PW_LIMIT_COUNT; limit++) {
+        pw_text_addf(text, "pw_requests_limited_total{limit=\"%s\"} %llu\n",
+                     pw_limit_name((enum pw_limit)limit),
+                     (unsigned long long)pw_limits_count(service->limits, (enum pw_limit)limit));
+    }
+    family(text, "pw_http_connections_timed_out_total", "counter",
+           "Connections that were ended, by what took too long.");
+    for (size_t stage = 0; stage < PW_STAGE_COUNT; stage++) {
+        pw_text_addf(text, "pw_http_connections_timed_out_total{stage=\"%s\"} %llu\n",
+                     stages[stage], (unsigned long long)counts->timed_out[stage]);
+    }
+    family(text, "pw_http_connections_refused_total", "counter",
+           "Connections that were too many: of all, or of one address.");
+    pw_text_addf(text,
+                 "pw_http_connections_refused_total{limit=\"all\"} %llu\n"
+                 "pw_http_connections_refused_total{limit=\"address\"} %llu\n",
+                 (unsigned long long)counts->surplus, (unsigned long long)counts->crowding);
+}
+
 static void add_http(struct pw_text *text, struct pw_service *service)
 {
     struct pw_http_counts *counts = pw_memory_new(2, sizeof *counts);
@@ -247,6 +276,7 @@ static void add_http(struct pw_text *text, struct pw_service *service)
            "From the request's first line to its answer's end.");
     add_durations(text, &service->public_routes, "public", &counts[0]);
     add_durations(text, &service->internal_routes, "internal", &counts[1]);
+    add_limits(text, service, &counts[0]);
     family(text, "pw_http_connections", "gauge", "Connections that are open.");
     pw_text_addf(text, "pw_http_connections{door=\"public\"} %llu\n",
                  (unsigned long long)counts[0].connections);

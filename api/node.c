@@ -15,6 +15,8 @@
 #include "api/peers.h"
 #include "commands/memory.h"
 
+#define DESCRIPTORS_KEPT 512 /* For everything but clients' connections. */
+
 struct pw_node {
     const struct pw_config *config;
     struct pw_service service;
@@ -27,6 +29,8 @@ struct pw_node {
     char *tls_certificate;
     char *tls_key;
     size_t tls_key_bytes;
+    struct pw_networks trusted;
+    struct pw_cors cors;
 };
 
 static int64_t boot_us(void)
@@ -85,6 +89,26 @@ static void raise_descriptor_limit(void)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+}
+
+/* Kafka and Galera must never find that clients have taken every descriptor. */
+static uint32_t connections_max(const struct pw_config *config)
+{
+    uint32_t asked = pw_config_count(config, PW_CONFIG_HTTP_CONNECTIONS_MAX);
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return asked;
+    }
+    uint64_t room =
+        limit.rlim_cur - limit.rlim_cur / 8; /* The server itself takes a sixteenth more. */
+    room = room > DESCRIPTORS_KEPT ? room - DESCRIPTORS_KEPT : 1;
+    if (asked <= room) {
+        return asked;
+    }
+    pw_log(PW_LOG_WARNING, "node", PW_LOG_NO_PARTITION, NULL,
+           "http.connections_max is %u, but %llu open files leave room for %llu", asked,
+           (unsigned long long)limit.rlim_cur, (unsigned long long)room);
+    return (uint32_t)room;
 }
 
 static bool is_key_text(struct pw_str key)
@@ -202,27 +226,68 @@ static enum pw_code start_queries(struct pw_node *node, struct pw_err *err)
                              &node->service.queries, err);
 }
 
+static struct pw_rate rate_of(const struct pw_config *config, enum pw_config_key per_second,
+                              enum pw_config_key burst)
+{
+    return (struct pw_rate){pw_config_count(config, per_second), pw_config_count(config, burst)};
+}
+
+static enum pw_code start_limits(struct pw_node *node, struct pw_err *err)
+{
+    const struct pw_config *config = node->config;
+    enum pw_code code = pw_networks_parse(pw_config_text(config, PW_CONFIG_HTTP_TRUSTED_PROXIES),
+                                          &node->trusted, err);
+    code = code != PW_OK ? code
+                         : pw_cors_parse(pw_config_text(config, PW_CONFIG_HTTP_CORS_ORIGINS),
+                                         &node->cors, err);
+    struct pw_limits_options limits = {
+        .rates =
+            {
+                [PW_LIMIT_CONNECTION] = rate_of(config, PW_CONFIG_LIMITS_CONNECTION_PER_SECOND,
+                                                PW_CONFIG_LIMITS_CONNECTION_BURST),
+                [PW_LIMIT_ADDRESS] = rate_of(config, PW_CONFIG_LIMITS_ADDRESS_PER_SECOND,
+                                             PW_CONFIG_LIMITS_ADDRESS_BURST),
+                [PW_LIMIT_TOKEN] = rate_of(config, PW_CONFIG_LIMITS_TOKEN_PER_SECOND,
+                                           PW_CONFIG_LIMITS_TOKEN_BURST),
+            },
+        .trusted = &node->trusted,
+        .clock = pw_clock_system(),
+    };
+    node->service.limits = pw_limits_new(&limits);
+    node->service.cors = &node->cors;
+    return code;
+}
+
 static enum pw_code start_listeners(struct pw_node *node, struct pw_err *err)
 {
     struct pw_service *service = &node->service;
+    const struct pw_config *config = node->config;
     pw_routes_build(&service->public_routes, PW_DOOR_PUBLIC);
     pw_routes_build(&service->internal_routes, PW_DOOR_INTERNAL);
     struct pw_http_options internal = {
-        .address = pw_config_text(node->config, PW_CONFIG_ADMIN_LISTEN),
+        .address = pw_config_text(config, PW_CONFIG_ADMIN_LISTEN),
         .threads = 1,
         .connections_max = 4096, /* Other nodes have 64 each. */
-        .idle_seconds = pw_config_count(node->config, PW_CONFIG_HTTP_IDLE_SECONDS),
+        .stage_seconds =
+            {
+                [PW_STAGE_IDLE] = pw_config_count(config, PW_CONFIG_HTTP_IDLE_SECONDS),
+                [PW_STAGE_HEAD] = pw_config_count(config, PW_CONFIG_HTTP_HEAD_SECONDS),
+                [PW_STAGE_BODY] = pw_config_count(config, PW_CONFIG_HTTP_BODY_SECONDS),
+                [PW_STAGE_SEND] = pw_config_count(config, PW_CONFIG_HTTP_SEND_SECONDS),
+            },
+        .head_bytes_max = pw_config_count(config, PW_CONFIG_HTTP_HEAD_BYTES_MAX),
+        .body_bytes_max = pw_config_count(config, PW_CONFIG_HTTP_BODY_BYTES_MAX),
         .handler = {.self = service, .handle = pw_internal_door, .turn_over = pw_service_kick},
     };
-    struct pw_http_options open = {
-        .address = pw_config_text(node->config, PW_CONFIG_HTTP_LISTEN),
-        .threads = pw_config_count(node->config, PW_CONFIG_HTTP_THREADS),
-        .connections_max = pw_config_count(node->config, PW_CONFIG_HTTP_CONNECTIONS_MAX),
-        .idle_seconds = internal.idle_seconds,
-        .tls_certificate = node->tls_certificate,
-        .tls_key = node->tls_key,
-        .handler = {.self = service, .handle = pw_public_door, .turn_over = pw_service_kick},
-    };
+    struct pw_http_options open = internal;
+    open.address = pw_config_text(config, PW_CONFIG_HTTP_LISTEN);
+    open.threads = pw_config_count(config, PW_CONFIG_HTTP_THREADS);
+    open.connections_max = connections_max(config);
+    open.connections_per_address = pw_config_count(config, PW_CONFIG_HTTP_CONNECTIONS_PER_ADDRESS);
+    open.trusted = &node->trusted;
+    open.tls_certificate = node->tls_certificate;
+    open.tls_key = node->tls_key;
+    open.handler.handle = pw_public_door;
     enum pw_code code = pw_http_start(&open, &service->public_server, err);
     return code != PW_OK ? code : pw_http_start(&internal, &service->admin_server, err);
 }
@@ -242,6 +307,7 @@ enum pw_code pw_node_start(const struct pw_config *config, const volatile sig_at
     code = code != PW_OK ? code : probe_listeners(config, err);
     code = code != PW_OK ? code : start_commands(node, stop, err);
     code = code != PW_OK ? code : start_queries(node, err);
+    code = code != PW_OK ? code : start_limits(node, err);
     code = code != PW_OK ? code : start_listeners(node, err);
     if (code != PW_OK) {
         pw_node_stop(node);
@@ -289,6 +355,7 @@ void pw_node_stop(struct pw_node *node)
     pw_ledger_watch_free(node->watch);
     pw_forwarder_free(service->forwarder);
     pw_peers_free(node->peers);
+    pw_limits_free(service->limits);
     pw_tokens_free(service->tokens);
     pw_trust_free(service->trust);
     pw_secret_free(node->secret, service->secret_bytes);

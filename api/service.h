@@ -7,9 +7,11 @@
 
 #include <stdatomic.h>
 
+#include "api/cors.h"
 #include "api/forward.h"
 #include "api/http.h"
 #include "api/jwt.h"
+#include "api/limits.h"
 #include "api/query.h"
 #include "api/route.h"
 #include "commands/engine.h"
@@ -31,6 +33,8 @@ struct pw_service {
     struct pw_peers peers;          /* Whether another node that leads is up. */
     struct pw_peers_probe *probe;   /* The same, for metrics; NULL: there is none. */
     struct pw_forwarder *forwarder; /* NULL: this node is alone. */
+    struct pw_limits *limits;       /* NULL: none. */
+    const struct pw_cors *cors;     /* NULL: no browser's scripts from elsewhere. */
     struct pw_query_pool *queries;
     struct pw_node_workers *workers;
     struct pw_http_server *public_server;

@@ -67,11 +67,12 @@ def integration(part):
 
 
 def asan(part):
-    """Unit and contract tests again under AddressSanitizer and UBSan, and a served house that is sent everything bad."""
+    """Unit and contract tests again under AddressSanitizer and UBSan, and houses that are sent everything bad, or too much."""
     part.ctest("asan", "unit")
     if has_label("contract"):
         part.ctest("asan", "contract")
     part.unittests("integration/test_bad_input.py", "asan")
+    part.unittests("integration/test_limits.py", "asan")
 
 
 def tsan(part):

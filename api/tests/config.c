@@ -94,6 +94,9 @@ static const struct row {
     {"not an address", "", NULL, "--http.listen=8080", NULL, "host:port"},
     {"no such port", "", NULL, "--http.listen=h:70000", NULL, "host:port"},
     {"not nodes", "", NULL, "--cluster.nodes=a:1", NULL, "id=host:port"},
+    {"not a network", "", NULL, "--http.trusted_proxies=10.0.0.1/8", NULL, "is no network"},
+    {"not an origin", "", NULL, "--http.cors_origins=https://a.example/", NULL, "is no origin"},
+    {"a body of nothing", "", NULL, "--http.body_bytes_max=0", NULL, "from 1024 to"},
     {"not a level", "", NULL, "--log.level=loud", NULL, "debug, info"},
     {"empty topic", "", NULL, "--ledger.topic=", NULL, "bytes"},
     {"a secret as a flag", "", NULL, "--kafka.sasl.password=x", NULL, "file only"},
@@ -115,9 +118,14 @@ Test(config, refuses)
 
 Test(config, accepts)
 {
-    static const char *const flags[] = {"--http.listen=[::1]:80", "--log.level=warning",
-                                        "--cluster.nodes=a=h:1,b=[::1]:2", "--http.threads=64",
-                                        "--tls.cert_file="};
+    static const char *const flags[] = {"--http.listen=[::1]:80",
+                                        "--log.level=warning",
+                                        "--cluster.nodes=a=h:1,b=[::1]:2",
+                                        "--http.threads=64",
+                                        "--tls.cert_file=",
+                                        "--http.trusted_proxies=10.0.0.0/8, ::1",
+                                        "--http.cors_origins=https://a.example",
+                                        "--limits.token_per_second=0"};
     for (size_t i = 0; i < PW_COUNT(flags); i++) {
         struct pw_config config;
         struct pw_err err = {0};

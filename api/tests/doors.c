@@ -347,6 +347,132 @@ Test(doors, a_node_that_stops_says_so)
     world_close(&world);
 }
 
+/* --- Limits --- */
+
+static int64_t hand_us(void *self)
+{
+    return atomic_load((_Atomic int64_t *)self);
+}
+
+Test(doors, who_asks_too_fast_is_told_when_to_come_again)
+{
+    static struct world world;
+    static _Atomic int64_t now_us;
+    struct answer answer;
+    char name[64];
+    world_open(&world);
+    struct pw_limits_options options = {
+        .rates = {[PW_LIMIT_TOKEN] = {1, 2}},
+        .clock = {.self = &now_us, .boot_us = hand_us},
+    };
+    struct pw_limits *limits = pw_limits_new(&options);
+    world.rig.service.limits = limits;
+    for (int i = 0; i < 2; i++) {
+        rig_ask_as(&world.rig, world.ann, "GET", "/nothing", NULL, NULL, &answer);
+        cr_expect_eq(answer.status, 404, "no route, and nobody was asked for a token");
+        rig_ask_as(&world.rig, world.ann, "GET", "/slots", NULL, NULL, &answer);
+        cr_expect_eq(answer.status, 503, "%s", answer.body);
+    }
+    rig_ask_as(&world.rig, world.ann, "GET", "/slots", NULL, NULL, &answer);
+    cr_expect_eq(answer.status, 429, "%s", answer.body);
+    cr_expect_str_eq(answer_problem(&answer, name), "too-many-requests");
+    cr_expect(answer_has(&answer, "Retry-After", "1"));
+    cr_expect(strstr(answer.body, "one token may send 1 requests a second, and 2 at once") != NULL,
+              "%s", answer.body);
+    rig_ask_as(&world.rig, world.tina, "GET", "/slots", NULL, NULL, &answer);
+    cr_expect_eq(answer.status, 503, "others are not touched by it");
+    atomic_store(&now_us, PW_US_PER_SECOND);
+    rig_ask_as(&world.rig, world.ann, "GET", "/slots", NULL, NULL, &answer);
+    cr_expect_eq(answer.status, 503);
+    rig_ask_as(&world.rig, world.ann, "GET", "/slots", NULL, NULL, &answer);
+    cr_expect_eq(answer.status, 429);
+    world_close(&world);
+    pw_limits_free(limits);
+}
+
+Test(doors, an_address_that_asks_too_fast_is_not_asked_for_a_token)
+{
+    static struct world world;
+    static _Atomic int64_t now_us;
+    struct answer answer;
+    world_open(&world);
+    struct pw_limits_options options = {
+        .rates = {[PW_LIMIT_ADDRESS] = {1, 1}},
+        .clock = {.self = &now_us, .boot_us = hand_us},
+    };
+    struct pw_networks nobody = {.count = 0};
+    options.trusted = &nobody;
+    struct pw_limits *limits = pw_limits_new(&options);
+    world.rig.service.limits = limits;
+    rig_ask_as(&world.rig, NULL, "GET", "/slots", "X-Forwarded-For: 192.0.2.1", NULL, &answer);
+    cr_expect_eq(answer.status, 401);
+    rig_ask_as(&world.rig, NULL, "GET", "/slots", "X-Forwarded-For: 192.0.2.2", NULL, &answer);
+    cr_expect_eq(answer.status, 429, "%s", answer.body);
+    ask_internal(&world.rig, "/healthz", "", &answer);
+    cr_expect_eq(answer.status, 200, "the admin listener has no rates");
+    world_close(&world);
+    pw_limits_free(limits);
+}
+
+/* --- Browsers --- */
+
+#define PAGE "https://booking.example"
+
+static void ask_from(const struct rig *rig, const char *method, const char *path,
+                     const char *const *headers, struct answer *answer)
+{
+    char url[256];
+    snprintf(url, sizeof url, "%s/v1/tenants/%s%s", rig->public_url, rig->tenant, path);
+    rig_ask(method, url, headers, NULL, answer);
+}
+
+Test(doors, a_listed_page_may_use_the_api_from_a_browser)
+{
+    static struct rig rig;
+    static struct pw_cors cors;
+    static const char *const plain[] = {"Origin: " PAGE, NULL};
+    static const char *const preflight[] = {"Origin: " PAGE, "Access-Control-Request-Method: POST",
+                                            NULL};
+    static const char *const stranger[] = {"Origin: https://evil.example",
+                                           "Access-Control-Request-Method: POST", NULL};
+    struct answer answer;
+    rig_open(&rig);
+    ask_from(&rig, "OPTIONS", "/slots", preflight, &answer);
+    cr_expect_eq(answer.status, 204);
+    cr_expect(!answer_has(&answer, "Access-Control-Allow-Origin", NULL), "off unless it is set");
+    cr_expect(!answer_has(&answer, "Vary", NULL));
+    cr_assert_eq(pw_cors_parse("https://lms.example," PAGE, &cors, NULL), PW_OK);
+    rig.service.cors = &cors;
+    ask_from(&rig, "OPTIONS", "/slots", preflight, &answer);
+    cr_expect_eq(answer.status, 204);
+    cr_expect(answer_has(&answer, "Access-Control-Allow-Origin", PAGE));
+    cr_expect(answer_has(&answer, "Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS"));
+    cr_expect(answer_has(&answer, "Access-Control-Allow-Headers", NULL));
+    cr_expect(answer_has(&answer, "Access-Control-Max-Age", NULL));
+    cr_expect(!answer_has(&answer, "Access-Control-Allow-Credentials", NULL), "there is no cookie");
+    cr_expect(answer_has(&answer, "Allow", "GET, HEAD, POST, OPTIONS"));
+    cr_expect(answer_has(&answer, "Vary", "Origin"));
+    ask_from(&rig, "GET", "/slots", plain, &answer);
+    cr_expect_eq(answer.status, 401, "a script may read why");
+    cr_expect(answer_has(&answer, "Access-Control-Allow-Origin", PAGE));
+    cr_expect(answer_has(&answer, "Access-Control-Expose-Headers",
+                         "Pw-Position, ETag, Location, Retry-After, Idempotency-Key, "
+                         "Idempotency-Replayed, Link"));
+    ask_from(&rig, "OPTIONS", "/slots", stranger, &answer);
+    cr_expect_eq(answer.status, 204);
+    cr_expect(!answer_has(&answer, "Access-Control-Allow-Origin", NULL));
+    cr_expect(!answer_has(&answer, "Access-Control-Allow-Methods", NULL));
+    cr_expect(answer_has(&answer, "Vary", "Origin"));
+    ask_from(&rig, "GET", "/slots", NULL, &answer);
+    cr_expect(!answer_has(&answer, "Access-Control-Allow-Origin", NULL));
+    cr_expect(answer_has(&answer, "Vary", "Origin"), "caches keep the two apart");
+    cr_assert_eq(pw_cors_parse("*", &cors, NULL), PW_OK);
+    ask_from(&rig, "GET", "/slots", stranger, &answer);
+    cr_expect(answer_has(&answer, "Access-Control-Allow-Origin", "*"));
+    cr_expect(!answer_has(&answer, "Vary", NULL));
+    rig_close(&rig);
+}
+
 static void count_request(void *self, struct pw_http_request *request)
 {
     ++*(int *)self;
@@ -364,7 +490,9 @@ Test(doors, a_server_that_has_halted_asks_nobody)
         .address = "127.0.0.1:0",
         .threads = 1,
         .connections_max = 4,
-        .idle_seconds = 30,
+        .stage_seconds = {30, 30, 30, 30},
+        .head_bytes_max = 20480,
+        .body_bytes_max = 65536,
         .handler = {.self = &request_count, .handle = count_request},
     };
     cr_assert(pw_http_start(&options, &server, &err) == PW_OK, "%s", err.detail);

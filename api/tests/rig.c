@@ -91,7 +91,9 @@ listen_on(struct rig *rig, void (*handle)(void *, struct pw_http_request *), cha
         .address = "127.0.0.1:0",
         .threads = 1,
         .connections_max = 64,
-        .idle_seconds = 30,
+        .stage_seconds = {30, 30, 30, 30},
+        .head_bytes_max = 20480,
+        .body_bytes_max = 65536,
         .handler = {.self = &rig->service, .handle = handle},
     };
     cr_assert(pw_http_start(&options, &server, &err) == PW_OK, "%s", err.detail);

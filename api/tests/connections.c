@@ -1,0 +1,336 @@
+/* api/tests/connections.c: what clients do to connections, on sockets: too slow, too many, too
+ * greedy.
+ *
+ * Times are a second, and a test waits for what happens at their end; none measures. */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api/http.h"
+#include "api/text.h"
+
+#define ANSWER_BYTES (8 * 1024 * 1024) /* More than the buffers of both sockets hold. */
+
+struct house {
+    struct pw_http_server *server;
+    struct pw_http_options options;
+    atomic_uint handled;
+    atomic_uint surplus;
+    _Atomic(struct pw_http_request *) waiting;
+    char *big;
+};
+
+static void finish(struct pw_http_request *request)
+{
+    pw_http_answer(request, 200, NULL, PW_STR("late"));
+}
+
+/* /wait is answered when the test says so, /big with more than a client that does not read can
+ * take. */
+static void handle(void *self, struct pw_http_request *request)
+{
+    struct house *house = self;
+    atomic_fetch_add(&house->handled, 1);
+    if (request->is_surplus) {
+        atomic_fetch_add(&house->surplus, 1);
+    }
+    if (request->segment_count > 0 && pw_str_equal(request->segments[0], PW_STR("wait"))) {
+        pw_http_wait(request, finish);
+        atomic_store(&house->waiting, request);
+    } else if (request->segment_count > 0 && pw_str_equal(request->segments[0], PW_STR("big"))) {
+        pw_http_answer(request, 200, NULL, (struct pw_str){house->big, ANSWER_BYTES});
+    } else if (request->fault != PW_OK) {
+        pw_http_answer(request, 413, NULL, pw_str_of(request->fault_detail));
+    } else {
+        pw_http_answer(request, 200, NULL, request->body);
+    }
+}
+
+static void house_open(struct house *house)
+{
+    struct pw_err err = {0};
+    house->options.address = "127.0.0.1:0";
+    house->options.threads = 1;
+    house->options.connections_max =
+        house->options.connections_max ? house->options.connections_max : 64;
+    house->options.head_bytes_max = 20480;
+    house->options.body_bytes_max = 1000;
+    house->options.handler = (struct pw_http_handler){.self = house, .handle = handle};
+    house->big = calloc(1, ANSWER_BYTES);
+    cr_assert(pw_http_start(&house->options, &house->server, &err) == PW_OK, "%s", err.detail);
+}
+
+static void house_close(struct house *house)
+{
+    pw_http_stop(house->server);
+    free(house->big);
+}
+
+static int dial(const struct house *house)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)pw_http_port(house->server)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert(connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
+    return fd;
+}
+
+static void say(int fd, const char *text)
+{
+    cr_assert(send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text));
+}
+
+/* Reads up to the end of the connection, into ret_text. */
+static size_t hear_all(int fd, char *ret_text, size_t room)
+{
+    size_t len = 0;
+    ssize_t got;
+    while ((got = recv(fd, ret_text + len, room - 1 - len, 0)) > 0) {
+        len += (size_t)got;
+    }
+    ret_text[len] = '\0';
+    close(fd);
+    return len;
+}
+
+/* Reads one answer of at most a packet. */
+static void hear(int fd, char *ret_text, size_t room)
+{
+    ssize_t got = recv(fd, ret_text, room - 1, 0);
+    ret_text[got > 0 ? got : 0] = '\0';
+}
+
+static bool begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+static uint64_t timed_out(struct house *house, enum pw_http_stage stage)
+{
+    struct pw_http_counts *counts = malloc(sizeof *counts);
+    pw_http_counts(house->server, counts);
+    uint64_t count = counts->timed_out[stage];
+    free(counts);
+    return count;
+}
+
+#define GET  "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+#define POST "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+
+Test(connections, half_requests_end)
+{
+    static struct house house = {.options.stage_seconds = {1, 1, 1, 1}};
+    static const struct {
+        const char *name;
+        const char *sent;
+        const char *heard; /* The last that is. */
+        enum pw_http_stage stage;
+    } rows[] = {
+        {"nothing", "", "", PW_STAGE_IDLE},
+        {"half a line", "GET / HT", "", PW_STAGE_IDLE},
+        {"half a head", "GET / HTTP/1.1\r\nHost: x\r\nX-", "HTTP/1.1 408 ", PW_STAGE_HEAD},
+        {"no body", POST, "HTTP/1.1 408 ", PW_STAGE_BODY},
+        {"half a body", POST "1234", "HTTP/1.1 408 ", PW_STAGE_BODY},
+        {"half a chunk", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+         "HTTP/1.1 408 ", PW_STAGE_BODY},
+        {"a chunk's head", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;x",
+         "HTTP/1.1 408 ", PW_STAGE_BODY},
+        {"half a second request", GET "GET / HTTP/1.1\r\nHos", "HTTP/1.1 200 ", PW_STAGE_HEAD},
+        {"nothing after a request", GET, "HTTP/1.1 200 ", PW_STAGE_IDLE},
+    };
+    int fds[PW_COUNT(rows)];
+    uint64_t wanted[PW_STAGE_COUNT] = {0};
+    house_open(&house);
+    for (size_t i = 0; i < PW_COUNT(rows); i++) {
+        fds[i] = dial(&house);
+        say(fds[i], rows[i].sent);
+        wanted[rows[i].stage]++;
+    }
+    for (size_t i = 0; i < PW_COUNT(rows); i++) {
+        char heard[4096];
+        hear_all(fds[i], heard, sizeof heard);
+        cr_expect(begins(heard, rows[i].heard), "%s: %s", rows[i].name, heard);
+        cr_expect(rows[i].heard[0] != '\0' || heard[0] == '\0', "%s: %s", rows[i].name, heard);
+    }
+    for (enum pw_http_stage stage = 0; stage < PW_STAGE_COUNT; stage++) {
+        cr_expect_eq(timed_out(&house, stage), wanted[stage], "%d", stage);
+    }
+    house_close(&house);
+}
+
+/* A byte now and then keeps nothing open. */
+Test(connections, slow_loris_ends)
+{
+    static struct house house = {.options.stage_seconds = {1, 1, 1, 1}};
+    static const char *const begun[] = {
+        "", "GET / HTTP/1.1\r\nX: ", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\n"};
+    house_open(&house);
+    for (size_t i = 0; i < PW_COUNT(begun); i++) {
+        int fd = dial(&house);
+        struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+        say(fd, begun[i]);
+        while (poll(&poll_fd, 1, 50) == 0) {
+            send(fd, "a", 1, MSG_NOSIGNAL);
+        }
+        close(fd);
+    }
+    cr_expect_eq(timed_out(&house, PW_STAGE_IDLE), 1);
+    cr_expect_eq(timed_out(&house, PW_STAGE_HEAD), 1);
+    cr_expect_eq(timed_out(&house, PW_STAGE_BODY), 1);
+    cr_expect_eq(house.handled, 0);
+    house_close(&house);
+}
+
+Test(connections, a_client_that_never_reads_ends)
+{
+    static struct house house = {.options.stage_seconds = {1, 1, 1, 1}};
+    house_open(&house);
+    int fd = dial(&house);
+    for (int i = 0; i < 20; i++) {
+        say(fd, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+    while (timed_out(&house, PW_STAGE_SEND) == 0) {
+        usleep(1000);
+    }
+    cr_expect_eq(timed_out(&house, PW_STAGE_SEND), 1);
+    cr_expect_eq(house.handled, 1, "answers are made one by one");
+    close(fd);
+    house_close(&house);
+}
+
+/* How long an answer may take is the handler's business, not the client's fault. */
+Test(connections, a_request_that_waits_is_not_cut)
+{
+    static struct house house = {.options.stage_seconds = {1, 1, 1, 1}};
+    char heard[512];
+    house_open(&house);
+    int fd = dial(&house);
+    say(fd, "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
+    while (atomic_load(&house.waiting) == NULL) {
+        usleep(1000);
+    }
+    int later = dial(&house); /* When this one has had its time, the first has had more. */
+    hear_all(later, heard, sizeof heard);
+    pw_http_complete(atomic_load(&house.waiting));
+    hear(fd, heard, sizeof heard);
+    cr_expect(begins(heard, "HTTP/1.1 200 "), "%s", heard);
+    close(fd);
+    house_close(&house);
+}
+
+Test(connections, too_many_are_told_and_closed)
+{
+    static struct house house = {.options = {.connections_max = 2}};
+    char heard[512];
+    house_open(&house);
+    int first = dial(&house);
+    int second = dial(&house);
+    say(first, GET);
+    hear(first, heard, sizeof heard);
+    say(second, GET);
+    hear(second, heard, sizeof heard);
+    cr_expect(strstr(heard, "Connection: close") == NULL, "%s", heard);
+    cr_expect_eq(house.surplus, 0);
+    int third = dial(&house);
+    say(third, GET);
+    hear_all(third, heard, sizeof heard);
+    cr_expect(strstr(heard, "Connection: close") != NULL, "%s", heard);
+    cr_expect_eq(house.surplus, 1);
+    say(first, GET); /* Whoever is in stays. */
+    hear(first, heard, sizeof heard);
+    cr_expect(begins(heard, "HTTP/1.1 200 "), "%s", heard);
+    close(first);
+    close(second);
+    house_close(&house);
+}
+
+/* Beyond the spare room nobody is accepted; but places come free again, one time after the other. */
+Test(connections, who_waits_unaccepted_comes_in)
+{
+    static struct house house = {.options = {.connections_max = 1, .stage_seconds = {1, 1, 1, 1}}};
+    int fds[40];
+    char heard[512];
+    house_open(&house);
+    for (size_t i = 0; i < PW_COUNT(fds); i++) {
+        fds[i] = dial(&house);
+    }
+    say(fds[PW_COUNT(fds) - 1], GET);
+    hear_all(fds[PW_COUNT(fds) - 1], heard, sizeof heard);
+    cr_expect(begins(heard, "HTTP/1.1 200 "), "%s", heard);
+    cr_expect_gt(timed_out(&house, PW_STAGE_HEAD), 0, "those before it");
+    for (size_t i = 0; i + 1 < PW_COUNT(fds); i++) {
+        close(fds[i]);
+    }
+    house_close(&house);
+}
+
+/* True when a request on a new connection is answered; false when that is closed on us. */
+static bool is_served(const struct house *house, int *ret_fd)
+{
+    char heard[512];
+    *ret_fd = dial(house);
+    send(*ret_fd, GET, sizeof GET - 1, MSG_NOSIGNAL);
+    hear(*ret_fd, heard, sizeof heard);
+    return begins(heard, "HTTP/1.1 200 ");
+}
+
+Test(connections, an_address_has_so_many)
+{
+    static struct house house = {.options = {.connections_per_address = 2}};
+    int fds[3];
+    house_open(&house);
+    cr_expect(is_served(&house, &fds[0]));
+    cr_expect(is_served(&house, &fds[1]));
+    cr_expect(!is_served(&house, &fds[2]));
+    close(fds[2]);
+    close(fds[0]);
+    while (!is_served(&house, &fds[0])) { /* Once the server has seen that the first is gone. */
+        close(fds[0]);
+        usleep(1000);
+    }
+    close(fds[0]);
+    close(fds[1]);
+    house_close(&house);
+}
+
+Test(connections, a_trusted_proxy_has_as_many_as_it_likes)
+{
+    static struct pw_networks trusted;
+    static struct house house = {.options = {.connections_per_address = 1, .trusted = &trusted}};
+    int fds[3];
+    cr_assert_eq(pw_networks_parse("127.0.0.0/8", &trusted, NULL), PW_OK);
+    house_open(&house);
+    for (size_t i = 0; i < PW_COUNT(fds); i++) {
+        cr_expect(is_served(&house, &fds[i]));
+    }
+    for (size_t i = 0; i < PW_COUNT(fds); i++) {
+        close(fds[i]);
+    }
+    house_close(&house);
+}
+
+Test(connections, a_body_has_so_many_bytes)
+{
+    static struct house house;
+    char request[1400];
+    char heard[2048];
+    house_open(&house);
+    for (int bytes = 1000; bytes <= 1001; bytes++) {
+        int fd = dial(&house);
+        snprintf(
+            request, sizeof request,
+            "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%0*d",
+            bytes, bytes, 0);
+        say(fd, request);
+        hear_all(fd, heard, sizeof heard);
+        cr_expect(begins(heard, bytes == 1000 ? "HTTP/1.1 200 " : "HTTP/1.1 413 "), "%s", heard);
+        cr_expect(bytes == 1000 || strstr(heard, "more than 1000 bytes") != NULL, "%s", heard);
+    }
+    house_close(&house);
+}
