@@ -10,6 +10,7 @@
 #include "api/http.h"
 #include "api/jwt.h"
 #include "api/node.h"
+#include "api/openapi.h"
 #include "api/verbs.h"
 #include "projections/migrate.h"
 
@@ -262,5 +263,18 @@ int pw_verb_version(int argc, char **argv)
         return PW_EXIT_USAGE;
     }
     puts("proctorwise " PW_VERSION);
+    return PW_EXIT_GOOD;
+}
+
+int pw_verb_openapi(int argc, char **argv)
+{
+    bool internal = argc == 1 && strcmp(argv[0], "--internal") == 0;
+    if (argc > 0 && !internal) {
+        fputs("proctorwise: openapi takes --internal or nothing\n", stderr);
+        return PW_EXIT_USAGE;
+    }
+    char *text = pw_openapi_text(internal ? PW_DOOR_INTERNAL : PW_DOOR_PUBLIC, true);
+    puts(text);
+    free(text);
     return PW_EXIT_GOOD;
 }

@@ -4,6 +4,7 @@
 #include <sodium.h>
 
 #include "api/headers.h"
+#include "api/openapi.h"
 #include "api/problem.h"
 
 const struct pw_id pw_operator_id = {{0x70, 0x77, 0, 0, 0, 0, 0x80, 0, 0x80, 0, 0, 0, 0, 0, 0, 1}};
@@ -215,13 +216,22 @@ static bool authenticate(struct pw_service *service, struct pw_http_request *req
 
 static void answer_page(struct pw_http_request *request, const struct pw_route *route)
 {
+    struct pw_str name = pw_route_param(route, request, PW_STR("name"));
+    struct pw_str accept = request->headers[PW_HEADER_ACCEPT];
     struct pw_str page;
-    if (!pw_problem_page(&request->arena, pw_route_param(route, request, PW_STR("name")), &page)) {
+    bool as_html = pw_header_accepts(accept, PW_STR("text/html"));
+    if (!as_html && !pw_header_accepts(accept, PW_STR("application/json"))) {
+        pw_door_problem(request, PW_ERR_NOT_ACCEPTABLE, NULL, NULL);
+        return;
+    }
+    if (as_html ? !pw_problem_page(&request->arena, name, &page)
+                : !pw_problem_page_json(&request->arena, name, &page)) {
         pw_door_problem(request, PW_ERR_NOT_FOUND, NULL, NULL);
         return;
     }
     pw_http_header(request, "Cache-Control", "public, max-age=3600");
-    pw_http_answer(request, 200, "text/html; charset=utf-8", page);
+    pw_http_header(request, "Vary", "Accept");
+    pw_http_answer(request, 200, as_html ? "text/html; charset=utf-8" : "application/json", page);
 }
 
 /* What has a route, to whom it is for. */
@@ -231,6 +241,10 @@ static void serve_public(struct pw_service *service, struct pw_http_request *req
     struct pw_actor actor;
     if (route->kind == PW_ROUTE_PROBLEM) {
         answer_page(request, route);
+        return;
+    }
+    if (route->kind == PW_ROUTE_OPENAPI) {
+        pw_openapi_answer(service->openapi, request);
         return;
     }
     if (atomic_load_explicit(&service->stopping, memory_order_relaxed)) {

@@ -94,6 +94,8 @@ static const struct {
     {"config", pw_verb_config, true,
      "Print the settings that are in force, and where they are from.",
      "  --json                 print one JSON object\n"},
+    {"openapi", pw_verb_openapi, false, "Print the API's description, OpenAPI 3.1, as JSON.",
+     "  --internal             of the admin listener's commands, not of the public API\n"},
     {"version", pw_verb_version, false, "Print the version.", ""},
 };
 

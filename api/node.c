@@ -12,6 +12,7 @@
 #include "api/door.h"
 #include "api/ledger_watch.h"
 #include "api/log.h"
+#include "api/openapi.h"
 #include "api/peers.h"
 #include "commands/memory.h"
 
@@ -24,6 +25,7 @@ struct pw_node {
     struct pw_ranks ranks;
     struct pw_ledger_watch *watch;
     struct pw_engine_threads *engines;
+    struct pw_openapi *openapi;
     char *secret;
     char *cluster_key;
     char *tls_certificate;
@@ -262,6 +264,7 @@ static enum pw_code start_listeners(struct pw_node *node, struct pw_err *err)
 {
     struct pw_service *service = &node->service;
     const struct pw_config *config = node->config;
+    service->openapi = node->openapi = pw_openapi_new();
     pw_routes_build(&service->public_routes, PW_DOOR_PUBLIC);
     pw_routes_build(&service->internal_routes, PW_DOOR_INTERNAL);
     struct pw_http_options internal = {
@@ -356,6 +359,7 @@ void pw_node_stop(struct pw_node *node)
     pw_forwarder_free(service->forwarder);
     pw_peers_free(node->peers);
     pw_limits_free(service->limits);
+    pw_openapi_free(node->openapi);
     pw_tokens_free(service->tokens);
     pw_trust_free(service->trust);
     pw_secret_free(node->secret, service->secret_bytes);

@@ -1,18 +1,41 @@
 /* api/problem.c: errors as HTTP answers them. */
 #include "api/problem.h"
 
-static const uint16_t status_of[PW_KIND_COUNT] = {
-    [PW_KIND_NONE] = 200,           [PW_KIND_INVALID] = 400,   [PW_KIND_UNAUTHENTICATED] = 401,
-    [PW_KIND_FORBIDDEN] = 403,      [PW_KIND_NOT_FOUND] = 404, [PW_KIND_METHOD] = 405,
-    [PW_KIND_NOT_ACCEPTABLE] = 406, [PW_KIND_LENGTH] = 411,    [PW_KIND_TOO_LARGE] = 413,
-    [PW_KIND_MEDIA_TYPE] = 415,     [PW_KIND_REFUSED] = 409,   [PW_KIND_PRECONDITION] = 412,
-    [PW_KIND_UNPROCESSABLE] = 422,  [PW_KIND_TOO_FAST] = 429,  [PW_KIND_UNAVAILABLE] = 503,
-    [PW_KIND_INTERNAL] = 500,
+static const struct {
+    uint16_t status;
+    const char *phrase;
+} status_of[PW_KIND_COUNT] = {
+    [PW_KIND_NONE] = {200, "OK"},
+    [PW_KIND_INVALID] = {400, "Bad Request"},
+    [PW_KIND_UNAUTHENTICATED] = {401, "Unauthorized"},
+    [PW_KIND_FORBIDDEN] = {403, "Forbidden"},
+    [PW_KIND_NOT_FOUND] = {404, "Not Found"},
+    [PW_KIND_METHOD] = {405, "Method Not Allowed"},
+    [PW_KIND_NOT_ACCEPTABLE] = {406, "Not Acceptable"},
+    [PW_KIND_REFUSED] = {409, "Conflict"},
+    [PW_KIND_LENGTH] = {411, "Length Required"},
+    [PW_KIND_PRECONDITION] = {412, "Precondition Failed"},
+    [PW_KIND_TOO_LARGE] = {413, "Content Too Large"},
+    [PW_KIND_MEDIA_TYPE] = {415, "Unsupported Media Type"},
+    [PW_KIND_UNPROCESSABLE] = {422, "Unprocessable Content"},
+    [PW_KIND_TOO_FAST] = {429, "Too Many Requests"},
+    [PW_KIND_INTERNAL] = {500, "Internal Server Error"},
+    [PW_KIND_UNAVAILABLE] = {503, "Service Unavailable"},
 };
 
 uint32_t pw_problem_status(enum pw_code code)
 {
-    return status_of[pw_error_info(code)->kind];
+    return status_of[pw_error_info(code)->kind].status;
+}
+
+const char *pw_problem_phrase(uint32_t status)
+{
+    for (size_t kind = 0; kind < PW_KIND_COUNT; kind++) {
+        if (status_of[kind].status == status) {
+            return status_of[kind].phrase;
+        }
+    }
+    return "";
 }
 
 uint32_t pw_problem_retry_after(enum pw_code code)
@@ -61,7 +84,14 @@ struct pw_str pw_problem_body(struct pw_arena *arena, enum pw_code code, const c
     return pw_text_str(&text);
 }
 
-bool pw_problem_page(struct pw_arena *arena, struct pw_str name, struct pw_str *ret_page)
+static void add_paragraph(struct pw_text *text, const char *heading, const char *words)
+{
+    pw_text_addf(text, "<h2>%s</h2>\n<p>", heading);
+    pw_text_add_html(text, pw_str_of(words));
+    pw_text_add_c(text, "</p>\n");
+}
+
+bool pw_problem_page(struct pw_arena *arena, struct pw_str name, struct pw_str *ret_html)
 {
     enum pw_code code;
     if (!pw_error_by_name(name, &code)) {
@@ -75,10 +105,31 @@ bool pw_problem_page(struct pw_arena *arena, struct pw_str name, struct pw_str *
     pw_text_add_html(&text, pw_str_of(info->title));
     pw_text_add_c(&text, "</title>\n<h1>");
     pw_text_add_html(&text, pw_str_of(info->title));
-    pw_text_addf(&text, "</h1>\n<p><code>%s</code>, HTTP status %u</p>\n<p>", info->name,
-                 pw_problem_status(code));
-    pw_text_add_html(&text, pw_str_of(info->remedy));
-    pw_text_add_c(&text, "</p>\n</html>\n");
-    *ret_page = pw_text_str(&text);
+    pw_text_addf(&text, "</h1>\n<p><code>%s</code>, HTTP status %u %s</p>\n", info->name,
+                 pw_problem_status(code), pw_problem_phrase(pw_problem_status(code)));
+    add_paragraph(&text, "What it means", info->meaning);
+    add_paragraph(&text, "What to do", info->remedy);
+    pw_text_add_c(&text, "</html>\n");
+    *ret_html = pw_text_str(&text);
+    return !text.full;
+}
+
+bool pw_problem_page_json(struct pw_arena *arena, struct pw_str name, struct pw_str *ret_json)
+{
+    enum pw_code code;
+    if (!pw_error_by_name(name, &code)) {
+        return false;
+    }
+    const struct pw_error_info *info = pw_error_info(code);
+    struct pw_text text;
+    pw_text_init(&text, arena, 1024);
+    pw_text_addf(&text, "{\"type\":\"/problems/%s\",\"title\":", info->name);
+    pw_text_add_json(&text, pw_str_of(info->title));
+    pw_text_addf(&text, ",\"status\":%u,\"meaning\":", pw_problem_status(code));
+    pw_text_add_json(&text, pw_str_of(info->meaning));
+    pw_text_add_c(&text, ",\"remedy\":");
+    pw_text_add_json(&text, pw_str_of(info->remedy));
+    pw_text_add_c(&text, "}");
+    *ret_json = pw_text_str(&text);
     return !text.full;
 }

@@ -14,6 +14,9 @@
 
 uint32_t pw_problem_status(enum pw_code code);
 
+/* What HTTP calls that status: `Not Found`. */
+const char *pw_problem_phrase(uint32_t status);
+
 /* Seconds for Retry-After; 0: the header is left out. */
 uint32_t pw_problem_retry_after(enum pw_code code);
 
@@ -21,7 +24,9 @@ uint32_t pw_problem_retry_after(enum pw_code code);
 struct pw_str pw_problem_body(struct pw_arena *arena, enum pw_code code, const char *detail,
                               const char *trace_id, const struct pw_violations *violations);
 
-/* The page of a problem, as HTML; false for a name that there is not. */
-bool pw_problem_page(struct pw_arena *arena, struct pw_str name, struct pw_str *ret_page);
+/* The page of a problem: its title and status, what it means and what to do. False for a name that
+ * there is not. JSON: {"type", "title", "status", "meaning", "remedy"}. */
+bool pw_problem_page(struct pw_arena *arena, struct pw_str name, struct pw_str *ret_html);
+bool pw_problem_page_json(struct pw_arena *arena, struct pw_str name, struct pw_str *ret_json);
 
 #endif

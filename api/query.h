@@ -17,9 +17,10 @@
 #include "api/text.h"
 #include "projections/galera.h"
 
-#define PW_QUERY_QUEUE_MAX 4096 /* Asks that wait for a thread or a position. */
-#define PW_QUERY_AGAIN_US  (10 * PW_US_PER_MS)
-#define PW_QUERY_LIMIT_MAX 500
+#define PW_QUERY_QUEUE_MAX     4096 /* Asks that wait for a thread or a position. */
+#define PW_QUERY_AGAIN_US      (10 * PW_US_PER_MS)
+#define PW_QUERY_LIMIT_DEFAULT 50
+#define PW_QUERY_LIMIT_MAX     500
 
 /* Where a page begins: after this row. */
 struct pw_query_after {

@@ -6,7 +6,6 @@
 #include "api/headers.h"
 #include "api/log.h"
 
-#define LIMIT_DEFAULT    50
 #define WAIT_SECONDS     2
 #define WAIT_SECONDS_MAX 10
 
@@ -328,7 +327,7 @@ void pw_query_door(struct pw_service *service, struct pw_http_request *request,
         .actor_id = actor->id,
         .actor_roles = actor->roles,
         .partition = pw_partition_of(&actor->tenant_id, service->partition_count),
-        .limit = LIMIT_DEFAULT,
+        .limit = PW_QUERY_LIMIT_DEFAULT,
         .position = {.offset = -1},
         .done = on_done,
     };

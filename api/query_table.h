@@ -1,7 +1,7 @@
 /* api/query_table.h: what can be asked of the read models: one table, pw_queries.
  *
- * Contract  Adding a query touches one entry of the table: routes, roles, SQL, JSON, filters and
- *           pages follow from it. Paths start after /v1/tenants/{tenant}. A thing is named by the
+ * Contract  Adding a query touches one entry of the table: routes, roles, SQL, JSON, filters,
+ *           pages and the API's document follow from it. Paths start after /v1/tenants/{tenant}. A thing is named by the
  *           last `{...}` of its path; a list has pages in the order of (order column, key column),
  *           or of the key alone. Every table of a read model has the columns generation and
  *           tenant_id, and is read as alias `t`.
@@ -26,14 +26,17 @@ enum pw_answer_kind {
 
 struct pw_query_column {
     const char *name; /* In JSON. */
+    const char *doc;
     const char *sql;
     enum pw_answer_kind kind;
-    const char *const *words; /* From 0; NULL at the end. */
+    bool may_be_null;
+    const char *const *words; /* From 0; NULL at the end. A word that is empty stands for none. */
 };
 
 struct pw_query_filter {
     const char *name; /* Of the query parameter. */
-    const char *sql;  /* A condition with one `?`. */
+    const char *doc;
+    const char *sql; /* A condition with one `?`. */
     enum pw_answer_kind kind;
     uint32_t roles; /* Who may use it; for others it is unknown. 0: everybody. */
     const char *const *words;
@@ -52,6 +55,7 @@ struct pw_query_scope {
 struct pw_query_info {
     const char *name;
     const char *path;
+    const char *path_doc; /* What the `{...}` of the path is; NULL where there is none. */
     const char *doc;
     uint32_t roles;
     bool is_list;

@@ -24,11 +24,12 @@ static void add_segments(struct pw_route *route, const char *path)
 }
 
 static struct pw_route *add(struct pw_routes *routes, enum pw_route_kind kind, const char *name,
-                            const char *prefix, const char *path)
+                            const char *prefix, const char *path, const char *doc)
 {
     assert(routes->count < PW_HTTP_ROUTES_MAX);
     struct pw_route *route = &routes->routes[routes->count++];
-    *route = (struct pw_route){.kind = kind, .name = name, .prefix = prefix, .path = path};
+    *route =
+        (struct pw_route){.kind = kind, .name = name, .prefix = prefix, .path = path, .doc = doc};
     route->methods = PW_HTTP_GET | PW_HTTP_HEAD;
     add_segments(route, prefix);
     add_segments(route, path);
@@ -43,7 +44,8 @@ static void add_commands(struct pw_routes *routes, enum pw_door door)
             continue;
         }
         const char *prefix = door == PW_DOOR_PUBLIC ? PUBLIC_PREFIX : INTERNAL_PREFIX;
-        struct pw_route *route = add(routes, PW_ROUTE_COMMAND, info->name, prefix, info->path);
+        struct pw_route *route =
+            add(routes, PW_ROUTE_COMMAND, info->name, prefix, info->path, info->doc);
         route->number = (uint32_t)type;
         route->methods = PW_HTTP_POST;
         route->roles = info->roles;
@@ -53,25 +55,29 @@ static void add_commands(struct pw_routes *routes, enum pw_door door)
 void pw_routes_build(struct pw_routes *routes, enum pw_door door)
 {
     *routes = (struct pw_routes){0};
-    add(routes, PW_ROUTE_PROBLEM, "none", "", "")->segment_count = UINT32_MAX;
+    add(routes, PW_ROUTE_PROBLEM, "none", "", "", "")->segment_count = UINT32_MAX;
     if (door == PW_DOOR_INTERNAL) {
-        add(routes, PW_ROUTE_FORWARDED, "forwarded", "", "")->segment_count = UINT32_MAX;
+        add(routes, PW_ROUTE_FORWARDED, "forwarded", "", "", "")->segment_count = UINT32_MAX;
     }
     add_commands(routes, door);
     if (door == PW_DOOR_INTERNAL) {
-        add(routes, PW_ROUTE_METRICS, "metrics", "", "/metrics");
-        add(routes, PW_ROUTE_HEALTHZ, "healthz", "", "/healthz");
-        add(routes, PW_ROUTE_READYZ, "readyz", "", "/readyz");
-        add(routes, PW_ROUTE_LEADS, "leads", INTERNAL_PREFIX, "/leads");
+        add(routes, PW_ROUTE_METRICS, "metrics", "", "/metrics", "Counters.");
+        add(routes, PW_ROUTE_HEALTHZ, "healthz", "", "/healthz", "The node lives.");
+        add(routes, PW_ROUTE_READYZ, "readyz", "", "/readyz", "The node is ready, or why not.");
+        add(routes, PW_ROUTE_LEADS, "leads", INTERNAL_PREFIX, "/leads", "What the node leads.");
         return;
     }
     for (uint32_t i = 0; i < pw_query_count; i++) {
         const struct pw_query_info *info = &pw_queries[i];
-        struct pw_route *route = add(routes, PW_ROUTE_QUERY, info->name, PUBLIC_PREFIX, info->path);
+        struct pw_route *route =
+            add(routes, PW_ROUTE_QUERY, info->name, PUBLIC_PREFIX, info->path, info->doc);
         route->number = i;
         route->roles = info->roles;
     }
-    add(routes, PW_ROUTE_PROBLEM, "problems", "", "/problems/{name}");
+    add(routes, PW_ROUTE_OPENAPI, "openapi", "", "/v1/openapi.json",
+        "This description of the API, as OpenAPI 3.1.");
+    add(routes, PW_ROUTE_PROBLEM, "problems", "", "/problems/{name}",
+        "What a problem means, and what to do: a page for people, or JSON by `Accept`.");
 }
 
 static bool matches(const struct pw_route *route, const struct pw_http_request *request)
@@ -118,6 +124,37 @@ struct pw_str pw_route_param(const struct pw_route *route, const struct pw_http_
         }
     }
     return (struct pw_str){NULL, 0};
+}
+
+static bool names_something(const struct pw_route *route)
+{
+    return strchr(route->prefix, '{') != NULL || strchr(route->path, '{') != NULL;
+}
+
+static bool is_refusal_of(const struct pw_command_info *info, enum pw_code code)
+{
+    for (uint32_t i = 0; i < info->refusal_count; i++) {
+        if (info->refusals[i] == code) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool pw_route_answers(const struct pw_route *route, enum pw_code code)
+{
+    enum pw_error_to to = pw_error_info(code)->to;
+    if (code == PW_ERR_NOT_FOUND && !names_something(route)) {
+        return false;
+    }
+    if (code == PW_ERR_FORBIDDEN && route->roles == PW_ROLE(OPERATOR)) {
+        return false; /* Whoever has the cluster key is the operator. */
+    }
+    if (route->kind == PW_ROUTE_COMMAND) {
+        const struct pw_command_info *info = pw_command_info((enum pw_command_type)route->number);
+        return (to & PW_TO_COMMANDS) != 0 || ((to & PW_TO_NAMED) != 0 && is_refusal_of(info, code));
+    }
+    return (to & (route->kind == PW_ROUTE_QUERY ? PW_TO_QUERIES : PW_TO_PAGES)) != 0;
 }
 
 const char *pw_route_allow(struct pw_arena *arena, uint32_t methods)

@@ -18,6 +18,7 @@ enum pw_route_kind {
     PW_ROUTE_COMMAND, /* number: enum pw_command_type */
     PW_ROUTE_QUERY,   /* number: index in pw_queries */
     PW_ROUTE_PROBLEM,
+    PW_ROUTE_OPENAPI,
     PW_ROUTE_FORWARDED, /* What another node sent, whatever its address: for the counters. */
     PW_ROUTE_METRICS,
     PW_ROUTE_HEALTHZ,
@@ -31,6 +32,7 @@ struct pw_route {
     uint32_t methods; /* Bits of enum pw_http_method. */
     uint32_t roles;   /* Of tokens; 0 where no token is asked for. */
     const char *name; /* For counters: `reservation.reserve`, `slots`. */
+    const char *doc;
     const char *prefix;
     const char *path; /* With `{name}` for what differs; the address is prefix and path. */
     struct pw_str segments[PW_HTTP_SEGMENTS_MAX]; /* `{name}` stands for one segment. */
@@ -52,6 +54,9 @@ const struct pw_route *pw_route_match(const struct pw_routes *routes,
 /* What stands in the address for `{name}`; ptr NULL where the route has no such name. */
 struct pw_str pw_route_param(const struct pw_route *route, const struct pw_http_request *request,
                              struct pw_str name);
+
+/* Whether a request of the route can end with this error. */
+bool pw_route_answers(const struct pw_route *route, enum pw_code code);
 
 /* `GET, HEAD, OPTIONS` */
 const char *pw_route_allow(struct pw_arena *arena, uint32_t methods);

@@ -17,6 +17,7 @@
 #include "commands/engine.h"
 
 struct pw_node_workers;
+struct pw_openapi;
 
 struct pw_service {
     const char *node_id;
@@ -41,6 +42,7 @@ struct pw_service {
     struct pw_http_server *admin_server;
     struct pw_routes public_routes;
     struct pw_routes internal_routes;
+    const struct pw_openapi *openapi;
     int64_t started_boot_us;
     bool never_leads; /* It runs without the part `commands`. */
     atomic_bool stopping;

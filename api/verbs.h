@@ -28,6 +28,7 @@ int pw_verb_audit_verify_projection(int argc, char **argv);
 int pw_verb_audit_replay(int argc, char **argv);
 int pw_verb_audit_export(int argc, char **argv);
 int pw_verb_config(int argc, char **argv);
+int pw_verb_openapi(int argc, char **argv);
 int pw_verb_version(int argc, char **argv);
 
 /* --- What verbs share (api/verb_common.c) --- */

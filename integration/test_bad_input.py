@@ -328,7 +328,7 @@ class AddressTest(DoorCase):
             self.assertEqual(self.expect(answer, 405, "method-not-allowed").headers["Allow"], "GET, HEAD, OPTIONS")
 
     def test_every_problem_has_its_page(self):
-        names = re.findall(r'^PW_ERROR\(\w+, \w+, "([a-z-]+)"', (ROOT / "schemas/errors.def").read_text(), re.MULTILINE)
+        names = re.findall(r'^PW_ERROR\(\w+, \w+, \w+, "([a-z-]+)"', (ROOT / "schemas/errors.def").read_text(), re.MULTILINE)
         self.assertGreater(len(names), 40)
         client = Client(house.node.api)
         for name in names:

@@ -5,16 +5,16 @@
 #include <stdio.h>
 
 static const struct pw_error_info infos[PW_CODE_COUNT] = {
-    [PW_OK] = {PW_KIND_NONE, "", "", ""},
-#define PW_ERROR(code, kind, name, title, remedy)                                                  \
-    [PW_ERR_##code] = {PW_KIND_##kind, name, title, remedy},
+    [PW_OK] = {PW_KIND_NONE, PW_TO_NOBODY, "", "", "", ""},
+#define PW_ERROR(code, kind, to, name, title, meaning, remedy)                                     \
+    [PW_ERR_##code] = {PW_KIND_##kind, PW_TO_##to, name, title, meaning, remedy},
 #include "schemas/errors.def"
 #undef PW_ERROR
 };
 
-#define PW_ERROR(code, kind, name, title, remedy)                                                  \
-    static_assert(sizeof(name) > 1 && sizeof(title) > 1 && sizeof(remedy) > 1,                     \
-                  #code " needs a name, a title and a remedy");
+#define PW_ERROR(code, kind, to, name, title, meaning, remedy)                                     \
+    static_assert(sizeof(name) > 1 && sizeof(title) > 1, #code " needs a name and a title");       \
+    static_assert(sizeof(meaning) > 1 && sizeof(remedy) > 1, #code " needs a meaning, a remedy");
 #include "schemas/errors.def"
 #undef PW_ERROR
 

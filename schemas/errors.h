@@ -30,9 +30,21 @@ enum pw_error_kind {
     PW_KIND_COUNT
 };
 
+/* Which requests can be answered so: bits. */
+enum pw_error_to {
+    PW_TO_NOBODY = 0,   /* The command line, and logs. */
+    PW_TO_COMMANDS = 1, /* Every command. */
+    PW_TO_NAMED = 2,    /* Every command whose PW_REFUSES names it. */
+    PW_TO_QUERIES = 4,
+    PW_TO_PAGES = 8,   /* What is served to everybody: documents, problems' pages. */
+    PW_TO_OTHERS = 16, /* What has no route, or is turned away before. */
+    PW_TO_TENANTS = PW_TO_COMMANDS | PW_TO_QUERIES,
+    PW_TO_ALL = PW_TO_TENANTS | PW_TO_PAGES | PW_TO_OTHERS
+};
+
 enum pw_code {
     PW_OK,
-#define PW_ERROR(code, kind, name, title, remedy) PW_ERR_##code,
+#define PW_ERROR(code, ...) PW_ERR_##code,
 #include "schemas/errors.def"
 #undef PW_ERROR
     PW_CODE_COUNT
@@ -40,9 +52,11 @@ enum pw_code {
 
 struct pw_error_info {
     enum pw_error_kind kind;
-    const char *name;   /* `slot-full`: the last part of a problem's type. */
-    const char *title;  /* One phrase for a person. */
-    const char *remedy; /* What to do next. */
+    enum pw_error_to to;
+    const char *name;    /* `slot-full`: the last part of a problem's type. */
+    const char *title;   /* One phrase for a person. */
+    const char *meaning; /* What has happened, for who sees it the first time. */
+    const char *remedy;  /* What to do next. */
 };
 
 /* The table's entry of a code; PW_OK has empty texts. */

@@ -235,11 +235,14 @@ static void print_problems(void)
 {
     printf(
         "\n## Problems\nEvery answer that is no success is `application/problem+json` with `type` "
-        "= `/problems/<name>`.\n\n| name | status | title | what to do |\n|---|---|---|---|\n");
+        "= `/problems/<name>`.\n\n| name | status | title | what it means | what to do "
+        "|\n|---|---|---|---|---|\n");
     for (int code = PW_OK + 1; code < PW_CODE_COUNT; code++) {
         const struct pw_error_info *info = pw_error_info((enum pw_code)code);
         printf("| `%s` | %s | ", info->name, statuses[info->kind]);
         print_cell(info->title);
+        printf(" | ");
+        print_cell(info->meaning);
         printf(" | ");
         print_cell(info->remedy);
         printf(" |\n");

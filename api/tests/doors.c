@@ -120,6 +120,40 @@ static const struct row rows[] = {
     {"not a student", 't', "GET", "/calendar", NULL, NULL, 403, "forbidden"},
 };
 
+/* The route that a row asks; NULL where there is none. */
+static const struct pw_route *route_of(const struct rig *rig, const struct row *row,
+                                       const char *path)
+{
+    static char text[512];
+    static struct pw_http_request request;
+    uint32_t methods;
+    request = (struct pw_http_request){.method = strcmp(row->method, "POST") == 0  ? PW_HTTP_POST
+                                                 : strcmp(row->method, "GET") == 0 ? PW_HTTP_GET
+                                                                                   : PW_HTTP_OTHER};
+    int len = snprintf(text, sizeof text, "v1/tenants/%s%s", rig->tenant, path);
+    for (const char *at = text; *at != '\0' && *at != '?';) {
+        size_t bytes = strcspn(at, "/?");
+        request.segments[request.segment_count++] = (struct pw_str){at, bytes};
+        at += bytes + (at[bytes] == '/');
+    }
+    cr_assert(len < (int)sizeof text);
+    return pw_route_match(&rig->service.public_routes, &request, &methods);
+}
+
+/* The document lists whatever is answered. */
+static void check_is_described(const struct rig *rig, const struct row *row, const char *path)
+{
+    const struct pw_route *route = route_of(rig, row, path);
+    enum pw_code code = PW_OK;
+    if (row->problem[0] == '\0') {
+        return;
+    }
+    cr_assert(pw_error_by_name(pw_str_of(row->problem), &code));
+    cr_expect(route != NULL ? pw_route_answers(route, code)
+                            : (pw_error_info(code)->to & PW_TO_OTHERS) != 0,
+              "%s: %s is not described", row->name, row->problem);
+}
+
 Test(doors, answer)
 {
     static struct world world;
@@ -136,6 +170,7 @@ Test(doors, answer)
                      answer.body);
         cr_expect_str_eq(answer_problem(&answer, name), row->problem, "%s: %s", row->name,
                          answer.body);
+        check_is_described(&world.rig, row, path);
         cr_expect(answer.status != 503 || answer_has(&answer, "Retry-After", "1"), "%s", row->name);
         cr_expect(answer_has(&answer, "X-Content-Type-Options", "nosniff"), "%s", row->name);
     }
@@ -272,7 +307,7 @@ Test(doors, every_route_and_role, .timeout = 120)
     rig_open(&rig);
     for (uint32_t i = 1; i < rig.service.public_routes.count; i++) {
         const struct pw_route *route = &rig.service.public_routes.routes[i];
-        for (int role = 0; role < PW_ROLE_COUNT && route->kind != PW_ROUTE_PROBLEM; role++) {
+        for (int role = 0; role < PW_ROLE_COUNT && route->roles != 0; role++) {
             walk_route(&rig, route, (enum pw_role)role);
         }
     }
@@ -328,6 +363,65 @@ Test(doors, problems_have_pages)
         cr_expect_eq(answer.status, 200, "%s", url);
     }
     snprintf(url, sizeof url, "%s/problems/no-such-problem", rig.public_url);
+    rig_ask("GET", url, NULL, NULL, &answer);
+    cr_expect_eq(answer.status, 404);
+    rig_close(&rig);
+}
+
+Test(doors, a_problem_s_page_says_what_it_means_and_what_to_do)
+{
+    static struct rig rig;
+    struct answer answer;
+    char url[160];
+    char text[512];
+    static const char *const json[] = {"Accept: application/json", NULL};
+    static const char *const neither[] = {"Accept: image/png", NULL};
+    const struct pw_error_info *info = pw_error_info(PW_ERR_SLOT_FULL);
+    rig_open(&rig);
+    snprintf(url, sizeof url, "%s/problems/slot-full", rig.public_url);
+    rig_ask("GET", url, NULL, NULL, &answer);
+    cr_expect(answer_has(&answer, "Content-Type", "text/html; charset=utf-8"));
+    cr_expect(strstr(answer.body, info->title) != NULL, "%s", answer.body);
+    cr_expect(strstr(answer.body, "409 Conflict") != NULL, "%s", answer.body);
+    cr_expect(strstr(answer.body, info->remedy) != NULL, "%s", answer.body);
+    rig_ask("GET", url, json, NULL, &answer);
+    cr_expect(answer_has(&answer, "Content-Type", "application/json"));
+    cr_expect(answer_text(&answer, "type", text, sizeof text) &&
+              strcmp(text, "/problems/slot-full") == 0);
+    cr_expect(answer_text(&answer, "meaning", text, sizeof text) &&
+              strcmp(text, info->meaning) == 0);
+    cr_expect(answer_text(&answer, "remedy", text, sizeof text) && strcmp(text, info->remedy) == 0);
+    rig_ask("GET", url, neither, NULL, &answer);
+    cr_expect_eq(answer.status, 406);
+    rig_close(&rig);
+}
+
+Test(doors, the_api_s_description_is_served_to_everybody)
+{
+    static struct rig rig;
+    struct answer answer;
+    char url[160];
+    char etag[64] = "If-None-Match: ";
+    static const char *const html[] = {"Accept: text/html", NULL};
+    const char *known[] = {etag, NULL};
+    rig_open(&rig);
+    snprintf(url, sizeof url, "%s/v1/openapi.json", rig.public_url);
+    rig_ask("GET", url, NULL, NULL, &answer);
+    cr_expect_eq(answer.status, 200);
+    cr_expect(answer_has(&answer, "Content-Type", "application/json"));
+    cr_expect(answer_has(&answer, "Cache-Control", "public, max-age=3600"));
+    cr_expect(strncmp(answer.body, "{\"openapi\":\"3.1.0\"", 18) == 0, "%.40s", answer.body);
+    const char *tag = strstr(answer.headers, "ETag: ");
+    cr_assert(tag != NULL);
+    strncat(etag, tag + 6, strcspn(tag + 6, "\r"));
+    rig_ask("GET", url, known, NULL, &answer);
+    cr_expect_eq(answer.status, 304);
+    cr_expect_eq(answer.body_bytes, 0);
+    rig_ask("GET", url, html, NULL, &answer);
+    cr_expect_eq(answer.status, 406);
+    rig_ask("POST", url, NULL, "{}", &answer);
+    cr_expect_eq(answer.status, 405);
+    snprintf(url, sizeof url, "%s/v1/openapi.json", rig.internal_url);
     rig_ask("GET", url, NULL, NULL, &answer);
     cr_expect_eq(answer.status, 404);
     rig_close(&rig);

@@ -138,6 +138,7 @@ static void open_service(struct rig *rig)
     rig->service.workers = &rig->workers;
     cr_assert(pw_query_pool_new(&galera, 1, &rig->service.queries, &err) == PW_OK, "%s",
               err.detail);
+    rig->service.openapi = rig->openapi = pw_openapi_new();
     pw_routes_build(&rig->service.public_routes, PW_DOOR_PUBLIC);
     pw_routes_build(&rig->service.internal_routes, PW_DOOR_INTERNAL);
     open_engine(rig);
@@ -204,6 +205,7 @@ void rig_close(struct rig *rig)
     pw_engine_free(rig->engine);
     pw_http_stop(rig->service.public_server);
     pw_http_stop(rig->service.admin_server);
+    pw_openapi_free(rig->openapi);
     pw_tokens_free(rig->service.tokens);
     pw_trust_free(rig->service.trust);
     pw_forwarder_free(rig->service.forwarder);

@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "api/door.h"
+#include "api/openapi.h"
 #include "api/workers.h"
 #include "eventstore/sim.h"
 
@@ -24,6 +25,7 @@ struct rig {
     struct pw_engine *engine;
     struct pw_engine *engines[1];
     struct pw_service service;
+    struct pw_openapi *openapi;
     struct pw_node_workers workers;
     pthread_t stepper;
     atomic_bool stopping;
