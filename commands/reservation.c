@@ -23,6 +23,14 @@ static int64_t free_again_at_us(const struct pw_slot *slot)
     return slot->ends_at_us + slot->buffer_minutes * PW_US_PER_MINUTE;
 }
 
+/* Entries stay where they are, so that a chain is walked without a look-up a step; only what came out
+ * of a snapshot is not found yet. */
+static const struct pw_reservation *
+chained(const struct pw_tenant *tenant, const struct pw_reservation *found, const struct pw_id *id)
+{
+    return found != NULL || pw_id_is_nil(id) ? found : pw_tenant_reservation(tenant, id);
+}
+
 static struct calendar calendar_look(const struct pw_tenant *tenant, const struct pw_id *student_id,
                                      const struct pw_id *slot_id, const struct pw_slot *slot)
 {
@@ -31,8 +39,9 @@ static struct calendar calendar_look(const struct pw_tenant *tenant, const struc
     if (student == NULL) {
         return found;
     }
-    for (struct pw_id id = student->first_id; !pw_id_is_nil(&id);) {
-        const struct pw_reservation *other = pw_tenant_reservation(tenant, &id);
+    struct pw_id id = student->first_id;
+    const struct pw_reservation *other = chained(tenant, student->first, &id);
+    while (other != NULL) {
         if (pw_id_equal(&other->slot_id, slot_id)) {
             found.in_slot_id = id;
         } else if (pw_id_equal(&other->exam_id, &slot->exam_id)) {
@@ -42,6 +51,7 @@ static struct calendar calendar_look(const struct pw_tenant *tenant, const struc
         found.clashes |= slot->starts_at_us < other->free_again_at_us &&
                          other->starts_at_us < free_again_at_us(slot);
         id = other->next_id;
+        other = chained(tenant, other->next, &id);
     }
     return found;
 }
@@ -158,6 +168,7 @@ enum pw_code pw_reservation_reserved_evolve(struct pw_tenant *tenant, const stru
         .exam_id = reserved->exam_id,
         .student_id = reserved->student_id,
         .next_id = student->first_id,
+        .next = student->first,
         .version = event->stream_version,
         .state = PW_RESERVATION_CONFIRMED,
         .starts_at_us = reserved->starts_at,
@@ -165,6 +176,7 @@ enum pw_code pw_reservation_reserved_evolve(struct pw_tenant *tenant, const stru
         .free_again_at_us = reserved->free_again_at,
     };
     student->first_id = event->stream_id;
+    student->first = reservation;
     return PW_OK;
 }
 
@@ -181,9 +193,11 @@ static void unlink_reservation(struct pw_tenant *tenant, const struct pw_id *id,
     if (!pw_id_is_nil(&before_id)) {
         struct pw_reservation *before = pw_map_put(tenant->reservations, &before_id, undo);
         before->next_id = reservation->next_id;
+        before->next = reservation->next;
     } else if (!pw_id_is_nil(&reservation->next_id)) {
         struct pw_student *changed = pw_map_put(tenant->students, &reservation->student_id, undo);
         changed->first_id = reservation->next_id;
+        changed->first = reservation->next;
     } else {
         pw_map_remove(tenant->students, &reservation->student_id, undo);
     }
@@ -209,6 +223,7 @@ enum pw_code pw_reservation_cancelled_evolve(struct pw_tenant *tenant, const str
     struct pw_reservation *reservation = pw_map_put(tenant->reservations, &event->stream_id, undo);
     reservation->state = PW_RESERVATION_CANCELLED_STATE;
     reservation->next_id = (struct pw_id){0};
+    reservation->next = NULL;
     reservation->version = event->stream_version;
     return PW_OK;
 }

@@ -67,7 +67,8 @@ struct pw_reservation {
     struct pw_id slot_id;
     struct pw_id exam_id;
     struct pw_id student_id;
-    struct pw_id next_id; /* The student's next live reservation, or nil. */
+    struct pw_id next_id;              /* The student's next live reservation, or nil. */
+    const struct pw_reservation *next; /* The same, found; NULL also where it was not looked for. */
     uint32_t version;
     uint32_t state; /* enum pw_reservation_state */
     int64_t starts_at_us;

@@ -14,6 +14,8 @@
 /* The live reservations of a student: a chain through pw_reservation.next_id, newest first. */
 struct pw_student {
     struct pw_id first_id;
+    const struct pw_reservation
+        *first; /* The same, found; NULL also where it was not looked for. */
 };
 
 struct pw_tenant {
