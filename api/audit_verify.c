@@ -30,10 +30,9 @@ struct verification {
     uint32_t last;  /* this one included. */
 };
 
-static void on_record(void *self, const struct pw_fold *fold, const struct pw_record *record)
+static void on_accepted(void *self, const struct pw_chain *chain, const struct pw_record *record)
 {
     struct verification *verification = self;
-    const struct pw_chain *chain = &fold->chain;
     uint32_t p = chain->partition;
     pw_audit_ids_take(verification->ids[p], record, chain->horizon_us, &verification->findings[p]);
     for (size_t i = 0; i < verification->expected_count; i++) {
@@ -258,7 +257,7 @@ static int read_and_report(struct verification *verification, bool as_json)
     for (uint32_t p = 0; p < count; p++) {
         verification->ids[p] = pw_audit_ids_new();
     }
-    struct pw_audit_reader reader = {.self = verification, .record = on_record};
+    struct pw_audit_reader reader = {.observer = {.self = verification, .accepted = on_accepted}};
     enum pw_code code =
         pw_audit_read(&verification->audit, verification->first, verification->last, &reader, &err);
     for (uint32_t p = 0; p < count; p++) {

@@ -82,7 +82,7 @@ static void count_seat(void *self, const struct pw_record *record, uint32_t inde
 
 static void read_all(void)
 {
-    const struct pw_fold_observer observer = {NULL, count_seat};
+    const struct pw_fold_observer observer = {.event = count_seat};
     uint32_t left = ledger.partition_count;
     for (uint32_t p = 0; p < ledger.partition_count; p++) {
         pw_fold_init(&partitions[p].fold, p);

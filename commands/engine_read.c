@@ -124,7 +124,7 @@ static bool head_is_to_be_checked(struct partition *partition, const struct pw_l
 
 void read_follow_record(struct partition *partition, const struct pw_ledger_event *event)
 {
-    struct pw_fold_observer observer = {partition, observe_event};
+    struct pw_fold_observer observer = {.self = partition, .event = observe_event};
     struct pw_record record;
     if (head_is_to_be_checked(partition, event)) {
         partition->void_checked_at = partition->fold.chain.head_offset;

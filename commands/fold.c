@@ -54,6 +54,9 @@ enum pw_verdict pw_fold_take_hashed(struct pw_fold *fold, int64_t offset, const 
     }
     struct pw_hash computed = hash != NULL ? *hash : pw_record_hash(value, value_bytes);
     pw_chain_stand(&fold->chain, offset, &computed, ret_record);
+    if (observer != NULL && observer->accepted != NULL) {
+        observer->accepted(observer->self, &fold->chain, ret_record);
+    }
     for (uint32_t i = 0; code == PW_OK && i < count; i++) {
         if (i > 0) {
             code = pw_raw_event_read(&ret_record->events[i], &event, &err);

@@ -18,10 +18,13 @@ struct pw_fold {
     struct pw_state *state;
 };
 
-/* Told, for each event of an accepted commit, after the state took it: the boundary's state as it
- * is now. NULL members are not called. */
+/* `accepted` is told of each record that the chain has accepted, before the state takes it: what it has
+ * to do is done while memory fetches what the state needs. `event` is told, for each event of an
+ * accepted commit, after the state took it: the boundary's state as it is now. NULL members are not
+ * called. */
 struct pw_fold_observer {
     void *self;
+    void (*accepted)(void *self, const struct pw_chain *chain, const struct pw_record *record);
     void (*event)(void *self, const struct pw_record *record, uint32_t index,
                   const struct pw_event *event, const struct pw_tenant *after);
 };

@@ -113,7 +113,7 @@ static void take_record(struct pw_worker *worker, const struct pw_ledger_event *
 {
     struct partition *partition = &worker->partitions[event->partition];
     bool is_stored = event->offset <= partition->stored.record_offset;
-    const struct pw_fold_observer observer = {worker, gather_rows};
+    const struct pw_fold_observer observer = {.self = worker, .event = gather_rows};
     struct pw_record record;
     worker->taking_offset = event->offset;
     worker->row_err = (struct pw_err){0};

@@ -254,7 +254,7 @@ static void check_snapshots(struct reading *reading)
 
 static void replay(struct reading *reading, bool counts)
 {
-    const struct pw_fold_observer observer = {reading, expect_rows};
+    const struct pw_fold_observer observer = {.self = reading, .event = expect_rows};
     struct pw_record record;
     enum pw_verdict verdict = pw_fold_take(&reading->fold, reading->offset, reading->value,
                                            reading->bytes, &observer, &record);
