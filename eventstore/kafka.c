@@ -69,6 +69,7 @@ bool kafka_tell_down(struct pw_kafka *kafka, const char *detail, struct pw_ledge
     }
     kafka->down_told = true;
     kafka->reader_was_idle = false;
+    kafka->writer_was_idle = false;
     *ret_event = (struct pw_ledger_event){
         .kind = PW_LEDGER_DOWN,
         .offset = -1,

@@ -92,6 +92,7 @@ struct pw_kafka {
     bool writer_first;    /* Whose turn it is in next(). */
     bool down_told;       /* DOWN was given, and no sign of life has come since. */
     bool reader_was_idle; /* Since DOWN: what comes now was not fetched before it. */
+    bool writer_was_idle; /* Likewise: what is reported now was not on its way before it. */
     struct pw_str
         given_key; /* Of the RECORD that was given last. The ledger's rules do not read it. */
     char last_error[KAFKA_ERROR_BYTES];

@@ -219,7 +219,9 @@ static void report(struct pw_kafka *kafka, const rd_kafka_message_t *message,
         ret_event->detail = rd_kafka_err2str(message->err);
         return;
     }
-    kafka->down_told = false;
+    if (kafka->writer_was_idle) { /* Else the broker may have sent it before it was gone. */
+        kafka->down_told = false;
+    }
     ret_event->kind = PW_LEDGER_DELIVERED;
     ret_event->code = PW_OK;
     ret_event->offset = message->offset;
@@ -245,6 +247,7 @@ bool kafka_writer_take(struct pw_kafka *kafka, struct pw_ledger_event *ret_event
             }
         }
         if (!kafka_source_poll(&kafka->writer)) {
+            kafka->writer_was_idle = kafka->down_told;
             return false;
         }
         if (rd_kafka_event_type(kafka->writer.event) != RD_KAFKA_EVENT_ERROR) {
