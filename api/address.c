@@ -68,17 +68,6 @@ struct pw_ip pw_ip_host(const struct pw_ip *ip)
     return host;
 }
 
-static struct pw_str trim(struct pw_str text)
-{
-    while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
-        text = (struct pw_str){text.ptr + 1, text.len - 1};
-    }
-    while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t')) {
-        text.len--;
-    }
-    return text;
-}
-
 /* The number after the slash, of at most `max`. */
 static bool parse_bits(struct pw_str text, uint32_t max, uint32_t *ret_bits)
 {
@@ -132,7 +121,7 @@ enum pw_code pw_networks_parse(const char *text, struct pw_networks *ret_network
     struct pw_networks networks = {.count = 0};
     while (*text != '\0') {
         size_t len = strcspn(text, ",");
-        struct pw_str entry = trim((struct pw_str){text, len});
+        struct pw_str entry = pw_str_trim((struct pw_str){text, len});
         if (networks.count == PW_NETWORKS_MAX) {
             return pw_fail(err, PW_ERR_USAGE, "more than %d networks", PW_NETWORKS_MAX);
         }
@@ -186,7 +175,7 @@ struct pw_ip pw_ip_client(const struct pw_networks *trusted, const struct pw_ip 
         while (begin > 0 && forwarded_for.ptr[begin - 1] != ',') {
             begin--;
         }
-        struct pw_str hop = trim((struct pw_str){forwarded_for.ptr + begin, end - begin});
+        struct pw_str hop = pw_str_trim((struct pw_str){forwarded_for.ptr + begin, end - begin});
         if (!parse_hop(hop, &client)) {
             break;
         }

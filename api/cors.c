@@ -10,17 +10,6 @@
     "Prefer, traceparent"
 #define PREFLIGHT_SECONDS "600"
 
-static struct pw_str trim(struct pw_str text)
-{
-    while (text.len > 0 && text.ptr[0] == ' ') {
-        text = (struct pw_str){text.ptr + 1, text.len - 1};
-    }
-    while (text.len > 0 && text.ptr[text.len - 1] == ' ') {
-        text.len--;
-    }
-    return text;
-}
-
 static bool begins(struct pw_str text, struct pw_str with)
 {
     return text.len > with.len && memcmp(text.ptr, with.ptr, with.len) == 0;
@@ -60,7 +49,7 @@ enum pw_code pw_cors_parse(const char *text, struct pw_cors *ret_cors, struct pw
     struct pw_cors cors = {.count = 0};
     while (*text != '\0') {
         size_t len = strcspn(text, ",");
-        struct pw_str entry = trim((struct pw_str){text, len});
+        struct pw_str entry = pw_str_trim((struct pw_str){text, len});
         if (cors.count == PW_ORIGINS_MAX) {
             return pw_fail(err, PW_ERR_USAGE, "more than %d origins", PW_ORIGINS_MAX);
         }

@@ -3,17 +3,6 @@
 
 #include <strings.h>
 
-static struct pw_str trim(struct pw_str text)
-{
-    while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
-        text = (struct pw_str){text.ptr + 1, text.len - 1};
-    }
-    while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t')) {
-        text.len--;
-    }
-    return text;
-}
-
 static bool same_word(struct pw_str a, const char *b)
 {
     return a.len == strlen(b) && strncasecmp(a.ptr, b, a.len) == 0;
@@ -35,7 +24,7 @@ static bool next_part(struct pw_str *rest, char mark, struct pw_str *ret_part)
         }
         i++;
     }
-    *ret_part = trim((struct pw_str){rest->ptr, i});
+    *ret_part = pw_str_trim((struct pw_str){rest->ptr, i});
     *rest = i < rest->len ? (struct pw_str){rest->ptr + i + 1, rest->len - i - 1}
                           : (struct pw_str){NULL, 0};
     return true;
@@ -95,7 +84,7 @@ static bool is_opaque(struct pw_str text)
 
 bool pw_header_if_match(struct pw_str value, int64_t *ret_version)
 {
-    struct pw_str tag = trim(value);
+    struct pw_str tag = pw_str_trim(value);
     if (pw_str_equal(tag, PW_STR("*"))) {
         *ret_version = -1;
         return true;
@@ -175,7 +164,7 @@ bool pw_header_accepts(struct pw_str value, struct pw_str media_type)
     struct pw_str part;
     int closest = 0;
     int quality = 0;
-    if (value.ptr == NULL || trim(value).len == 0) {
+    if (value.ptr == NULL || pw_str_trim(value).len == 0) {
         return true;
     }
     while (next_part(&value, ',', &part)) {
@@ -211,7 +200,8 @@ bool pw_header_is_json(struct pw_str value)
 
 bool pw_header_is_identity(struct pw_str value)
 {
-    return value.ptr == NULL || trim(value).len == 0 || same_word(trim(value), "identity");
+    return value.ptr == NULL || pw_str_trim(value).len == 0 ||
+           same_word(pw_str_trim(value), "identity");
 }
 
 bool pw_header_bearer(struct pw_str value, struct pw_str *ret_token)
@@ -219,7 +209,7 @@ bool pw_header_bearer(struct pw_str value, struct pw_str *ret_token)
     if (value.len < 8 || strncasecmp(value.ptr, "Bearer ", 7) != 0) {
         return false;
     }
-    struct pw_str token = trim((struct pw_str){value.ptr + 7, value.len - 7});
+    struct pw_str token = pw_str_trim((struct pw_str){value.ptr + 7, value.len - 7});
     if (token.len == 0) {
         return false;
     }
@@ -234,7 +224,7 @@ bool pw_header_prefer_wait(struct pw_str value, uint32_t *ret_seconds)
         struct pw_str name = {NULL, 0};
         struct pw_str rest = part;
         next_part(&rest, '=', &name);
-        struct pw_str number = trim(rest);
+        struct pw_str number = pw_str_trim(rest);
         int64_t seconds = 0;
         if (same_word(name, "wait") && rest.ptr != NULL) {
             unquote(&number);

@@ -148,17 +148,6 @@ static const struct {
 #undef PW_HTTP_HEADER_ENTRY
 };
 
-static struct pw_str trim(struct pw_str text)
-{
-    while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
-        text = (struct pw_str){text.ptr + 1, text.len - 1};
-    }
-    while (text.len > 0 && (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t')) {
-        text.len--;
-    }
-    return text;
-}
-
 static void take_header(struct pw_http_request *request, enum pw_http_header header,
                         struct pw_str value)
 {
@@ -194,7 +183,7 @@ static enum MHD_Result see_header(void *self, enum MHD_ValueKind kind, const cha
     for (enum pw_http_header header = 0; header < PW_HEADER_COUNT; header++) {
         if (known[header].name_len == name_len &&
             strncasecmp(known[header].name, name, name_len) == 0) {
-            take_header(request, header, trim((struct pw_str){value, value_len}));
+            take_header(request, header, pw_str_trim((struct pw_str){value, value_len}));
         }
     }
     return MHD_YES;

@@ -197,6 +197,22 @@ struct pw_id pw_id_v5(const struct pw_id *name_space, const void *name, size_t n
     return id;
 }
 
+static bool is_blank(char letter)
+{
+    return letter == ' ' || letter == '\t';
+}
+
+struct pw_str pw_str_trim(struct pw_str text)
+{
+    while (text.len > 0 && is_blank(text.ptr[0])) {
+        text = (struct pw_str){text.ptr + 1, text.len - 1};
+    }
+    while (text.len > 0 && is_blank(text.ptr[text.len - 1])) {
+        text.len--;
+    }
+    return text;
+}
+
 struct pw_hash pw_sha256(const void *first, size_t first_bytes, const void *second,
                          size_t second_bytes)
 {

@@ -68,6 +68,9 @@ static inline bool pw_str_equal(struct pw_str a, struct pw_str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+/* Without the spaces and tabs at both ends: what HTTP calls optional white space. */
+struct pw_str pw_str_trim(struct pw_str text);
+
 /* Writes the lower-case text of an id: 36 bytes and a NUL. */
 void pw_id_format(const struct pw_id *id, char ret_text[PW_ID_TEXT_BYTES + 1]);
 

@@ -229,6 +229,21 @@ Test(base64url, has_one_spelling_only)
     cr_expect(got[0] == 0xfb && got[1] == 0xff);
 }
 
+Test(str, is_trimmed_at_both_ends)
+{
+    static const struct {
+        struct pw_str text;
+        struct pw_str trimmed;
+    } rows[] = {
+        {PW_STR(""), PW_STR("")},           {PW_STR(" \t "), PW_STR("")},
+        {PW_STR("a"), PW_STR("a")},         {PW_STR(" a\t b \t"), PW_STR("a\t b")},
+        {PW_STR("\na\r"), PW_STR("\na\r")},
+    };
+    for (size_t i = 0; i < PW_COUNT(rows); i++) {
+        cr_expect(pw_str_equal(pw_str_trim(rows[i].text), rows[i].trimmed), "row %zu", i);
+    }
+}
+
 static const struct utf8_row {
     const char *name;
     struct pw_str text;
