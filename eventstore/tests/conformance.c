@@ -3,26 +3,12 @@
 
 #include "eventstore/chain.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define PARTITIONS 3
 
 static const struct pw_id ledger_id = {{0x01, 0x92, 0xf0}};
-static const char *case_name = "";
-
-void conformance_fail(const char *file, int line, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    fprintf(stderr, "FAILED %s\n  %s:%d: ", case_name, file, line);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    exit(1);
-}
 
 typedef const struct conformance_fixture fixture_of;
 
@@ -617,22 +603,10 @@ static const struct {
 
 int conformance_run(const struct conformance_fixture *fixture, int argc, char **argv)
 {
-    int count = 0;
-
     for (size_t i = 0; i < PW_COUNT(cases); i++) {
-        bool wanted = argc <= 1;
-        for (int a = 1; a < argc; a++) {
-            wanted = wanted || strcmp(argv[a], cases[i].name) == 0;
-        }
-        if (wanted) {
-            case_name = cases[i].name;
-            printf("%s: %s\n", fixture->name, case_name);
-            fflush(stdout);
+        if (case_begins(fixture->name, cases[i].name, argc, argv)) {
             cases[i].run(fixture);
-            count++;
         }
     }
-    case_name = "";
-    printf("%s: %d cases passed\n", fixture->name, count);
-    return count > 0 ? 0 : 1;
+    return cases_end(fixture->name);
 }

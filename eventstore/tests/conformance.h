@@ -2,7 +2,7 @@
  *
  * Contract  A fixture gives the suite fresh logs, handles on them, and the powers of strangers and
  * operators over them. What a fixture function does is done when it returns. A fixture that cannot
- * do its work ends the program by conformance_fail; so does the first failed check.
+ * do its work ends the program by FAIL; so does the first failed check.
  *
  * Threads   Plain programs without a test library, so that ThreadSanitizer can run them. */
 #ifndef PW_EVENTSTORE_TESTS_CONFORMANCE_H
@@ -10,6 +10,7 @@
 
 #include "eventstore/ledger.h"
 #include "eventstore/record.h"
+#include "eventstore/tests/cases.h"
 
 enum conformance_transaction { TRANSACTION_COMMITTED, TRANSACTION_ABORTED, TRANSACTION_OPEN };
 
@@ -39,26 +40,6 @@ struct conformance_fixture {
 
 /* Runs all cases, or those that the arguments name; the exit status. */
 int conformance_run(const struct conformance_fixture *fixture, int argc, char **argv);
-
-/* Says what failed in which case, and ends the program. */
-_Noreturn void conformance_fail(const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-#define FAIL(...) conformance_fail(__FILE__, __LINE__, __VA_ARGS__)
-#define CHECK(condition)                                                                           \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            FAIL("%s", #condition);                                                                \
-        }                                                                                          \
-    } while (0)
-#define CHECK_EQ(is, expected)                                                                     \
-    do {                                                                                           \
-        long long is_value = (long long)(is);                                                      \
-        long long expected_value = (long long)(expected);                                          \
-        if (is_value != expected_value) {                                                          \
-            FAIL("%s is %lld, not %lld", #is, is_value, expected_value);                           \
-        }                                                                                          \
-    } while (0)
 
 /* --- What the cases share (conformance_kit.c) --- */
 

@@ -4,7 +4,6 @@
 #include "eventstore/key_store.h"
 
 #include <sodium.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,22 +11,10 @@
 #define SETTLE_MAX 120
 #define MANY       300
 
-static const char *case_name = "";
 static const struct pw_id tenant = {{0x7e}};
 static const struct pw_id other_tenant = {{0x7f}};
 
 typedef const struct keys_fixture fixture_of;
-
-void keys_fail(const char *file, int line, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    fprintf(stderr, "FAILED %s\n  %s:%d: ", case_name, file, line);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    exit(1);
-}
 
 struct pw_masters *keys_masters(uint8_t first, uint8_t second)
 {
@@ -542,22 +529,11 @@ static const struct {
 
 int keys_conformance_run(const struct keys_fixture *fixture, int argc, char **argv)
 {
-    int count = 0;
     CHECK(sodium_init() >= 0);
     for (size_t i = 0; i < PW_COUNT(cases); i++) {
-        bool wanted = argc <= 1;
-        for (int a = 1; a < argc; a++) {
-            wanted = wanted || strcmp(argv[a], cases[i].name) == 0;
-        }
-        if (wanted) {
-            case_name = cases[i].name;
-            printf("%s: %s\n", fixture->name, case_name);
-            fflush(stdout);
+        if (case_begins(fixture->name, cases[i].name, argc, argv)) {
             cases[i].run(fixture);
-            count++;
         }
     }
-    case_name = "";
-    printf("%s: %d cases passed\n", fixture->name, count);
-    return count > 0 ? 0 : 1;
+    return cases_end(fixture->name);
 }

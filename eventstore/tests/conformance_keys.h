@@ -7,6 +7,7 @@
 #define PW_EVENTSTORE_TESTS_CONFORMANCE_KEYS_H
 
 #include "eventstore/key_log.h"
+#include "eventstore/tests/cases.h"
 
 struct keys_fixture {
     const char *name;
@@ -21,25 +22,6 @@ struct keys_fixture {
 };
 
 int keys_conformance_run(const struct keys_fixture *fixture, int argc, char **argv);
-
-_Noreturn void keys_fail(const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-#define FAIL(...) keys_fail(__FILE__, __LINE__, __VA_ARGS__)
-#define CHECK(holds)                                                                               \
-    do {                                                                                           \
-        if (!(holds)) {                                                                            \
-            FAIL("%s", #holds);                                                                    \
-        }                                                                                          \
-    } while (0)
-#define CHECK_EQ(is, wanted)                                                                       \
-    do {                                                                                           \
-        long long is_ = (long long)(is);                                                           \
-        long long wanted_ = (long long)(wanted);                                                   \
-        if (is_ != wanted_) {                                                                      \
-            FAIL("%s is %lld, must be %lld", #is, is_, wanted_);                                   \
-        }                                                                                          \
-    } while (0)
 
 /* Master keys from files that are removed again: of the byte `first`, and of `second` behind it unless that is 0. */
 struct pw_masters *keys_masters(uint8_t first, uint8_t second);
