@@ -143,7 +143,7 @@ static int print_help(size_t verb)
 }
 
 /* What was fetched is freed by the megabyte, and taken again at once. By default malloc gives such
- * memory back to the kernel each time, which clears it anew: 8 % of an audit. */
+ * memory back to the kernel each time, which clears it anew. */
 static void keep_freed_memory(void)
 {
     mallopt(M_MMAP_THRESHOLD, 64 * 1024 * 1024);

@@ -59,7 +59,7 @@ static const struct own_setting usual_settings[] = {
     {"fetch.error.backoff.ms", "50", READER},
     /* A short queue stays in the cache of the processor; kafka_reader.c refills it in time. */
     {"queued.min.messages", "12000", READER},
-    /* Half of what a broker with one busy partition spends on a replay goes by the request. */
+    /* A replay of one busy partition asks half as often as by default. */
     {"max.partition.fetch.bytes", "2097152", READER},
     {"queued.max.messages.kbytes", "65536", READER},
 };
