@@ -4,7 +4,7 @@
  *           with false once each partition was read to its end or stopped, or the ledger was lost: pw_feed_close says which.
  * Owner     The feed owns the bytes that an event lends; they live until the next take. The ledger is the caller's: nobody else calls it
  *           between open and close.
- * Threads   One takes; the feed has a thread of its own that reads. It is at most PW_FEED_BATCHES batches ahead. */
+ * Threads   One takes; the feed has a thread of its own that reads. It is at most four batches ahead. */
 #ifndef PW_API_AUDIT_FEED_H
 #define PW_API_AUDIT_FEED_H
 
