@@ -75,8 +75,10 @@ struct pw_kafka {
     uint32_t open_end_count;        /* Of readings whose end_is_open, at least. */
     uint32_t behind_count;          /* Of readings that are behind. */
     int64_t nudged_at_ms;
-    uint64_t given_count; /* Records. */
-    bool refill_asked;    /* Since the queue was long enough. */
+    uint64_t given_count;      /* Records. */
+    uint64_t next_refill;      /* Of given_count: no question before. */
+    rd_kafka_queue_t *answers; /* To questions that only wake librdkafka's threads. */
+    bool has_asked;            /* And the answer has not come. */
 
     rd_kafka_t *producer; /* NULL when reads_only, or when renew could not make one. */
     rd_kafka_topic_t *write_topic;
@@ -138,7 +140,7 @@ void kafka_reader_close(struct pw_kafka *kafka);
 /* An offset that exists: an end below it is doubted for a while. */
 void kafka_saw(struct pw_kafka *kafka, uint32_t partition, int64_t offset);
 bool kafka_reader_take(struct pw_kafka *kafka, struct pw_ledger_event *ret_event);
-/* Sees to it that a reader that is behind is fetched for. Waits some milliseconds at worst. */
+/* Sees to it that a reader that is behind is fetched for. Never waits. */
 void kafka_nudge(struct pw_kafka *kafka);
 #define KAFKA_NUDGE_MS 10
 enum pw_code kafka_read_from(void *self, uint32_t partition, int64_t offset, struct pw_err *err);

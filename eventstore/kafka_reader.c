@@ -12,6 +12,8 @@
 
 #define SIZE_TIMEOUT_MS 1000
 
+#define ASK_TIMEOUT_MS 1000
+
 #define REFILL_EVERY 512
 #define REFILL_BELOW 7000 /* Below queued.min.messages, kafka_conf.c. */
 
@@ -27,6 +29,7 @@ enum pw_code kafka_reader_open(struct pw_kafka *kafka, struct pw_err *err)
     rd_kafka_queue_forward(main_queue, queue); /* So that errors come the same way as records. */
     rd_kafka_queue_destroy(main_queue);
     kafka_source_open(&kafka->reader, kafka, queue);
+    kafka->answers = rd_kafka_queue_new(kafka->consumer);
     return PW_OK;
 }
 
@@ -67,6 +70,7 @@ void kafka_reader_close(struct pw_kafka *kafka)
         fetch_stop(kafka, i);
     }
     kafka_source_close(&kafka->reader);
+    rd_kafka_queue_destroy(kafka->answers);
     rd_kafka_topic_destroy(kafka->read_topic);
     kafka->read_topic = NULL;
 }
@@ -104,14 +108,20 @@ void kafka_ledger_saw(void *self, uint32_t partition, int64_t offset)
     kafka_saw(kafka, partition, offset);
 }
 
+/* Not rd_kafka_query_watermark_offsets: it waits without end for a broker that hangs. */
 uint64_t kafka_size(void *self, uint32_t partition)
 {
     struct pw_kafka *kafka = self;
-    int64_t low;
-    int64_t high;
-    rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
-        kafka->consumer, kafka->topic, (int32_t)partition, &low, &high, SIZE_TIMEOUT_MS);
-    return error == RD_KAFKA_RESP_ERR_NO_ERROR && high > low ? (uint64_t)(high - low) : 0;
+    rd_kafka_topic_partition_list_t *ends = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *end =
+        rd_kafka_topic_partition_list_add(ends, kafka->topic, (int32_t)partition);
+    end->offset = RD_KAFKA_OFFSET_END; /* In place of a time. */
+    rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(kafka->consumer, ends, SIZE_TIMEOUT_MS);
+    bool is_known = error == RD_KAFKA_RESP_ERR_NO_ERROR && end->err == RD_KAFKA_RESP_ERR_NO_ERROR &&
+                    end->offset > 0;
+    uint64_t size = is_known ? (uint64_t)end->offset : 0;
+    rd_kafka_topic_partition_list_destroy(ends);
+    return size;
 }
 
 static void sign_of_life(struct pw_kafka *kafka)
@@ -195,6 +205,7 @@ static bool end_give(struct pw_kafka *kafka, uint32_t partition, int64_t offset,
         return false;
     }
     reading->told_end = offset;
+    behind_set(kafka, partition, false);
     reading->next_offset = offset; /* Past the markers of transactions, which nobody is shown. */
     *ret_event = (struct pw_ledger_event){
         .kind = PW_LEDGER_END,
@@ -275,28 +286,32 @@ static bool open_end_give(struct pw_kafka *kafka, struct pw_ledger_event *ret_ev
 
 /* Once its queue is full librdkafka (before 2.2) stops fetching, and looks whether it may go on only
  * when its thread wakes for something else: up to a second after the queue was emptied. A question
- * to the partition's broker wakes it. */
-static void wake_fetcher(struct pw_kafka *kafka, uint32_t partition)
+ * to the brokers wakes it; the answer is of no interest. Questions that wait for theirs will not do:
+ * librdkafka waits without end for a broker that hangs, and with it whoever reads would. */
+static void wake_fetchers(struct pw_kafka *kafka)
 {
-    int64_t low;
-    int64_t high;
-    (void)rd_kafka_query_watermark_offsets(kafka->consumer, kafka->topic, (int32_t)partition, &low,
-                                           &high, KAFKA_NUDGE_MS);
+    char text[KAFKA_ERROR_BYTES];
+    rd_kafka_event_t *answer = rd_kafka_queue_poll(kafka->answers, 0);
+    if (kafka->has_asked && answer == NULL) {
+        return; /* One question at a time. */
+    }
+    rd_kafka_event_destroy(answer);
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(kafka->consumer, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS);
+    rd_kafka_AdminOptions_set_request_timeout(options, ASK_TIMEOUT_MS, text, sizeof text);
+    rd_kafka_ListConsumerGroups(kafka->consumer, options, kafka->answers);
+    rd_kafka_AdminOptions_destroy(options);
+    kafka->has_asked = true;
 }
 
 void kafka_nudge(struct pw_kafka *kafka)
 {
     int64_t now_ms = kafka_now_ms();
-    if (kafka->behind_count == 0 || kafka->down_told ||
-        now_ms - kafka->nudged_at_ms < KAFKA_NUDGE_MS) {
-        return;
+    if (kafka->behind_count > 0 && !kafka->down_told &&
+        now_ms - kafka->nudged_at_ms >= KAFKA_NUDGE_MS) {
+        kafka->nudged_at_ms = now_ms;
+        wake_fetchers(kafka);
     }
-    kafka->nudged_at_ms = now_ms;
-    uint32_t partition = 0;
-    while (!kafka->readings[partition].is_behind) {
-        partition++;
-    }
-    wake_fetcher(kafka, partition);
 }
 
 static int64_t left_of(struct pw_kafka *kafka, uint32_t partition)
@@ -313,29 +328,25 @@ static int64_t left_of(struct pw_kafka *kafka, uint32_t partition)
 }
 
 /* The queue is kept short, so that what lies in it is still in the processor's cache when it is
- * given; so the fetcher is woken before it is empty, where the log has more than the queue. */
+ * given; so the fetcher is woken before it is empty, where the log has more than the queue. It is
+ * woken again at the earliest when all that was queued then has been given. */
 static void refill(struct pw_kafka *kafka)
 {
-    if (++kafka->given_count % REFILL_EVERY != 0 || kafka->down_told) {
+    if (++kafka->given_count % REFILL_EVERY != 0 || kafka->down_told ||
+        kafka->given_count < kafka->next_refill) {
         return;
     }
     size_t queued = rd_kafka_queue_length(kafka->reader.queue);
-    if (queued >= REFILL_BELOW || kafka->refill_asked) {
-        kafka->refill_asked = queued < REFILL_BELOW;
+    if (queued >= REFILL_BELOW) {
         return;
     }
     int64_t left = 0;
-    int64_t most = 0;
-    uint32_t most_behind = 0;
     for (uint32_t i = 0; i < kafka->partition_count; i++) {
-        int64_t of_this = left_of(kafka, i);
-        left += of_this;
-        most_behind = of_this > most ? i : most_behind;
-        most = of_this > most ? of_this : most;
+        left += left_of(kafka, i);
     }
     if (left > (int64_t)queued) {
-        kafka->refill_asked = true;
-        wake_fetcher(kafka, most_behind);
+        kafka->next_refill = kafka->given_count + queued;
+        wake_fetchers(kafka);
     }
 }
 

@@ -78,7 +78,7 @@ struct pw_ledger {
     void (*saw)(void *self, uint32_t partition, int64_t offset);
 
     /* Roughly how much there is to read of a partition, in a unit of the adapter's own, for who shares
-     * partitions out; 0 where that is not known. May wait some milliseconds. */
+     * partitions out; 0 where that is not known. May wait a second. */
     uint64_t (*size)(void *self, uint32_t partition);
 
     /* The next event, waiting up to timeout_ms for one (0: only what is there). */

@@ -275,8 +275,6 @@ Test(kafka_faults, renews_at_once_while_the_broker_hangs, .timeout = 200)
     scene_close(scene);
 }
 
-/* --- Keys --- */
-
 #define HANG_SECONDS                                                                               \
     12 /* Past the time-out of a message, so that it is reported FAILED; below the patience of a put. */
 
@@ -287,6 +285,55 @@ static void *resume_later(void *node)
     broker(*(int *)node, "resume");
     return NULL;
 }
+
+/* An engine's thread reads between its other work: a broker that hangs while there is more to read
+ * must not hold it up. */
+Test(kafka_faults, a_reader_does_not_wait_for_a_broker_that_hangs, .timeout = 200)
+{
+    enum { RECORDS = 40000, AT_ONCE = 1000 };
+    struct kafka_rig rig;
+    struct pw_ledger_event event;
+    pthread_t thread;
+    kafka_rig_open(&rig);
+    kafka_rig_make_topic(&rig, 1, NULL, NULL);
+    struct pw_ledger writer = kafka_rig_ledger(&rig.config);
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        cr_assert_eq(writer.append(writer.self, 0, PW_STR(""), "x", 1, i, NULL), PW_OK);
+        if (i % AT_ONCE == AT_ONCE - 1) { /* Many batches: a fetch brings few of them. */
+            for (uint32_t j = 0; j < AT_ONCE; j++) {
+                cr_assert_eq(kafka_rig_next(&writer).kind, PW_LEDGER_DELIVERED);
+            }
+        }
+    }
+    writer.close(writer.self);
+    struct pw_kafka_setting settings[] = {rig.settings[0], {"fetch.message.max.bytes", "20000"}};
+    rig.config.settings = settings;
+    rig.config.setting_count = PW_COUNT(settings);
+    struct pw_ledger reader = kafka_rig_ledger(&rig.config);
+    cr_assert_eq(reader.read_from(reader.self, 0, 0, NULL), PW_OK);
+    cr_assert_eq(kafka_rig_next(&reader).kind, PW_LEDGER_RECORD);
+    int node = kafka_rig_leader(&rig, 0);
+    broker(node, "pause");
+    pthread_create(&thread, NULL, resume_later, &node);
+    int64_t longest_ms = 0;
+    int64_t next_offset = 1;
+    while (next_offset < RECORDS) {
+        int64_t began_ms = now_ms();
+        reader.next(reader.self, 0, &event);
+        int64_t took_ms = now_ms() - began_ms;
+        longest_ms = took_ms > longest_ms ? took_ms : longest_ms;
+        if (event.kind == PW_LEDGER_RECORD) {
+            cr_assert_eq(event.offset, next_offset);
+            next_offset++;
+        }
+    }
+    pthread_join(thread, NULL);
+    cr_expect_lt(longest_ms, RENEW_MS_MAX, "%lld ms", (long long)longest_ms);
+    reader.close(reader.self);
+    kafka_rig_close(&rig);
+}
+
+/* --- Keys --- */
 
 static enum pw_code put_key(struct pw_key_log *log, uint8_t number, struct pw_err *err)
 {
