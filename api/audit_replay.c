@@ -34,6 +34,17 @@ static json_t *at_json(int64_t at_us)
     return json_stringn(text, pw_at_format(at_us, text));
 }
 
+static json_t *roles_json(uint32_t roles)
+{
+    json_t *names = json_array();
+    for (int role = 0; role < PW_ROLE_COUNT; role++) {
+        if ((roles >> role & 1) != 0) {
+            json_array_append_new(names, json_string(pw_role_name((enum pw_role)role)));
+        }
+    }
+    return names;
+}
+
 static json_t *text_json(struct pw_str text)
 {
     return json_stringn_nocheck(text.ptr != NULL ? text.ptr : "", text.len);
@@ -43,7 +54,7 @@ static json_t *text_json(struct pw_str text)
 static json_t *field_json(const struct pw_field *field, const char *body)
 {
     const void *value = body + field->offset;
-    char text[72];
+    char text[PW_SEALED_BYTES_MAX * 4 / 3 + 4];
     switch (field->kind) {
     case PW_FIELD_KIND_id: return id_json(value);
     case PW_FIELD_KIND_text:
@@ -58,6 +69,16 @@ static json_t *field_json(const struct pw_field *field, const char *body)
     case PW_FIELD_KIND_key:
         pw_base64url_format(((const struct pw_hash *)value)->bytes, 32, text);
         return json_string(text);
+    case PW_FIELD_KIND_roles: return roles_json(*(const uint32_t *)value);
+    case PW_FIELD_KIND_sealed: {
+        const struct pw_str *sealed = value;
+        pw_base64url_format((const uint8_t *)sealed->ptr, sealed->len, text);
+        return json_string(text);
+    }
+    case PW_FIELD_KIND_personal: /* No event has these. */
+    case PW_FIELD_KIND_email:
+    case PW_FIELD_KIND_password:
+    case PW_FIELD_KIND_secret: break;
     }
     return json_null();
 }

@@ -22,7 +22,7 @@ static bool in_body(const struct pw_field *field)
 /* JSON Schema counts characters, the table bytes: a character has four at most. */
 static json_t *text_schema(const struct pw_field *field)
 {
-    bool is_ascii = field->kind != PW_FIELD_KIND_text;
+    bool is_ascii = field->kind == PW_FIELD_KIND_zone || field->kind == PW_FIELD_KIND_language;
     return json_pack("{s:s, s:I, s:I, s:s, s:o}", "type", "string", "minLength",
                      (json_int_t)(is_ascii ? field->min : (field->min + 3) / 4), "maxLength",
                      (json_int_t)field->max, "pattern", NO_CONTROL_CHARACTER, "description",
@@ -54,6 +54,27 @@ static json_t *coded_schema(const struct pw_field *field, const char *keyword, c
                      json_sprintf("%s.", field->doc));
 }
 
+static json_t *roles_schema(const struct pw_field *field)
+{
+    json_t *names = json_array();
+    for (int role = 0; role < PW_ROLE_COUNT; role++) {
+        if ((PW_EVERYONE >> role & 1) != 0) {
+            json_array_append_new(names, json_string(pw_role_name((enum pw_role)role)));
+        }
+    }
+    return json_pack("{s:s, s:{s:s, s:o}, s:I, s:b, s:o}", "type", "array", "items", "type",
+                     "string", "enum", names, "minItems", (json_int_t)field->min, "uniqueItems", 1,
+                     "description", json_sprintf("%s.", field->doc));
+}
+
+/* A client's generator and a page's form know by the format how to show it. */
+static json_t *formatted_schema(const struct pw_field *field, const char *format)
+{
+    json_t *schema = text_schema(field);
+    json_object_set_new(schema, "format", json_string(format));
+    return schema;
+}
+
 static json_t *field_schema(const struct pw_field *field)
 {
     json_t *schema = NULL;
@@ -61,14 +82,21 @@ static json_t *field_schema(const struct pw_field *field)
     case PW_FIELD_KIND_id: schema = coded_schema(field, "format", "uuid"); break;
     case PW_FIELD_KIND_text:
     case PW_FIELD_KIND_zone:
-    case PW_FIELD_KIND_language: schema = text_schema(field); break;
+    case PW_FIELD_KIND_language:
+    case PW_FIELD_KIND_personal: schema = text_schema(field); break;
+    case PW_FIELD_KIND_email: schema = formatted_schema(field, "email"); break;
+    case PW_FIELD_KIND_password:
+    case PW_FIELD_KIND_secret: schema = formatted_schema(field, "password"); break;
+    case PW_FIELD_KIND_roles: schema = roles_schema(field); break;
+    case PW_FIELD_KIND_sealed: assert(!"a command has nothing sealed"); break;
     case PW_FIELD_KIND_count:
     case PW_FIELD_KIND_minutes: schema = number_schema(field); break;
     case PW_FIELD_KIND_at: schema = at_schema(field); break;
     case PW_FIELD_KIND_hash: schema = coded_schema(field, "pattern", "^[0-9a-fA-F]{64}$"); break;
     case PW_FIELD_KIND_key: schema = coded_schema(field, "pattern", "^[A-Za-z0-9_-]{43}$"); break;
     }
-    if (field->source == PW_FROM_BODY_OR) {
+    bool is_text = field->kind == PW_FIELD_KIND_personal || field->kind == PW_FIELD_KIND_password;
+    if (field->source == PW_FROM_BODY_OR && !is_text) {
         json_object_set_new(schema, "default", json_integer(field->fallback));
     }
     return schema;

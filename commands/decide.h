@@ -23,7 +23,7 @@ struct pw_context {
     enum pw_role role;
 };
 
-#define PW_DECISION_EVENTS_MAX 8 /* The most that any decider of the tables gives. */
+#define PW_DECISION_EVENTS_MAX 12 /* The most that any decider of the tables gives. */
 
 struct pw_decision {
     struct pw_event events[PW_DECISION_EVENTS_MAX]; /* pw_decide sets their stream versions. */

@@ -6,6 +6,31 @@
 
 #include <stdlib.h>
 
+/* A tenant's maps, and what they hold. */
+static const struct map_row {
+    size_t offset;
+    uint32_t key_bytes;
+    uint32_t value_bytes;
+} maps[] = {
+#define MAP_ROW(name, key, value)                                                                  \
+    {                                                                                              \
+        offsetof(struct pw_tenant, name), sizeof(key), sizeof(value)                               \
+    }
+    MAP_ROW(users, struct pw_id, struct pw_user),
+    MAP_ROW(passwords, struct pw_id, struct pw_password),
+    MAP_ROW(emails, struct pw_hash, struct pw_id),
+    MAP_ROW(sessions, struct pw_id, struct pw_session),
+    MAP_ROW(exams, struct pw_id, struct pw_exam),
+    MAP_ROW(slots, struct pw_id, struct pw_slot),
+    MAP_ROW(reservations, struct pw_id, struct pw_reservation),
+    MAP_ROW(students, struct pw_id, struct pw_student),
+};
+
+static struct pw_map **map_of(struct pw_tenant *tenant, size_t number)
+{
+    return (struct pw_map **)(void *)((char *)tenant + maps[number].offset);
+}
+
 struct pw_state *pw_state_new(void)
 {
     struct pw_state *state = pw_memory_new(1, sizeof *state);
@@ -20,10 +45,9 @@ void pw_state_free(struct pw_state *state)
     }
     for (uint32_t i = 0; i < state->made_count; i++) {
         struct pw_tenant *tenant = state->tenants[i];
-        pw_map_free(tenant->exams);
-        pw_map_free(tenant->slots);
-        pw_map_free(tenant->reservations);
-        pw_map_free(tenant->students);
+        for (size_t map = 0; map < PW_COUNT(maps); map++) {
+            pw_map_free(*map_of(tenant, map));
+        }
         free(tenant);
     }
     free(state->tenants);
@@ -36,10 +60,11 @@ uint64_t pw_state_memory_bytes(const struct pw_state *state)
     uint64_t bytes = sizeof *state + pw_map_memory_bytes(state->by_id);
     bytes += state->room * sizeof state->tenants[0];
     for (uint32_t i = 0; i < state->made_count; i++) {
-        const struct pw_tenant *tenant = state->tenants[i];
-        bytes += sizeof *tenant + pw_map_memory_bytes(tenant->exams) +
-                 pw_map_memory_bytes(tenant->slots) + pw_map_memory_bytes(tenant->reservations) +
-                 pw_map_memory_bytes(tenant->students);
+        struct pw_tenant *tenant = state->tenants[i];
+        bytes += sizeof *tenant;
+        for (size_t map = 0; map < PW_COUNT(maps); map++) {
+            bytes += pw_map_memory_bytes(*map_of(tenant, map));
+        }
     }
     return bytes;
 }
@@ -64,21 +89,18 @@ void pw_state_share(const struct pw_state *state, bool shared)
 {
     pw_map_share(state->by_id, shared);
     for (uint32_t i = 0; i < state->tenant_count; i++) {
-        const struct pw_tenant *tenant = state->tenants[i];
-        pw_map_share(tenant->exams, shared);
-        pw_map_share(tenant->slots, shared);
-        pw_map_share(tenant->reservations, shared);
-        pw_map_share(tenant->students, shared);
+        for (size_t map = 0; map < PW_COUNT(maps); map++) {
+            pw_map_share(*map_of(state->tenants[i], map), shared);
+        }
     }
 }
 
 static struct pw_tenant *tenant_make(void)
 {
     struct pw_tenant *tenant = pw_memory_new(1, sizeof *tenant);
-    tenant->exams = pw_map_new(sizeof(struct pw_id), sizeof(struct pw_exam));
-    tenant->slots = pw_map_new(sizeof(struct pw_id), sizeof(struct pw_slot));
-    tenant->reservations = pw_map_new(sizeof(struct pw_id), sizeof(struct pw_reservation));
-    tenant->students = pw_map_new(sizeof(struct pw_id), sizeof(struct pw_student));
+    for (size_t map = 0; map < PW_COUNT(maps); map++) {
+        *map_of(tenant, map) = pw_map_new(maps[map].key_bytes, maps[map].value_bytes);
+    }
     return tenant;
 }
 
@@ -162,6 +184,50 @@ enum pw_code pw_state_evolve(struct pw_state *state, const struct pw_id *boundar
     return apply(tenant, event, undo, err);
 }
 
+const struct pw_user *pw_tenant_user(const struct pw_tenant *tenant, const struct pw_id *id)
+{
+    return pw_map_get(tenant->users, id);
+}
+
+const struct pw_session *pw_tenant_session(const struct pw_tenant *tenant, const struct pw_id *id)
+{
+    return pw_map_get(tenant->sessions, id);
+}
+
+struct pw_str pw_tenant_password(const struct pw_tenant *tenant, const struct pw_id *user_id)
+{
+    const struct pw_password *password = pw_map_get(tenant->passwords, user_id);
+    return password == NULL ? PW_STR("")
+                            : (struct pw_str){(const char *)password->sealed, password->bytes};
+}
+
+const struct pw_id *pw_tenant_equality_key(const struct pw_tenant *tenant)
+{
+    return &tenant->equality_key_id;
+}
+
+bool pw_tenant_next_user(const struct pw_tenant *tenant, uint64_t *cursor,
+                         const struct pw_id **ret_id, const struct pw_user **ret_user)
+{
+    const void *id = NULL;
+    const void *user = NULL;
+    bool is_there = pw_map_next(tenant->users, cursor, &id, &user);
+    *ret_id = id;
+    *ret_user = user;
+    return is_there;
+}
+
+bool pw_tenant_next_session(const struct pw_tenant *tenant, uint64_t *cursor,
+                            const struct pw_id **ret_id, const struct pw_session **ret_session)
+{
+    const void *id = NULL;
+    const void *session = NULL;
+    bool is_there = pw_map_next(tenant->sessions, cursor, &id, &session);
+    *ret_id = id;
+    *ret_session = session;
+    return is_there;
+}
+
 const struct pw_exam *pw_tenant_exam(const struct pw_tenant *tenant, const struct pw_id *id)
 {
     return pw_map_get(tenant->exams, id);
@@ -202,6 +268,14 @@ uint32_t pw_stream_version(const struct pw_tenant *tenant, enum pw_aggregate agg
     }
     switch (aggregate) {
     case PW_AGGREGATE_tenant: return pw_id_equal(&tenant->id, id) ? tenant->version : 0;
+    case PW_AGGREGATE_user: {
+        const struct pw_user *user = pw_tenant_user(tenant, id);
+        return user == NULL ? 0 : user->version;
+    }
+    case PW_AGGREGATE_session: {
+        const struct pw_session *session = pw_tenant_session(tenant, id);
+        return session == NULL ? 0 : session->version;
+    }
     case PW_AGGREGATE_exam: {
         const struct pw_exam *exam = pw_tenant_exam(tenant, id);
         return exam == NULL ? 0 : exam->version;

@@ -20,7 +20,8 @@
 #include "schemas/schema.h"
 #include "schemas/wire.h"
 
-#define PW_ISSUERS_MAX 16
+#define PW_ISSUERS_MAX  16
+#define PW_SESSIONS_MAX 8 /* Live ones of one person; a further one ends the oldest. */
 #define PW_MINUTES_MAX                                                                             \
     100000 /* A duration, lead time or buffer of an event above this is damage. */
 
@@ -61,6 +62,37 @@ struct pw_slot {
     uint32_t taken_count; /* Folded from reservations. */
 };
 
+enum pw_user_state { PW_USER_ACTIVE = 1, PW_USER_DEACTIVATED, PW_USER_ERASED };
+
+/* A person. What is personal stands in the events only, sealed; decisions need the address's tag. */
+struct pw_user {
+    struct pw_id key_id;
+    struct pw_hash email_tag; /* Of one that was erased: zeros. */
+    struct pw_hash reset_token_hash;
+    int64_t reset_expires_at_us;   /* 0: there is no token. */
+    struct pw_id first_session_id; /* The live sessions, newest first; nil: none. */
+    uint32_t version;
+    uint32_t roles; /* Bits, PW_ROLE(...). */
+    uint32_t state; /* enum pw_user_state */
+};
+
+#define PW_SEALED_PASSWORD_BYTES_MAX 192
+
+struct pw_password {
+    uint32_t bytes;
+    uint8_t sealed[PW_SEALED_PASSWORD_BYTES_MAX];
+};
+
+/* A session that lives; one that has ended is forgotten. */
+struct pw_session {
+    struct pw_id user_id;
+    struct pw_id next_id; /* The person's next older session, or nil. */
+    int64_t refreshed_at_us;
+    int64_t expires_at_us;
+    int64_t ends_at_us;
+    uint32_t version;
+};
+
 enum pw_reservation_state { PW_RESERVATION_CONFIRMED = 1, PW_RESERVATION_CANCELLED_STATE };
 
 struct pw_reservation {
@@ -81,7 +113,7 @@ struct pw_state;
 
 /* Numbers what evolve makes of events, and how that is serialised: a state that was kept under another
  * number is not to be gone on from. tests/state_wire.c tells when it must be raised. */
-#define PW_STATE_FORMAT 1
+#define PW_STATE_FORMAT 2
 
 struct pw_state *pw_state_new(void);
 void pw_state_free(struct pw_state *state);
@@ -107,6 +139,19 @@ const struct pw_exam *pw_tenant_exam(const struct pw_tenant *tenant, const struc
 const struct pw_slot *pw_tenant_slot(const struct pw_tenant *tenant, const struct pw_id *id);
 const struct pw_reservation *pw_tenant_reservation(const struct pw_tenant *tenant,
                                                    const struct pw_id *id);
+const struct pw_user *pw_tenant_user(const struct pw_tenant *tenant, const struct pw_id *id);
+const struct pw_session *pw_tenant_session(const struct pw_tenant *tenant, const struct pw_id *id);
+/* The sealed password of a person; empty where there is none. */
+struct pw_str pw_tenant_password(const struct pw_tenant *tenant, const struct pw_id *user_id);
+/* Nil: the tenant keeps no accounts. */
+const struct pw_id *pw_tenant_equality_key(const struct pw_tenant *tenant);
+
+/* Walks all people, and all live sessions, in no order that means anything: as pw_map_next. */
+bool pw_tenant_next_user(const struct pw_tenant *tenant, uint64_t *cursor,
+                         const struct pw_id **ret_id, const struct pw_user **ret_user);
+bool pw_tenant_next_session(const struct pw_tenant *tenant, uint64_t *cursor,
+                            const struct pw_id **ret_id, const struct pw_session **ret_session);
+
 const struct pw_issuer *pw_tenant_issuers(const struct pw_tenant *tenant, uint32_t *ret_count);
 const struct pw_id *pw_tenant_id(const struct pw_tenant *tenant);
 uint32_t pw_tenant_version(const struct pw_tenant *tenant);

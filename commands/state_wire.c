@@ -1,7 +1,8 @@
 /* commands/state_wire.c: the state's one canonical serialisation, written and read.
  *
- * A tenant is [id, version, issuers, exams, slots, reservations, students]; each of the last four is
- * an array of its entries, sorted by id. The fields of an entry stand below twice, once to be
+ * A tenant is [id, version, issuers, equality key, users, passwords, sessions, exams, slots,
+ * reservations, students]; each of the last seven is an array of its entries, sorted by id. What
+ * follows from them (addresses, the number of admins) is found again. The fields of an entry stand below twice, once to be
  * written and once to be read, in the same order. */
 #include "commands/memory.h"
 #include "commands/tenant_state.h"
@@ -9,7 +10,7 @@
 #include <endian.h>
 #include <stdlib.h>
 
-#define TENANT_FIELDS 7
+#define TENANT_FIELDS 11
 
 /* A kind of map: the fields of an entry, its id not counted, and how few bytes it may take. */
 struct kind {
@@ -72,6 +73,82 @@ static int64_t read_at(struct pw_cursor *cursor)
 }
 
 /* --- Entries --- */
+
+static void write_any_id(struct pw_buffer *buffer, const struct pw_id *id)
+{
+    pw_write_bin(buffer, id->bytes, sizeof id->bytes); /* Nil is one. */
+}
+
+static void read_any_id(struct pw_cursor *cursor, struct pw_id *ret_id)
+{
+    read_bin(cursor, ret_id->bytes, sizeof ret_id->bytes);
+}
+
+static void write_user(struct pw_buffer *buffer, const void *value)
+{
+    const struct pw_user *user = value;
+    pw_write_uint(buffer, user->version);
+    pw_write_uint(buffer, user->state);
+    pw_write_uint(buffer, user->roles);
+    pw_write_id(buffer, &user->key_id);
+    write_hash(buffer, &user->email_tag);
+    write_hash(buffer, &user->reset_token_hash);
+    pw_write_uint(buffer, (uint64_t)user->reset_expires_at_us);
+    write_any_id(buffer, &user->first_session_id);
+}
+
+static void read_user(struct pw_cursor *cursor, void *value)
+{
+    struct pw_user *user = value;
+    user->version = read_version(cursor);
+    user->state = (uint32_t)pw_read_uint(cursor, PW_USER_ERASED);
+    cursor->bad = cursor->bad || user->state < PW_USER_ACTIVE;
+    user->roles = (uint32_t)pw_read_uint(cursor, (UINT32_C(1) << PW_ROLE_COUNT) - 1);
+    user->key_id = pw_read_id(cursor);
+    read_hash(cursor, &user->email_tag);
+    read_hash(cursor, &user->reset_token_hash);
+    user->reset_expires_at_us = read_at(cursor);
+    read_any_id(cursor, &user->first_session_id);
+}
+
+static void write_password(struct pw_buffer *buffer, const void *value)
+{
+    const struct pw_password *password = value;
+    pw_write_bin(buffer, password->sealed, password->bytes);
+}
+
+static void read_password(struct pw_cursor *cursor, void *value)
+{
+    struct pw_password *password = value;
+    struct pw_str sealed = pw_read_bytes(cursor, PW_SEALED_PASSWORD_BYTES_MAX);
+    cursor->bad = cursor->bad || sealed.len == 0;
+    password->bytes = (uint32_t)sealed.len;
+    if (sealed.len > 0) {
+        memcpy(password->sealed, sealed.ptr, sealed.len);
+    }
+}
+
+static void write_session(struct pw_buffer *buffer, const void *value)
+{
+    const struct pw_session *session = value;
+    pw_write_uint(buffer, session->version);
+    pw_write_id(buffer, &session->user_id);
+    write_any_id(buffer, &session->next_id);
+    pw_write_uint(buffer, (uint64_t)session->refreshed_at_us);
+    pw_write_uint(buffer, (uint64_t)session->expires_at_us);
+    pw_write_uint(buffer, (uint64_t)session->ends_at_us);
+}
+
+static void read_session(struct pw_cursor *cursor, void *value)
+{
+    struct pw_session *session = value;
+    session->version = read_version(cursor);
+    session->user_id = pw_read_id(cursor);
+    read_any_id(cursor, &session->next_id);
+    session->refreshed_at_us = read_at(cursor);
+    session->expires_at_us = read_at(cursor);
+    session->ends_at_us = read_at(cursor);
+}
 
 static void write_exam(struct pw_buffer *buffer, const void *value)
 {
@@ -145,7 +222,7 @@ static void write_reservation(struct pw_buffer *buffer, const void *value)
     pw_write_id(buffer, &reservation->slot_id);
     pw_write_id(buffer, &reservation->exam_id);
     pw_write_id(buffer, &reservation->student_id);
-    pw_write_id(buffer, &reservation->next_id);
+    write_any_id(buffer, &reservation->next_id);
     pw_write_uint(buffer, (uint64_t)reservation->starts_at_us);
     pw_write_uint(buffer, (uint64_t)reservation->ends_at_us);
     pw_write_uint(buffer, (uint64_t)reservation->free_again_at_us);
@@ -160,7 +237,7 @@ static void read_reservation(struct pw_cursor *cursor, void *value)
     reservation->slot_id = pw_read_id(cursor);
     reservation->exam_id = pw_read_id(cursor);
     reservation->student_id = pw_read_id(cursor);
-    read_bin(cursor, reservation->next_id.bytes, sizeof reservation->next_id.bytes);
+    read_any_id(cursor, &reservation->next_id);
     reservation->starts_at_us = read_at(cursor);
     reservation->ends_at_us = read_at(cursor);
     reservation->free_again_at_us = read_at(cursor);
@@ -178,6 +255,9 @@ static void read_student(struct pw_cursor *cursor, void *value)
     student->first_id = pw_read_id(cursor);
 }
 
+static const struct kind users = {8, 126, write_user, read_user};
+static const struct kind passwords = {1, 22, write_password, read_password};
+static const struct kind sessions = {6, 59, write_session, read_session};
 static const struct kind exams = {13, 116, write_exam, read_exam};
 static const struct kind slots = {9, 44, write_slot, read_slot};
 static const struct kind reservations = {9, 96, write_reservation, read_reservation};
@@ -271,6 +351,10 @@ static void write_tenant(struct pw_buffer *buffer, const struct pw_tenant *tenan
         pw_write_text(buffer, (struct pw_str){issuer->name, issuer->name_bytes});
         write_hash(buffer, &issuer->public_key);
     }
+    write_any_id(buffer, &tenant->equality_key_id);
+    write_map(buffer, tenant->users, &users);
+    write_map(buffer, tenant->passwords, &passwords);
+    write_map(buffer, tenant->sessions, &sessions);
     write_map(buffer, tenant->exams, &exams);
     write_map(buffer, tenant->slots, &slots);
     write_map(buffer, tenant->reservations, &reservations);
@@ -301,6 +385,21 @@ static void read_issuers(struct pw_cursor *cursor, struct pw_tenant *tenant)
     }
 }
 
+/* What is kept beside the users themselves. */
+static void find_people(struct pw_tenant *tenant)
+{
+    const struct pw_id *id;
+    const struct pw_user *user;
+    uint64_t walk = 0;
+    while (pw_tenant_next_user(tenant, &walk, &id, &user)) {
+        if (user->state != PW_USER_ERASED) {
+            memcpy(pw_map_put(tenant->emails, &user->email_tag, NULL), id, sizeof *id);
+        }
+        tenant->admin_count +=
+            user->state == PW_USER_ACTIVE && (user->roles & PW_ROLE(ADMIN)) != 0 ? 1 : 0;
+    }
+}
+
 void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
 {
     uint32_t count = pw_read_array(cursor);
@@ -318,6 +417,11 @@ void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
         struct pw_tenant *tenant = pw_state_tenant_add(state, &id, NULL);
         tenant->version = version;
         read_issuers(cursor, tenant);
+        read_any_id(cursor, &tenant->equality_key_id);
+        read_map(cursor, tenant->users, &users);
+        read_map(cursor, tenant->passwords, &passwords);
+        read_map(cursor, tenant->sessions, &sessions);
+        find_people(tenant);
         read_map(cursor, tenant->exams, &exams);
         read_map(cursor, tenant->slots, &slots);
         read_map(cursor, tenant->reservations, &reservations);

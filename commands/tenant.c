@@ -53,6 +53,22 @@ enum pw_code pw_tenant_trust_issuer_decide(const struct pw_tenant *tenant,
     return PW_OK;
 }
 
+enum pw_code pw_tenant_choose_equality_key_decide(
+    const struct pw_tenant *tenant, const struct pw_tenant_choose_equality_key *command,
+    const struct pw_context *context, struct pw_decision *out, struct pw_err *err)
+{
+    (void)context;
+    if (!pw_id_equal(&tenant->id, &command->tenant_id)) {
+        return pw_fail(err, PW_ERR_NO_SUCH_TENANT, "tenant_id");
+    }
+    if (pw_id_is_nil(&tenant->equality_key_id)) {
+        struct pw_event *event =
+            pw_decision_add(out, PW_EVENT_TENANT_EQUALITY_KEY_CHOSEN, &command->tenant_id);
+        event->tenant_equality_key_chosen.key_id = command->key_id;
+    }
+    return PW_OK;
+}
+
 enum pw_code pw_tenant_created_evolve(struct pw_tenant *tenant, const struct pw_event *event,
                                       struct pw_undo *undo, struct pw_err *err)
 {
@@ -83,6 +99,20 @@ enum pw_code pw_tenant_issuer_trusted_evolve(struct pw_tenant *tenant, const str
     memcpy(issuer->name, trusted->issuer.ptr, trusted->issuer.len);
     issuer->name_bytes = (uint32_t)trusted->issuer.len;
     issuer->public_key = trusted->public_key;
+    tenant->version = event->stream_version;
+    return PW_OK;
+}
+
+enum pw_code pw_tenant_equality_key_chosen_evolve(struct pw_tenant *tenant,
+                                                  const struct pw_event *event,
+                                                  struct pw_undo *undo, struct pw_err *err)
+{
+    if (!pw_id_is_nil(&tenant->equality_key_id)) {
+        return pw_misfit(err, event, "the tenant has an equality key already");
+    }
+    pw_undo_save(undo, &tenant->version, sizeof tenant->version);
+    pw_undo_save(undo, &tenant->equality_key_id, sizeof tenant->equality_key_id);
+    tenant->equality_key_id = event->tenant_equality_key_chosen.key_id;
     tenant->version = event->stream_version;
     return PW_OK;
 }

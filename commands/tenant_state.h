@@ -9,7 +9,7 @@
 #ifndef PW_COMMANDS_TENANT_STATE_H
 #define PW_COMMANDS_TENANT_STATE_H
 
-#include "commands/state.h"
+#include "commands/decide.h"
 
 /* The live reservations of a student: a chain through pw_reservation.next_id, newest first. */
 struct pw_student {
@@ -23,6 +23,12 @@ struct pw_tenant {
     uint32_t version;
     uint32_t issuer_count;
     struct pw_issuer issuers[PW_ISSUERS_MAX]; /* Those past issuer_count mean nothing. */
+    struct pw_id equality_key_id;             /* Nil: there are no accounts. */
+    uint32_t admin_count;                     /* Active people who are admins. */
+    struct pw_map *users;                     /* id -> struct pw_user */
+    struct pw_map *passwords;                 /* id of a user -> struct pw_password */
+    struct pw_map *emails;                    /* email_tag -> id of a user */
+    struct pw_map *sessions;                  /* id -> struct pw_session */
     struct pw_map *exams;                     /* id -> struct pw_exam */
     struct pw_map *slots;                     /* id -> struct pw_slot */
     struct pw_map *reservations;              /* id -> struct pw_reservation */
@@ -56,6 +62,14 @@ enum pw_code pw_misfit(struct pw_err *err, const struct pw_event *event, const c
 /* The issuer's place among those trusted, or -1. */
 int pw_tenant_issuer_index(const struct pw_tenant *tenant, struct pw_str name,
                            const struct pw_hash *public_key);
+
+/* Adds what ends the person's live sessions, but for `kept_id` where that is not nil, to a decision. */
+void pw_session_end_all(const struct pw_tenant *tenant, const struct pw_user *user,
+                        const struct pw_id *kept_id, struct pw_str reason, struct pw_decision *out);
+
+/* Whether this sealed password is the person's now. */
+bool pw_user_has_password(const struct pw_tenant *tenant, const struct pw_id *user_id,
+                          const struct pw_hash *sealed_hash);
 
 /* SHA-256 of an exam's content, as schemas/exam.def defines it. */
 struct pw_hash pw_exam_content_hash(struct pw_str title, uint32_t duration_minutes,

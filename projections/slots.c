@@ -50,6 +50,8 @@ static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *a
                    : slot_row(after, &reservation->slot_id, out, err);
     }
     case PW_AGGREGATE_tenant:
+    case PW_AGGREGATE_user:
+    case PW_AGGREGATE_session:
     case PW_AGGREGATE_exam: /* A slot stands by the version that it was opened with. */
     case PW_AGGREGATE_COUNT: break;
     }

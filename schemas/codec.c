@@ -1,6 +1,33 @@
 /* schemas/codec.c: descriptors walked over a struct's memory, in both directions. */
 #include "schemas/codec.h"
 
+/* Names of roles in the table's order. */
+static void write_roles(struct pw_buffer *buffer, uint32_t roles)
+{
+    pw_write_array(buffer, (uint32_t)__builtin_popcount(roles));
+    for (int role = 0; role < PW_ROLE_COUNT; role++) {
+        if ((roles >> role & 1) != 0) {
+            pw_write_text(buffer, pw_str_of(pw_role_name((enum pw_role)role)));
+        }
+    }
+}
+
+static uint32_t read_roles(struct pw_cursor *cursor)
+{
+    uint32_t count = pw_read_array(cursor), roles = 0;
+
+    for (uint32_t i = 0; i < count && !cursor->bad; i++) {
+        enum pw_role role;
+        struct pw_str name = pw_read_text(cursor, 1, PW_TEXT_BYTES_MAX);
+        if (!pw_role_by_name(name, &role) || roles >> role != 0) {
+            cursor->bad = true; /* Unknown, or not in the table's order. */
+            return 0;
+        }
+        roles |= UINT32_C(1) << role;
+    }
+    return roles;
+}
+
 static void write_field(struct pw_buffer *buffer, const struct pw_field *field, const void *body)
 {
     const void *value = (const char *)body + field->offset;
@@ -9,12 +36,22 @@ static void write_field(struct pw_buffer *buffer, const struct pw_field *field, 
     case PW_FIELD_KIND_id: pw_write_id(buffer, value); break;
     case PW_FIELD_KIND_text:
     case PW_FIELD_KIND_zone:
-    case PW_FIELD_KIND_language: pw_write_text(buffer, *(const struct pw_str *)value); break;
+    case PW_FIELD_KIND_language:
+    case PW_FIELD_KIND_personal:
+    case PW_FIELD_KIND_email:
+    case PW_FIELD_KIND_password:
+    case PW_FIELD_KIND_secret: pw_write_text(buffer, *(const struct pw_str *)value); break;
     case PW_FIELD_KIND_count:
     case PW_FIELD_KIND_minutes: pw_write_uint(buffer, *(const uint32_t *)value); break;
     case PW_FIELD_KIND_at: pw_write_uint(buffer, (uint64_t) * (const int64_t *)value); break;
     case PW_FIELD_KIND_hash:
     case PW_FIELD_KIND_key: pw_write_bin(buffer, value, sizeof(struct pw_hash)); break;
+    case PW_FIELD_KIND_roles: write_roles(buffer, *(const uint32_t *)value); break;
+    case PW_FIELD_KIND_sealed: {
+        const struct pw_str *sealed = value;
+        pw_write_bin(buffer, sealed->ptr, sealed->len);
+        break;
+    }
     }
 }
 
@@ -41,6 +78,16 @@ static void read_field(struct pw_cursor *cursor, const struct pw_field *field, v
         if (bytes != NULL) {
             memcpy(value, bytes, sizeof(struct pw_hash));
         }
+        break;
+    case PW_FIELD_KIND_roles: *(uint32_t *)value = read_roles(cursor); break;
+    case PW_FIELD_KIND_sealed:
+        *(struct pw_str *)value = pw_read_bytes(cursor, PW_SEALED_BYTES_MAX);
+        break;
+    case PW_FIELD_KIND_personal: /* Before they are sealed; no event has these. */
+    case PW_FIELD_KIND_email:
+    case PW_FIELD_KIND_password:
+    case PW_FIELD_KIND_secret:
+        *(struct pw_str *)value = pw_read_text(cursor, 0, PW_PERSONAL_BYTES_MAX);
         break;
     }
 }
@@ -90,10 +137,12 @@ enum pw_code pw_event_read(struct pw_str name, uint32_t version, struct pw_str p
     return PW_OK;
 }
 
-static bool from_client(const struct pw_field *field)
+/* What could be guessed and tried is left out: a hash of it would be there for ever. */
+static bool is_fingerprinted(const struct pw_field *field)
 {
-    return field->source == PW_FROM_BODY || field->source == PW_FROM_BODY_OR ||
-           field->source == PW_FROM_PATH;
+    return (field->source == PW_FROM_BODY || field->source == PW_FROM_BODY_OR ||
+            field->source == PW_FROM_PATH) &&
+           field->kind != PW_FIELD_KIND_password && field->kind != PW_FIELD_KIND_secret;
 }
 
 void pw_command_write_client_fields(struct pw_buffer *buffer, const struct pw_command *command)
@@ -103,11 +152,11 @@ void pw_command_write_client_fields(struct pw_buffer *buffer, const struct pw_co
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < message->field_count; i++) {
-        count += from_client(&message->fields[i]) ? 1 : 0;
+        count += is_fingerprinted(&message->fields[i]) ? 1 : 0;
     }
     pw_write_array(buffer, count);
     for (uint32_t i = 0; i < message->field_count; i++) {
-        if (from_client(&message->fields[i])) {
+        if (is_fingerprinted(&message->fields[i])) {
             write_field(buffer, &message->fields[i], body);
         }
     }

@@ -24,8 +24,8 @@ bool pw_payload_read(struct pw_str payload, const struct pw_message *message, vo
 enum pw_code pw_event_read(struct pw_str name, uint32_t version, struct pw_str payload,
                            struct pw_event *ret_event, struct pw_err *err);
 
-/* Writes the client's decoded fields (PW_FROM_BODY, PW_FROM_BODY_OR, PW_FROM_PATH) in table order:
- * what a fingerprint covers. */
+/* Writes the client's decoded fields (PW_FROM_BODY, PW_FROM_BODY_OR, PW_FROM_PATH) in table order, passwords and secrets
+ * left out: what a fingerprint covers. */
 void pw_command_write_client_fields(struct pw_buffer *buffer, const struct pw_command *command);
 
 #endif

@@ -93,6 +93,25 @@ static bool has_control(struct pw_str text)
     return false;
 }
 
+/* One `@`, something before it, and after it labels of a host's name between dots: what can be delivered is seen by sending. */
+static bool email_shaped(struct pw_str text)
+{
+    const char *at = memchr(text.ptr, '@', text.len);
+
+    if (at == NULL || at == text.ptr || at + 1 == text.ptr + text.len) {
+        return false;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool is_space = c == ' ' || c == ',' || c == ';' || c == '<' || c == '>' || c == '"';
+        if (is_space || (c == '@' && text.ptr + i != at)) {
+            return false;
+        }
+    }
+    const char *end = text.ptr + text.len;
+    return at[1] != '.' && end[-1] != '.' && memmem(at, (size_t)(end - at), "..", 2) == NULL;
+}
+
 static bool letter(char c)
 {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -158,6 +177,8 @@ static void read_text(struct reader *reader, const struct pw_field *field, struc
         violate(reader, field, "must be the name of an IANA time zone, such as Europe/Vienna");
     } else if (field->kind == PW_FIELD_KIND_language && text.len > 0 && !language_shaped(text)) {
         violate(reader, field, "must be a BCP 47 language tag, such as de or pt-BR");
+    } else if (field->kind == PW_FIELD_KIND_email && text.len > 0 && !email_shaped(text)) {
+        violate(reader, field, "must be an e-mail address, such as ann@uni-graz.example");
     }
     if (reader->violations->count + reader->violations->more == before) {
         *ret_text = pw_arena_copy(reader->arena, text);
@@ -195,7 +216,11 @@ static void read_string(struct reader *reader, const struct pw_field *field, con
     switch (field->kind) {
     case PW_FIELD_KIND_text:
     case PW_FIELD_KIND_zone:
-    case PW_FIELD_KIND_language: read_text(reader, field, text, ret_value); break;
+    case PW_FIELD_KIND_language:
+    case PW_FIELD_KIND_personal:
+    case PW_FIELD_KIND_email:
+    case PW_FIELD_KIND_password:
+    case PW_FIELD_KIND_secret: read_text(reader, field, text, ret_value); break;
     case PW_FIELD_KIND_at: read_at(reader, field, text, ret_value); break;
     case PW_FIELD_KIND_id:
         if (!pw_id_parse(text, ret_value)) {
@@ -213,7 +238,9 @@ static void read_string(struct reader *reader, const struct pw_field *field, con
         }
         break;
     case PW_FIELD_KIND_count:
-    case PW_FIELD_KIND_minutes: break; /* Numbers: read_number. */
+    case PW_FIELD_KIND_minutes:       /* Numbers: read_number. */
+    case PW_FIELD_KIND_roles:         /* read_roles */
+    case PW_FIELD_KIND_sealed: break; /* Of events only. */
     }
 }
 
@@ -255,6 +282,38 @@ static void read_number(struct reader *reader, const struct pw_field *field, con
     }
 }
 
+static void read_roles(struct reader *reader, const struct pw_field *field, const json_t *value,
+                       uint32_t *ret_roles)
+{
+    size_t count = json_array_size(value); /* 0 of what is no array. */
+    uint32_t roles = 0;
+
+    if (!json_is_array(value)) {
+        violate(reader, field, "must be an array of roles");
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const json_t *name = json_array_get(value, i);
+        struct pw_str text = {json_string_value(name), json_string_length(name)};
+        enum pw_role role;
+        if (text.ptr == NULL || !pw_role_by_name(text, &role) || (PW_EVERYONE >> role & 1) == 0) {
+            violate(reader, field,
+                    "must hold only student, teacher, grader, proctor, admin, auditor, analyst");
+            return;
+        }
+        if ((roles >> role & 1) != 0) {
+            violate(reader, field, "must hold each role once");
+            return;
+        }
+        roles |= UINT32_C(1) << role;
+    }
+    if ((int64_t)count < field->min) {
+        violate(reader, field, "must hold at least one role");
+    } else {
+        *ret_roles = roles;
+    }
+}
+
 static bool is_number(const struct pw_field *field)
 {
     return field->kind == PW_FIELD_KIND_count || field->kind == PW_FIELD_KIND_minutes;
@@ -264,6 +323,8 @@ static void fall_back(const struct pw_field *field, void *ret_value)
 {
     if (field->kind == PW_FIELD_KIND_at) {
         *(int64_t *)ret_value = field->fallback;
+    } else if (field->kind == PW_FIELD_KIND_personal || field->kind == PW_FIELD_KIND_password) {
+        *(struct pw_str *)ret_value = PW_STR("");
     } else {
         assert(is_number(field)); /* A table gives fallbacks to nothing else. */
         *(uint32_t *)ret_value = (uint32_t)field->fallback;
@@ -306,6 +367,8 @@ static void read_fields(struct reader *reader, const struct pw_message *message,
         found += value != NULL ? 1 : 0;
         if (value != NULL && is_number(field)) {
             read_number(reader, field, value, ret_value);
+        } else if (value != NULL && field->kind == PW_FIELD_KIND_roles) {
+            read_roles(reader, field, value, ret_value);
         } else if (value != NULL) {
             read_string(reader, field, value, ret_value);
         } else if (field->source == PW_FROM_BODY_OR) {

@@ -22,7 +22,8 @@
 #define PW_VIOLATIONS_MAX         32
 #define PW_POINTER_NAME_BYTES_MAX 64 /* An unknown field's longer name is cut, and ends in `...`. */
 
-static_assert(PW_FIELDS_MAX * PW_TEXT_BYTES_MAX * 6 < PW_JSON_BYTES_MAX / 2, "fields fit a body");
+static_assert(PW_FIELDS_MAX * PW_PERSONAL_BYTES_MAX * 6 < PW_JSON_BYTES_MAX / 2,
+              "fields fit a body");
 
 struct pw_violation {
     const char *pointer; /* `/capacity`; a NUL ends it. */

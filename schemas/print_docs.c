@@ -39,6 +39,16 @@ static const struct kind_row {
                           "RFC 3339 time; any offset in, `Z` out"},
     [PW_FIELD_KIND_hash] = {"hash", "bin of 32 bytes", "64 hex digits"},
     [PW_FIELD_KIND_key] = {"key", "bin of 32 bytes", "43 characters of base64url, unpadded"},
+    [PW_FIELD_KIND_roles] = {"roles", "array of str, in the order of the roles below",
+                             "array of names of roles, each once"},
+    [PW_FIELD_KIND_personal] = {"personal", "sealed before anything is written down",
+                                "string without control characters"},
+    [PW_FIELD_KIND_email] = {"email", "sealed before anything is written down", "e-mail address"},
+    [PW_FIELD_KIND_password] = {"password", "hashed by Argon2id, and the hash is sealed",
+                                "string without control characters"},
+    [PW_FIELD_KIND_secret] = {"secret", "never", "string without control characters"},
+    [PW_FIELD_KIND_sealed] = {"sealed", "bin: ciphertext ([keys.md](keys.md), section 3)",
+                              "never; queries show what was sealed"},
 };
 
 static const char introduction[] =
@@ -138,6 +148,11 @@ static void print_command_index(void)
     }
 }
 
+static bool is_text(const struct pw_field *field)
+{
+    return field->kind == PW_FIELD_KIND_personal || field->kind == PW_FIELD_KIND_password;
+}
+
 static void print_limits(const struct pw_field *field)
 {
     char first[PW_AT_TEXT_BYTES_MAX], last[PW_AT_TEXT_BYTES_MAX];
@@ -146,6 +161,10 @@ static void print_limits(const struct pw_field *field)
     case PW_FIELD_KIND_text:
     case PW_FIELD_KIND_zone:
     case PW_FIELD_KIND_language:
+    case PW_FIELD_KIND_personal:
+    case PW_FIELD_KIND_email:
+    case PW_FIELD_KIND_password:
+    case PW_FIELD_KIND_secret:
         printf("%" PRId64 " to %" PRId64 " bytes of UTF-8", field->min, field->max);
         break;
     case PW_FIELD_KIND_count:
@@ -158,8 +177,14 @@ static void print_limits(const struct pw_field *field)
     case PW_FIELD_KIND_id:
     case PW_FIELD_KIND_hash:
     case PW_FIELD_KIND_key: break; /* The kind says it all. */
+    case PW_FIELD_KIND_roles:
+        printf("%" PRId64 " to %" PRId64 " roles", field->min, field->max);
+        break;
+    case PW_FIELD_KIND_sealed: printf("at most %" PRId64 " bytes", field->max); break;
     }
-    if (field->source == PW_FROM_BODY_OR) {
+    if (field->source == PW_FROM_BODY_OR && is_text(field)) {
+        printf("; none if left out");
+    } else if (field->source == PW_FROM_BODY_OR) {
         printf("; %" PRId64 " if left out", field->fallback);
     }
 }
@@ -196,6 +221,11 @@ static void print_command(const struct pw_command_info *info)
 {
     printf("\n### %s\n%s\n\n`POST %s%s`, for ", info->name, info->doc, prefix_of(info), info->path);
     print_roles_of(info);
+    if (info->door == PW_DOOR_CREDENTIAL) {
+        printf(", without a token: the body proves who asks");
+    } else if (info->door == PW_DOOR_PUBLIC && (info->roles & PW_ROLE(OPERATOR)) != 0) {
+        printf(" (at `/internal/tenants/{tenant}%s`)", info->path);
+    }
     printf("%s.\n", pw_command_creates(info) ? "; answers 201" : "; answers 200");
     print_client_fields(&info->message);
     if (strcmp(info->example, "{}") == 0) {

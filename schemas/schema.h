@@ -11,6 +11,9 @@
  *   PW_PATH(tag, kind, name, "doc")               a command's field out of {name} in its path
  *   PW_MADE(tag, kind, name, "doc")               a fresh id that the shell makes
  *   PW_DERIVED(tag, kind, name, "doc")            the id of the boundary that the command creates
+ *   PW_ACTOR(tag, kind, name, "doc")              the id of the token's person
+ *   PW_PREPARED(tag, kind, name, "doc")           what the shell makes of the client's fields before the queue:
+ *                                                 keys, tags and hashes (api/prepare.h)
  *   PW_FIELD(tag, kind, name, min, max, "doc")    a member of the body, or of an event
  *   PW_FIELD_OR(tag, kind, name, min, max, fallback, "doc")    one that the body may leave out
  *
@@ -24,6 +27,12 @@
  *   at        int64_t         integer     RFC 3339 text, min to max in microseconds
  *   hash      struct pw_hash  bin 32      64 hex digits
  *   key       struct pw_hash  bin 32      base64url without padding
+ *   roles     uint32_t        array       names of roles, min to max of them, each once; bits of PW_ROLE
+ *   personal  struct pw_str   (sealed)    as text; the shell seals it before the queue
+ *   email     struct pw_str   (sealed)    the shape of an e-mail address; sealed likewise
+ *   password  struct pw_str   (sealed)    as text; the shell hashes it, and seals the hash
+ *   secret    struct pw_str   (none)      as text; the shell judges it and takes it out. Neither of the two is part of a fingerprint
+ *   sealed    struct pw_str   bin         of events only: at most max bytes of ciphertext
  *
  * Contract  Field tags and names are for ever: append, retire, never reuse. A payload is the
  *           msgpack array of the fields in tag order.
@@ -45,6 +54,12 @@
 #define PW_CTYPE_at       int64_t
 #define PW_CTYPE_hash     struct pw_hash
 #define PW_CTYPE_key      struct pw_hash
+#define PW_CTYPE_roles    uint32_t
+#define PW_CTYPE_personal struct pw_str
+#define PW_CTYPE_email    struct pw_str
+#define PW_CTYPE_password struct pw_str
+#define PW_CTYPE_secret   struct pw_str
+#define PW_CTYPE_sealed   struct pw_str
 
 enum pw_field_kind {
     PW_FIELD_KIND_id,
@@ -55,16 +70,24 @@ enum pw_field_kind {
     PW_FIELD_KIND_minutes,
     PW_FIELD_KIND_at,
     PW_FIELD_KIND_hash,
-    PW_FIELD_KIND_key
+    PW_FIELD_KIND_key,
+    PW_FIELD_KIND_roles,
+    PW_FIELD_KIND_personal,
+    PW_FIELD_KIND_email,
+    PW_FIELD_KIND_password,
+    PW_FIELD_KIND_secret,
+    PW_FIELD_KIND_sealed
 };
 
 /* Who gives a command's field its value. An event's fields are all PW_FROM_BODY. */
 enum pw_field_source {
-    PW_FROM_BODY,      /* The client, in the JSON body; must be there. */
-    PW_FROM_BODY_OR,   /* The client, or `fallback`. */
-    PW_FROM_PATH,      /* The client, in the route. */
-    PW_MADE_BY_SHELL,  /* A fresh UUIDv7. */
-    PW_DERIVED_FROM_ID /* The UUIDv5 of the command id: the boundary that the command creates. */
+    PW_FROM_BODY,       /* The client, in the JSON body; must be there. */
+    PW_FROM_BODY_OR,    /* The client, or `fallback`. */
+    PW_FROM_PATH,       /* The client, in the route. */
+    PW_MADE_BY_SHELL,   /* A fresh UUIDv7. */
+    PW_DERIVED_FROM_ID, /* The UUIDv5 of the command id: the boundary that the command creates. */
+    PW_FROM_TOKEN,      /* Who asks. */
+    PW_PREPARED_BY_SHELL
 };
 
 struct pw_field {
@@ -81,6 +104,10 @@ struct pw_field {
 
 #define PW_FIELDS_MAX     16
 #define PW_TEXT_BYTES_MAX 200 /* Of any text field: what a table may ask for at most. */
+
+/* Of what is personal or secret; and of that, sealed: 41 bytes more (docs/keys.md, section 3). */
+#define PW_PERSONAL_BYTES_MAX 254
+#define PW_SEALED_BYTES_MAX   295
 
 /* A struct of a table, described. */
 struct pw_message {
@@ -113,8 +140,13 @@ enum pw_role {
 const char *pw_role_name(enum pw_role role);
 bool pw_role_by_name(struct pw_str name, enum pw_role *ret_role);
 
+/* Roles that a person can have. */
+#define PW_EVERYONE                                                                                \
+    (PW_ROLE(STUDENT) | PW_ROLE(TEACHER) | PW_ROLE(GRADER) | PW_ROLE(PROCTOR) | PW_ROLE(ADMIN) |   \
+     PW_ROLE(AUDITOR) | PW_ROLE(ANALYST))
+
 /* Aggregates: the types of streams. */
-#define PW_AGGREGATES(X) X(tenant) X(exam) X(slot) X(reservation)
+#define PW_AGGREGATES(X) X(tenant) X(user) X(session) X(exam) X(slot) X(reservation)
 
 enum pw_aggregate {
 #define PW_AGGREGATE_MEMBER(lower) PW_AGGREGATE_##lower,
@@ -124,15 +156,17 @@ enum pw_aggregate {
 };
 const char *pw_aggregate_name(enum pw_aggregate aggregate);
 
-/* Where a command comes in: under /v1/tenants/{tenant} for tokens, or under /internal for
- * operators. */
-enum pw_door { PW_DOOR_PUBLIC, PW_DOOR_INTERNAL };
+/* Where a command comes in: under /v1/tenants/{tenant} for tokens; there, for whom the body itself proves, without a token; or under
+ * /internal for operators. One of tokens that an operator may send too stands under /internal/tenants/{tenant} as well. */
+enum pw_door { PW_DOOR_PUBLIC, PW_DOOR_CREDENTIAL, PW_DOOR_INTERNAL };
 
 /* --- The structs: struct pw_reservation_reserve, struct pw_reservation_reserved, ... ---
  * `publish` has a path id only, yet no struct is empty: every command names at least one stream. */
 #define PW_PATH(tag, kind, name, doc)                         PW_CTYPE_##kind name;
 #define PW_MADE(tag, kind, name, doc)                         PW_CTYPE_##kind name;
 #define PW_DERIVED(tag, kind, name, doc)                      PW_CTYPE_##kind name;
+#define PW_ACTOR(tag, kind, name, doc)                        PW_CTYPE_##kind name;
+#define PW_PREPARED(tag, kind, name, doc)                     PW_CTYPE_##kind name;
 #define PW_FIELD(tag, kind, name, min, max, doc)              PW_CTYPE_##kind name;
 #define PW_FIELD_OR(tag, kind, name, min, max, fallback, doc) PW_CTYPE_##kind name;
 #define PW_REFUSES(...)

@@ -246,6 +246,17 @@ const void *pw_read_bin(struct pw_cursor *cursor, size_t bytes)
     return take(cursor, bytes);
 }
 
+struct pw_str pw_read_bytes(struct pw_cursor *cursor, size_t bytes_max)
+{
+    uint64_t bytes = bin_bytes(cursor, take_lead(cursor));
+
+    if (bytes > bytes_max) {
+        cursor->bad = true;
+    }
+    struct pw_str found = {(const char *)take(cursor, bytes), bytes};
+    return cursor->bad ? (struct pw_str){NULL, 0} : found;
+}
+
 struct pw_id pw_read_id(struct pw_cursor *cursor)
 {
     struct pw_id id = {{0}};

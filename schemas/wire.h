@@ -64,8 +64,10 @@ uint32_t pw_read_array(struct pw_cursor *cursor);
 uint64_t pw_read_uint(struct pw_cursor *cursor, uint64_t max); /* And never above INT64_MAX. */
 struct pw_str pw_read_text(struct pw_cursor *cursor, size_t bytes_min, size_t bytes_max);
 const void *pw_read_bin(struct pw_cursor *cursor, size_t bytes); /* Exactly so many. */
-struct pw_id pw_read_id(struct pw_cursor *cursor);               /* Never the nil UUID. */
-bool pw_read_nil(struct pw_cursor *cursor); /* Takes a nil if the next value is one. */
+struct pw_str pw_read_bytes(struct pw_cursor *cursor,
+                            size_t bytes_max);     /* A bin of at most so many. */
+struct pw_id pw_read_id(struct pw_cursor *cursor); /* Never the nil UUID. */
+bool pw_read_nil(struct pw_cursor *cursor);        /* Takes a nil if the next value is one. */
 
 /* Passes over one value of the ledger's grammar (docs/ledger.md) with arrays nested at most
  * depth_max deep (0: no array); gives the bytes that it spans. */

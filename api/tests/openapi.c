@@ -182,6 +182,10 @@ static void check_field(const struct pw_field *field, json_t *schema)
     case PW_FIELD_KIND_text:
     case PW_FIELD_KIND_zone:
     case PW_FIELD_KIND_language:
+    case PW_FIELD_KIND_personal:
+    case PW_FIELD_KIND_email:
+    case PW_FIELD_KIND_password:
+    case PW_FIELD_KIND_secret:
         cr_expect_eq(json_integer_value(json_object_get(schema, "maxLength")), field->max);
         cr_expect(json_integer_value(json_object_get(schema, "minLength")) <= field->min);
         break;
@@ -191,6 +195,11 @@ static void check_field(const struct pw_field *field, json_t *schema)
     case PW_FIELD_KIND_id:
         cr_expect_str_eq(json_string_value(json_object_get(schema, "format")), "uuid");
         break;
+    case PW_FIELD_KIND_roles:
+        cr_expect_str_eq(json_string_value(json_object_get(schema, "type")), "array");
+        cr_expect(json_is_array(AT(schema, "items", "enum")));
+        break;
+    case PW_FIELD_KIND_sealed: cr_expect(false, "%s is nobody's to send", field->name); break;
     case PW_FIELD_KIND_hash:
     case PW_FIELD_KIND_key: cr_expect(json_object_get(schema, "pattern") != NULL); break;
     }
@@ -222,8 +231,10 @@ static void check_body(json_t *document, const struct pw_command_info *info, jso
         required_count += must;
         cr_expect_eq(has_text(required, field->name), must, "%s %s", info->name, field->name);
         json_t *fallback = json_object_get(property, "default");
-        cr_expect_eq(fallback == NULL, must);
-        cr_expect(must || json_integer_value(fallback) == field->fallback);
+        bool is_text =
+            field->kind == PW_FIELD_KIND_personal || field->kind == PW_FIELD_KIND_password;
+        cr_expect_eq(fallback == NULL, must || is_text, "%s", field->name);
+        cr_expect(fallback == NULL || json_integer_value(fallback) == field->fallback);
     }
     cr_expect_eq(json_object_size(properties), count);
     cr_expect_eq(json_array_size(required), required_count);

@@ -72,3 +72,27 @@ static const struct row tenant_trust_issuer_rows[] = {
      PW_ERR_VERSION_MISMATCH, NOTHING, "version 2", IF_MATCH(1)},
 };
 ROWS_OF(tenant_trust_issuer);
+
+#define CHOOSE(tenant)                                                                             \
+    {                                                                                              \
+        .type = PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY, .tenant_choose_equality_key = {             \
+            tenant,                                                                                \
+            ID(201)                                                                                \
+        }                                                                                          \
+    }
+#define CHOSEN(version)                                                                            \
+    {                                                                                              \
+        .type = PW_EVENT_TENANT_EQUALITY_KEY_CHOSEN, .stream_id = OUR_TENANT,                      \
+        .stream_version = (version), .tenant_equality_key_chosen = {                               \
+            ID(201)                                                                                \
+        }                                                                                          \
+    }
+
+static const struct row tenant_choose_equality_key_rows[] = {
+    {"the tenant keeps accounts", GIVEN(CREATED), CHOOSE(OUR_TENANT), BY_OPS, PW_OK,
+     THEN(CHOSEN(2))},
+    {"one key for ever", GIVEN(CREATED, CHOSEN(0)), CHOOSE(OUR_TENANT), BY_OPS, PW_OK, NOTHING},
+    {"no other tenant", GIVEN(CREATED), CHOOSE(OTHER_TENANT), BY_OPS, PW_ERR_NO_SUCH_TENANT,
+     NOTHING},
+};
+ROWS_OF(tenant_choose_equality_key);

@@ -29,8 +29,14 @@ static bool same_field(const struct pw_field *field, const void *a, const void *
     case PW_FIELD_KIND_text:
     case PW_FIELD_KIND_zone:
     case PW_FIELD_KIND_language:
+    case PW_FIELD_KIND_personal:
+    case PW_FIELD_KIND_email:
+    case PW_FIELD_KIND_password:
+    case PW_FIELD_KIND_secret:
+    case PW_FIELD_KIND_sealed:
         return pw_str_equal(*(const struct pw_str *)a, *(const struct pw_str *)b);
     case PW_FIELD_KIND_count:
+    case PW_FIELD_KIND_roles:
     case PW_FIELD_KIND_minutes: return *(const uint32_t *)a == *(const uint32_t *)b;
     case PW_FIELD_KIND_at: return *(const int64_t *)a == *(const int64_t *)b;
     case PW_FIELD_KIND_hash:

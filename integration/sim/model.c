@@ -255,6 +255,21 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
     case PW_COMMAND_SLOT_CHANGE_CAPACITY: return capacity(model, request, ret_changes);
     case PW_COMMAND_RESERVATION_RESERVE: return reserve(model, request, now_us);
     case PW_COMMAND_RESERVATION_CANCEL: return cancel(model, request, now_us);
+    case PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY:
+    case PW_COMMAND_USER_REGISTER:
+    case PW_COMMAND_USER_UPDATE_PROFILE:
+    case PW_COMMAND_USER_GRANT_ROLES:
+    case PW_COMMAND_USER_REVOKE_ROLES:
+    case PW_COMMAND_USER_DEACTIVATE:
+    case PW_COMMAND_USER_REACTIVATE:
+    case PW_COMMAND_USER_CHANGE_PASSWORD:
+    case PW_COMMAND_USER_ISSUE_RESET_TOKEN:
+    case PW_COMMAND_USER_RESET_PASSWORD:
+    case PW_COMMAND_USER_SET_PREFERENCES:
+    case PW_COMMAND_USER_ERASE:
+    case PW_COMMAND_SESSION_OPEN:
+    case PW_COMMAND_SESSION_REFRESH:
+    case PW_COMMAND_SESSION_REVOKE:
     case PW_COMMAND_COUNT: break;
     }
     abort();
@@ -385,6 +400,21 @@ uint32_t model_apply(struct model *model, const struct pw_job *request,
         seat->live = false;
         return ++seat->version;
     }
+    case PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY:
+    case PW_COMMAND_USER_REGISTER:
+    case PW_COMMAND_USER_UPDATE_PROFILE:
+    case PW_COMMAND_USER_GRANT_ROLES:
+    case PW_COMMAND_USER_REVOKE_ROLES:
+    case PW_COMMAND_USER_DEACTIVATE:
+    case PW_COMMAND_USER_REACTIVATE:
+    case PW_COMMAND_USER_CHANGE_PASSWORD:
+    case PW_COMMAND_USER_ISSUE_RESET_TOKEN:
+    case PW_COMMAND_USER_RESET_PASSWORD:
+    case PW_COMMAND_USER_SET_PREFERENCES:
+    case PW_COMMAND_USER_ERASE:
+    case PW_COMMAND_SESSION_OPEN:
+    case PW_COMMAND_SESSION_REFRESH:
+    case PW_COMMAND_SESSION_REVOKE:
     case PW_COMMAND_COUNT: break;
     }
     abort();

@@ -186,6 +186,8 @@ static void keep_ids(struct scribe *scribe, uint32_t tenant, const struct pw_dec
             keep(&scribe->reservations[tenant], &event->stream_id);
             break;
         case PW_AGGREGATE_tenant:
+        case PW_AGGREGATE_user:
+        case PW_AGGREGATE_session:
         case PW_AGGREGATE_COUNT: break;
         }
     }

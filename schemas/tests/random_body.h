@@ -62,6 +62,17 @@ static inline void random_field(uint64_t *seed, const struct pw_field *field, vo
         break;
     case PW_FIELD_KIND_hash:
     case PW_FIELD_KIND_key: random_bytes(seed, value, sizeof(struct pw_hash)); break;
+    case PW_FIELD_KIND_roles:
+        *(uint32_t *)(void *)value = (uint32_t)random_next(seed) % (UINT32_C(1) << PW_ROLE_COUNT);
+        break;
+    case PW_FIELD_KIND_personal:
+    case PW_FIELD_KIND_email:
+    case PW_FIELD_KIND_password:
+    case PW_FIELD_KIND_secret: *(struct pw_str *)(void *)value = random_text(seed); break;
+    case PW_FIELD_KIND_sealed:
+        *(struct pw_str *)(void *)value =
+            (struct pw_str){"\0\xff\x80 sealed", random_next(seed) % 10};
+        break;
     }
 }
 
@@ -82,9 +93,15 @@ static inline bool field_equal(const struct pw_field *field, const void *a, cons
     case PW_FIELD_KIND_text:
     case PW_FIELD_KIND_zone:
     case PW_FIELD_KIND_language:
+    case PW_FIELD_KIND_personal:
+    case PW_FIELD_KIND_email:
+    case PW_FIELD_KIND_password:
+    case PW_FIELD_KIND_secret:
+    case PW_FIELD_KIND_sealed:
         return pw_str_equal(*(const struct pw_str *)(const void *)x,
                             *(const struct pw_str *)(const void *)y);
     case PW_FIELD_KIND_count:
+    case PW_FIELD_KIND_roles:
     case PW_FIELD_KIND_minutes: return memcmp(x, y, sizeof(uint32_t)) == 0;
     case PW_FIELD_KIND_at: return memcmp(x, y, sizeof(int64_t)) == 0;
     case PW_FIELD_KIND_hash:
