@@ -9,7 +9,8 @@
  *           the password are borrowed and zeroed: before `done` is called, or before a refusal is
  *           returned. Copies that the caller has are the caller's to zero: pw_password_forget.
  * Threads   Any.
- * Errors    Of a submit: QUEUE_FULL, STOPPING. Of a job: STOPPING; INTERNAL, no memory to hash in. */
+ * Errors    Of a submit: QUEUE_FULL, STOPPING. Of a job: STOPPING; INTERNAL, no memory to hash in.
+ *           Without that memory no password fits either: libsodium does not tell these two apart. */
 #ifndef PW_API_PASSWORDS_H
 #define PW_API_PASSWORDS_H
 
