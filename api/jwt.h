@@ -27,7 +27,8 @@ extern const uint8_t pw_reserved_id[PW_RESERVED_ID_BYTES];
 struct pw_actor {
     struct pw_id id;
     struct pw_id tenant_id;
-    uint32_t roles; /* Bits, PW_ROLE(...). */
+    struct pw_id session_id; /* `sid` of a token of our own; nil: none. */
+    uint32_t roles;          /* Bits, PW_ROLE(...). */
 };
 
 /* What a token says, and where its parts lie. */

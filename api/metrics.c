@@ -323,6 +323,21 @@ static void add_tokens(struct pw_text *text, struct pw_service *service)
     pw_text_addf(text, "pw_tokens_total{how=\"verified\"} %llu\n", (unsigned long long)verified);
 }
 
+static void add_passwords(struct pw_text *text, struct pw_service *service)
+{
+    struct pw_pool_counts counts;
+    pw_passwords_count(service->passwords, &counts);
+    family(text, "pw_passwords_waiting", "gauge", "Passwords that wait to be hashed.");
+    pw_text_addf(text, "pw_passwords_waiting %u\n", counts.waiting);
+    family(text, "pw_passwords_wait_seconds", "summary", "How long each waited.");
+    pw_text_addf(text,
+                 "pw_passwords_wait_seconds_sum %.6f\n"
+                 "pw_passwords_wait_seconds_count %llu\n",
+                 (double)counts.wait_us / PW_US_PER_SECOND, (unsigned long long)counts.begun);
+    family(text, "pw_passwords_refused_total", "counter", "Passwords that found the queue full.");
+    pw_text_addf(text, "pw_passwords_refused_total %llu\n", (unsigned long long)counts.refused);
+}
+
 void pw_metrics_answer(struct pw_service *service, struct pw_http_request *request)
 {
     struct pw_text text;
@@ -332,6 +347,7 @@ void pw_metrics_answer(struct pw_service *service, struct pw_http_request *reque
     add_partitions(&text, service);
     add_workers(&text, service);
     add_tokens(&text, service);
+    add_passwords(&text, service);
     add_http(&text, service);
     add_forwards(&text, service);
     add_peers(&text, service);

@@ -260,6 +260,22 @@ static enum pw_code start_limits(struct pw_node *node, struct pw_err *err)
     return code;
 }
 
+static enum pw_code start_passwords(struct pw_node *node, struct pw_err *err)
+{
+    const struct pw_config *config = node->config;
+    struct pw_password_options options = {
+        .pool =
+            {
+                .threads = pw_config_count(config, PW_CONFIG_PASSWORDS_THREADS),
+                .queue_max = pw_config_count(config, PW_CONFIG_PASSWORDS_QUEUE_MAX),
+                .clock = pw_clock_system(),
+            },
+        .memory_kib = pw_config_count(config, PW_CONFIG_PASSWORDS_MEMORY_KIB),
+        .passes = pw_config_count(config, PW_CONFIG_PASSWORDS_PASSES),
+    };
+    return pw_passwords_new(&options, &node->service.passwords, err);
+}
+
 static enum pw_code start_listeners(struct pw_node *node, struct pw_err *err)
 {
     struct pw_service *service = &node->service;
@@ -311,6 +327,7 @@ enum pw_code pw_node_start(const struct pw_config *config, const volatile sig_at
     code = code != PW_OK ? code : start_commands(node, stop, err);
     code = code != PW_OK ? code : start_queries(node, err);
     code = code != PW_OK ? code : start_limits(node, err);
+    code = code != PW_OK ? code : start_passwords(node, err);
     code = code != PW_OK ? code : start_listeners(node, err);
     if (code != PW_OK) {
         pw_node_stop(node);
@@ -345,17 +362,19 @@ void pw_node_stop(struct pw_node *node)
         pw_engine_threads_drain(node->engines, until_boot_us);
     }
     wait_until_answered(service->public_server, until_boot_us);
-    /* Once the loops have ended nobody asks pool or engines any more. */
+    /* Once the loops have ended nobody asks pools or engines any more. */
     pw_http_halt(service->public_server);
     pw_http_halt(service->admin_server);
-    pw_query_pool_free(service->queries);  /* Answers every ask that is left. */
-    pw_forwarder_stop(service->forwarder); /* Every forward, */
+    pw_query_pool_free(service->queries);  /* Answers every ask that is left, */
+    pw_passwords_stop(service->passwords); /* every password, */
+    pw_forwarder_stop(service->forwarder); /* every forward, */
     pw_engine_threads_free(node->engines); /* and every job. */
     pw_http_ring();
     pw_http_stop(service->public_server);
     pw_http_stop(service->admin_server);
     pw_node_workers_stop(service->workers);
     pw_ledger_watch_free(node->watch);
+    pw_passwords_free(service->passwords);
     pw_forwarder_free(service->forwarder);
     pw_peers_free(node->peers);
     pw_limits_free(service->limits);

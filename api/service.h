@@ -12,6 +12,7 @@
 #include "api/http.h"
 #include "api/jwt.h"
 #include "api/limits.h"
+#include "api/passwords.h"
 #include "api/query.h"
 #include "api/route.h"
 #include "commands/engine.h"
@@ -36,6 +37,7 @@ struct pw_service {
     struct pw_forwarder *forwarder; /* NULL: this node is alone. */
     struct pw_limits *limits;       /* NULL: none. */
     const struct pw_cors *cors;     /* NULL: no browser's scripts from elsewhere. */
+    struct pw_passwords *passwords;
     struct pw_query_pool *queries;
     struct pw_node_workers *workers;
     struct pw_http_server *public_server;

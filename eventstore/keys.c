@@ -1,10 +1,8 @@
 #include "eventstore/keys.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "eventstore/secret_file.h"
 
 #define FORMAT        1
 #define FORM          1 /* Of a payload. */
@@ -68,68 +66,22 @@ static void master_fill(struct master *master, const uint8_t key[PW_KEY_BYTES])
     sodium_memzero(digest, sizeof digest);
 }
 
-/* As PostgreSQL has it for its server key; a systemd credential is root's, and readable by an ACL that looks like a group's right. */
-static enum pw_code mode_check(int fd, const char *path, struct pw_err *err)
-{
-    struct stat status;
-    if (fstat(fd, &status) != 0) {
-        return pw_fail(err, PW_ERR_SETTING_WRONG, "%s: %s", path, strerror(errno));
-    }
-    if (!S_ISREG(status.st_mode)) {
-        return pw_fail(err, PW_ERR_SETTING_WRONG, "%s is no file", path);
-    }
-    if (status.st_uid != 0 && status.st_uid != geteuid()) {
-        return pw_fail(err, PW_ERR_SETTING_WRONG,
-                       "%s must belong to root, or to who runs this program", path);
-    }
-    mode_t refused = status.st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO;
-    if ((status.st_mode & refused) != 0) {
-        return pw_fail(err, PW_ERR_SETTING_WRONG,
-                       "%s has mode %04o, must be 0600, so that nobody else reads it", path,
-                       (unsigned)(status.st_mode & 07777));
-    }
-    return PW_OK;
-}
-
-/* Reads until the end or until room is full; -1 on an error. */
-static ssize_t read_whole(int fd, char *data, size_t room)
-{
-    size_t bytes = 0;
-    while (bytes < room) {
-        ssize_t got = read(fd, data + bytes, room - bytes);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return -1;
-        }
-        if (got == 0) {
-            break;
-        }
-        bytes += (size_t)got;
-    }
-    return (ssize_t)bytes;
-}
-
 /* Text and key: secrets, so the caller gives locked memory for both. */
 struct scratch {
     char text[HEX_BYTES + 3];
     uint8_t key[PW_KEY_BYTES];
 };
 
-static enum pw_code key_read(int fd, const char *path, struct scratch *scratch, struct pw_err *err)
+static enum pw_code key_read(const char *path, struct scratch *scratch, struct pw_err *err)
 {
-    enum pw_code code = mode_check(fd, path, err);
+    size_t bytes = 0;
+    enum pw_code code = pw_secret_file_read(path, scratch->text, sizeof scratch->text, &bytes, err);
     if (code != PW_OK) {
         return code;
     }
-    ssize_t bytes = read_whole(fd, scratch->text, sizeof scratch->text);
-    if (bytes < 0) {
-        return pw_fail(err, PW_ERR_SETTING_WRONG, "%s: %s", path, strerror(errno));
-    }
-    size_t len = (size_t)bytes;
+    size_t len = bytes;
     len -= len > 0 && scratch->text[len - 1] == '\n';
-    len -= len > 0 && len < (size_t)bytes && scratch->text[len - 1] == '\r';
+    len -= len > 0 && len < bytes && scratch->text[len - 1] == '\r';
     size_t key_bytes = 0;
     if (len != HEX_BYTES || sodium_hex2bin(scratch->key, sizeof scratch->key, scratch->text, len,
                                            NULL, &key_bytes, NULL) != 0) {
@@ -143,12 +95,7 @@ static enum pw_code key_read(int fd, const char *path, struct scratch *scratch, 
 static enum pw_code master_add(struct pw_masters *masters, const char *path,
                                struct scratch *scratch, struct pw_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) {
-        return pw_fail(err, PW_ERR_SETTING_WRONG, "%s: %s", path, strerror(errno));
-    }
-    enum pw_code code = key_read(fd, path, scratch, err);
-    close(fd);
+    enum pw_code code = key_read(path, scratch, err);
     if (code != PW_OK) {
         return code;
     }
