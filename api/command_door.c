@@ -1,12 +1,14 @@
 /* api/command_door.c: a command, from HTTP to the engine and back.
  *
- * The job lies in the request's arena: one command costs no allocation of its own. It is handed to
+ * A command with passwords, tokens or personal data is prepared first (api/prepare.h), by the node
+ * that leads. The job lies in the request's arena: one command costs no allocation of its own. It is handed to
  * the engine of its boundary's partition; `done` is called on the engine's thread and only pushes
  * the request back to its loop, where the answer is written. Where another node leads the engine
  * says so, and the command is sent on to that node; one that came from another node is not. */
 #include "api/door.h"
 #include "api/headers.h"
 #include "api/log.h"
+#include "api/prepare.h"
 #include "commands/decide.h"
 
 #define FORWARDS_MAX 3 /* Of one command that did not reach the node it was sent to. */
@@ -16,13 +18,15 @@ struct exchange {
     struct pw_service *service;
     struct pw_http_request *request;
     const struct pw_route *route;
+    struct pw_preparation preparation;
     struct pw_forward *forward; /* Under way, or done. */
     uint32_t forward_count;
     bool is_unjudged; /* Passed on: its sender is not known here. */
     bool may_be_ours; /* It was in flight here: what is on record is no earlier request's. */
 };
 
-static void submit(struct exchange *exchange);
+static void submit(struct exchange *exchange, void (*then)(struct pw_http_request *request));
+static void finish(struct pw_http_request *request);
 static bool send_on(struct exchange *exchange);
 
 static bool check_representation(struct pw_http_request *request)
@@ -80,6 +84,8 @@ static bool fill_ids(struct pw_http_request *request, const struct pw_route *rou
             *id = make_id(request);
         } else if (field->source == PW_DERIVED_FROM_ID) {
             *id = pw_id_v5(&pw_derived_namespace, job->command_id.bytes, 16);
+        } else if (field->source == PW_FROM_TOKEN) {
+            *id = job->actor_id;
         } else if (field->source == PW_FROM_PATH &&
                    !pw_id_parse(pw_route_param(route, request, pw_str_of(field->name)), id)) {
             pw_door_problem(request, PW_ERR_NOT_FOUND, NULL, NULL);
@@ -128,13 +134,13 @@ static const char *location_of(struct exchange *exchange)
     struct pw_text text;
     char id[PW_ID_TEXT_BYTES + 1];
     pw_text_init(&text, &request->arena, 160);
-    uint32_t prefix_count =
-        pw_command_info(exchange->job.command.type)->door == PW_DOOR_PUBLIC ? 3 : 1;
-    for (uint32_t i = 0; i < prefix_count; i++) {
-        pw_text_add_c(&text, "/");
-        pw_text_add(&text, request->segments[i]);
+    if (pw_command_info(exchange->job.command.type)->door == PW_DOOR_INTERNAL) {
+        pw_text_add_c(&text, "/internal/");
+    } else {
+        char tenant[PW_ID_TEXT_BYTES + 1];
+        pw_id_format(&exchange->job.boundary_id, tenant);
+        pw_text_addf(&text, "/v1/tenants/%s/", tenant);
     }
-    pw_text_add_c(&text, "/");
     pw_text_add(&text, route->segments[route->segment_count - 1]);
     pw_id_format(&exchange->job.stream_id, id);
     pw_text_addf(&text, "/%s", id);
@@ -152,7 +158,9 @@ static void answer_yes(struct exchange *exchange)
     pw_text_init(&text, &request->arena, 192);
     pw_text_add_c(&text, "{\"id\":");
     pw_text_add_json_id(&text, &job->stream_id);
-    pw_text_addf(&text, ",\"version\":%u,\"position\":\"%s\"}", job->stream_version, position);
+    pw_text_addf(&text, ",\"version\":%u,\"position\":\"%s\"", job->stream_version, position);
+    pw_prepare_answer(exchange->service->preparer, job, &text);
+    pw_text_add_c(&text, "}");
     if (creates) {
         pw_http_header(request, "Location", location_of(exchange));
     }
@@ -181,6 +189,40 @@ static const char *key_of(const struct exchange *exchange)
     return pw_text_format(&exchange->request->arena, "%s", key);
 }
 
+/* --- A refresh token that was used before --- */
+
+/* On the loop's thread, once the session is ended, or was. */
+static void finish_ending(struct pw_http_request *request)
+{
+    struct exchange *exchange = request->state;
+    enum pw_code code = exchange->job.err.code;
+    if (code == PW_OK || code == PW_ERR_NO_SUCH_SESSION) {
+        pw_door_problem(request, PW_ERR_SESSION_TOKEN_REUSED, NULL, NULL);
+    } else {
+        answer_no(exchange); /* It is tried again by whoever comes with that token again. */
+    }
+}
+
+/* Its session ends before anybody is told: by the system, as a command of its own. */
+static void end_stolen_session(struct exchange *exchange)
+{
+    struct pw_http_request *request = exchange->request;
+    struct pw_job *job = &exchange->job;
+    struct pw_id session_id = job->command.session_refresh.session_id;
+    *job = (struct pw_job){.command = {.type = PW_COMMAND_SESSION_REVOKE,
+                                       .session_revoke = {.session_id = session_id}},
+                           .boundary_id = job->boundary_id,
+                           .command_id = make_id(request),
+                           .actor_id = pw_system_id,
+                           .correlation_id = job->correlation_id,
+                           .role = PW_ROLE_SYSTEM,
+                           .if_match = -1,
+                           .done = on_done};
+    job->fingerprint =
+        pw_fingerprint_of(exchange->service->secret, exchange->service->secret_bytes, job);
+    submit(exchange, finish_ending);
+}
+
 /* On the loop's thread, once the job is answered. */
 static void finish(struct pw_http_request *request)
 {
@@ -196,7 +238,12 @@ static void finish(struct pw_http_request *request)
     if (job->position.offset >= 0) {
         pw_door_position(request, &job->position);
     }
-    if (job->err.code == PW_OK) {
+    if (exchange->preparation.job != NULL) {
+        pw_password_forget(request->body); /* Nobody sends it on any more. */
+    }
+    if (job->err.code == PW_ERR_SESSION_TOKEN_REUSED) {
+        end_stolen_session(exchange);
+    } else if (job->err.code == PW_OK) {
         answer_yes(exchange);
     } else {
         answer_no(exchange);
@@ -234,7 +281,7 @@ static void finish_forward(struct pw_http_request *request)
         } else if (atomic_load(&exchange->service->stopping)) {
             pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL); /* The engines may be gone. */
         } else {
-            submit(exchange); /* It waits for the next leader. */
+            submit(exchange, finish); /* It waits for the next leader. */
         }
         break;
     }
@@ -311,7 +358,7 @@ bool pw_command_pass_on(struct pw_service *service, struct pw_http_request *requ
 
 /* --- Where this node leads --- */
 
-static void submit(struct exchange *exchange)
+static void submit(struct exchange *exchange, void (*then)(struct pw_http_request *request))
 {
     struct pw_service *service = exchange->service;
     struct pw_http_request *request = exchange->request;
@@ -320,11 +367,83 @@ static void submit(struct exchange *exchange)
     struct pw_engine *engine = service->engines[partition % service->engine_count];
     request->state = exchange;
     /* Before submitting: the engine may be done before submit returns. */
-    pw_http_wait(request, finish);
+    pw_http_wait(request, then);
     enum pw_code code = pw_engine_submit(engine, job);
     if (code != PW_OK) {
         job->err = (struct pw_err){.code = code};
         job->position.offset = -1;
+        pw_http_complete(request);
+    }
+}
+
+/* --- What is prepared before --- */
+
+static void answer_unprepared(struct exchange *exchange)
+{
+    struct pw_http_request *request = exchange->request;
+    const struct pw_preparation *preparation = &exchange->preparation;
+    const struct pw_err *err = &preparation->err;
+    struct pw_violations violations = {.count = 0};
+    pw_password_forget(request->body);
+    if (err->code == PW_ERR_INVALID) {
+        pw_door_violation(&violations, preparation->pointer, err->detail);
+        pw_door_problem(request, err->code, NULL, &violations);
+        return;
+    }
+    if (err->code == PW_ERR_LOGIN_FAILED) {
+        pw_http_header(request, "WWW-Authenticate", "Bearer realm=\"proctorwise\"");
+    }
+    exchange->job.err = *err;
+    answer_no(exchange);
+}
+
+static void finish_preparation(struct pw_http_request *request)
+{
+    struct exchange *exchange = request->state;
+    if (exchange->preparation.err.code == PW_OK) {
+        submit(exchange, finish);
+    } else {
+        answer_unprepared(exchange);
+    }
+}
+
+static void on_prepared(struct pw_preparation *preparation)
+{
+    struct exchange *exchange = preparation->exchange;
+    pw_http_complete(exchange->request);
+}
+
+/* The node that decides prepares: a key that it has made it knows, and a password is hashed once. */
+static bool leads_elsewhere(struct exchange *exchange)
+{
+    struct pw_service *service = exchange->service;
+    struct pw_partition_status status;
+    uint32_t partition = pw_partition_of(&exchange->job.boundary_id, service->partition_count);
+    pw_service_status(service, partition, &status);
+    if (status.leads || status.leader_node_id[0] == '\0' ||
+        strcmp(status.leader_node_id, service->node_id) == 0) {
+        return false;
+    }
+    memcpy(exchange->job.led_by, status.leader_node_id, sizeof exchange->job.led_by);
+    return true;
+}
+
+static void prepare(struct exchange *exchange, const struct pw_actor *actor)
+{
+    struct pw_http_request *request = exchange->request;
+    request->state = exchange;
+    if (leads_elsewhere(exchange) && send_on(exchange)) {
+        return;
+    }
+    exchange->preparation = (struct pw_preparation){.job = &exchange->job,
+                                                    .arena = &request->arena,
+                                                    .session_id = actor->session_id,
+                                                    .exchange = exchange,
+                                                    .done = on_prepared};
+    pw_http_wait(request, finish_preparation);
+    enum pw_code code = pw_prepare(exchange->service->preparer, &exchange->preparation);
+    if (code != PW_OK) {
+        exchange->preparation.err = (struct pw_err){.code = code};
         pw_http_complete(request);
     }
 }
@@ -351,9 +470,13 @@ void pw_command_door(struct pw_service *service, struct pw_http_request *request
         return;
     }
     /* Outside of tenants the boundary is the tenant that the command speaks of. */
-    job->boundary_id = pw_command_info(job->command.type)->door == PW_DOOR_PUBLIC
-                           ? actor->tenant_id
-                           : *pw_command_target(&job->command);
+    job->boundary_id = pw_command_info(job->command.type)->door == PW_DOOR_INTERNAL
+                           ? *pw_command_target(&job->command)
+                           : actor->tenant_id;
+    if (pw_prepare_is_needed(pw_command_info(job->command.type))) {
+        prepare(exchange, actor);
+        return;
+    }
     job->fingerprint = pw_fingerprint_of(service->secret, service->secret_bytes, job);
-    submit(exchange);
+    submit(exchange, finish);
 }

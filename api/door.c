@@ -4,10 +4,12 @@
 #include <sodium.h>
 
 #include "api/headers.h"
+#include "api/directory.h"
 #include "api/openapi.h"
 #include "api/problem.h"
 
 const struct pw_id pw_operator_id = {{0x70, 0x77, 0, 0, 0, 0, 0x80, 0, 0x80, 0, 0, 0, 0, 0, 0, 1}};
+const struct pw_id pw_system_id = {{0x70, 0x77, 0, 0, 0, 0, 0x80, 0, 0x80, 0, 0, 0, 0, 0, 0, 3}};
 const struct pw_id pw_derived_namespace = {
     {0x70, 0x77, 0, 0, 0, 0, 0x80, 0, 0x80, 0, 0, 0, 0, 0, 0, 2}};
 
@@ -196,6 +198,10 @@ static bool authenticate(struct pw_service *service, struct pw_http_request *req
         pw_command_pass_on(service, request, route, &tenant_id)) {
         return false;
     }
+    if (code == PW_OK && !pw_directory_admits(service->directory, ret_actor,
+                                              ret_actor->issued_at_us, pw_http_wall_us())) {
+        code = pw_fail(&err, PW_ERR_UNAUTHENTICATED, "the session or the account has ended");
+    }
     if (code != PW_OK) {
         answer_unauthenticated(request, err.detail, true);
         return false;
@@ -209,6 +215,18 @@ static bool authenticate(struct pw_service *service, struct pw_http_request *req
     }
     if ((ret_actor->roles & route->roles) == 0) {
         pw_door_problem(request, PW_ERR_FORBIDDEN, NULL, NULL);
+        return false;
+    }
+    return true;
+}
+
+/* Who shows a password or a token that is good once: only the tenant is known yet. */
+static bool take_tenant(struct pw_http_request *request, const struct pw_route *route,
+                        struct pw_actor *ret_actor)
+{
+    *ret_actor = (struct pw_actor){.roles = route->roles};
+    if (!pw_id_parse(pw_route_param(route, request, PW_STR("tenant")), &ret_actor->tenant_id)) {
+        pw_door_problem(request, PW_ERR_NOT_FOUND, NULL, NULL);
         return false;
     }
     return true;
@@ -251,7 +269,8 @@ static void serve_public(struct pw_service *service, struct pw_http_request *req
         pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL);
         return;
     }
-    if (!authenticate(service, request, route, &actor)) {
+    if (route->by_credential ? !take_tenant(request, route, &actor)
+                             : !authenticate(service, request, route, &actor)) {
         return;
     }
     if (request->fault != PW_OK) {
@@ -314,7 +333,7 @@ static bool is_public_address(const struct pw_http_request *request)
 void pw_internal_door(void *self, struct pw_http_request *request)
 {
     struct pw_service *service = self;
-    struct pw_actor the_operator = {.id = pw_operator_id, .roles = PW_ROLE(OPERATOR)};
+    struct pw_actor the_operator = {.roles = PW_ROLE(OPERATOR)};
     if (request->is_surplus) {
         pw_door_problem(request, PW_ERR_TOO_MANY_CONNECTIONS, NULL, NULL);
         return;
@@ -347,6 +366,11 @@ void pw_internal_door(void *self, struct pw_http_request *request)
             pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL);
             break;
         }
+        if (pw_command_info((enum pw_command_type)route->number)->door == PW_DOOR_PUBLIC &&
+            !take_tenant(request, route, &the_operator)) {
+            break;
+        }
+        the_operator.id = pw_operator_id;
         pw_command_door(service, request, route, &the_operator);
         break;
     case PW_ROUTE_METRICS: pw_metrics_answer(service, request); break;

@@ -29,6 +29,7 @@ struct pw_actor {
     struct pw_id tenant_id;
     struct pw_id session_id; /* `sid` of a token of our own; nil: none. */
     uint32_t roles;          /* Bits, PW_ROLE(...). */
+    int64_t issued_at_us;    /* `iat`; INT64_MIN: the token does not say. */
 };
 
 /* What a token says, and where its parts lie. */

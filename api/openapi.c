@@ -63,7 +63,7 @@ static void add_problem_headers(json_t *answer, const struct pw_route *route, en
     if (pw_problem_retry_after(code) > 0) {
         add_header(answer, "Retry-After");
     }
-    if (code == PW_ERR_UNAUTHENTICATED) {
+    if (pw_error_info(code)->kind == PW_KIND_UNAUTHENTICATED) {
         add_header(answer, "WWW-Authenticate");
     }
     if (is_behind && (route->kind == PW_ROUTE_COMMAND || route->kind == PW_ROUTE_QUERY)) {
@@ -113,7 +113,7 @@ static void add_command_answer(json_t *answers, const struct pw_command_info *in
 {
     bool creates = pw_command_creates(info);
     json_t *answer = good_answer(creates ? "It is on record, and this is new." : "It is on record.",
-                                 "application/json", openapi_ref("schemas", "command_answer"));
+                                 "application/json", openapi_ref("schemas", openapi_answer(info)));
     add_header(answer, "ETag");
     if (creates) {
         add_header(answer, "Location");
@@ -188,7 +188,7 @@ static json_t *security_of(const struct pw_route *route)
 {
     json_t *ways = json_array();
     for (int role = 0; role < PW_ROLE_COUNT; role++) {
-        if ((route->roles >> role & 1) != 0) {
+        if ((route->roles >> role & 1) != 0 && !route->by_credential) {
             json_array_append_new(ways,
                                   json_pack("{s:[s]}", "bearer", pw_role_name((enum pw_role)role)));
         }

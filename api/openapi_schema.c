@@ -208,6 +208,51 @@ json_t *openapi_id(const struct pw_route *route)
 
 /* --- What is no table's --- */
 
+const char *openapi_answer(const struct pw_command_info *info)
+{
+    if (info == pw_command_info(PW_COMMAND_SESSION_OPEN) ||
+        info == pw_command_info(PW_COMMAND_SESSION_REFRESH)) {
+        return "session_answer";
+    }
+    return info == pw_command_info(PW_COMMAND_USER_ISSUE_RESET_TOKEN) ? "reset_token_answer"
+                                                                      : "command_answer";
+}
+
+static json_t *answer_schema(void);
+
+static void add_member(json_t *schema, const char *name, json_t *member)
+{
+    json_object_set_new(json_object_get(schema, "properties"), name, member);
+    json_array_append_new(json_object_get(schema, "required"), json_string(name));
+}
+
+static json_t *described(const char *type, const char *description)
+{
+    return json_pack("{s:s, s:s}", "type", type, "description", description);
+}
+
+/* What pw_prepare_answer adds. */
+static json_t *session_answer_schema(void)
+{
+    json_t *schema = answer_schema();
+    add_member(schema, "token_type",
+               json_pack("{s:s, s:[s]}", "type", "string", "enum", "Bearer"));
+    add_member(schema, "expires_in",
+               described("integer", "So many seconds the access token is good."));
+    add_member(schema, "access_token", described("string", "What `Authorization: Bearer` takes."));
+    add_member(schema, "refresh_token",
+               described("string", "What gives the next tokens, once."));
+    return schema;
+}
+
+static json_t *reset_token_answer_schema(void)
+{
+    json_t *schema = answer_schema();
+    add_member(schema, "reset_token",
+               described("string", "With it the person sets a password, once."));
+    return schema;
+}
+
 static json_t *answer_schema(void)
 {
     return json_pack("{s:s, s:{s:{s:s, s:s, s:s}, s:{s:s, s:i, s:s}, s:{s:s, s:s}}, s:[s, s, s]}",
@@ -249,8 +294,10 @@ static json_t *page_schema(void)
 
 static json_t *schemas(const struct pw_routes *routes)
 {
-    json_t *all = json_pack("{s:o, s:o, s:o}", "problem", problem_schema(), "problem_page",
-                            page_schema(), "command_answer", answer_schema());
+    json_t *all = json_pack("{s:o, s:o, s:o, s:o, s:o}", "problem", problem_schema(),
+                            "problem_page", page_schema(), "command_answer", answer_schema(),
+                            "session_answer", session_answer_schema(), "reset_token_answer",
+                            reset_token_answer_schema());
     for (uint32_t i = 1; i < routes->count; i++) {
         const struct pw_route *route = &routes->routes[i];
         json_t *id = openapi_id(route);

@@ -10,7 +10,6 @@
 static_assert(PW_PASSWORD_HASH_BYTES_MAX + 1 == crypto_pwhash_argon2id_STRBYTES, "a hash");
 
 struct pw_passwords {
-    struct pw_pool *pool;
     unsigned long long passes;
     size_t memory_bytes;
     char nobody[crypto_pwhash_argon2id_STRBYTES]; /* A hash that no password fits. */
@@ -69,106 +68,46 @@ void pw_password_forget(struct pw_str text)
     sodium_memzero((void *)(uintptr_t)text.ptr, text.len);
 }
 
-/* --- On a thread of the pool --- */
-
-static bool make_hash(const struct pw_passwords *passwords, const char *password, size_t bytes,
-                      char ret_hash[crypto_pwhash_argon2id_STRBYTES])
+enum pw_code pw_password_hash(const struct pw_passwords *passwords, struct pw_str password,
+                              char ret_hash[PW_PASSWORD_HASH_BYTES_MAX + 1], struct pw_err *err)
 {
-    return crypto_pwhash_argon2id_str(ret_hash, password, bytes, passwords->passes,
-                                      passwords->memory_bytes) == 0;
-}
-
-static void run_hash(struct pw_pool_job *self)
-{
-    struct pw_password_job *job = (struct pw_password_job *)self;
-    if (!make_hash(job->passwords, job->password, job->password_bytes, job->hash)) {
-        self->code = PW_ERR_INTERNAL;
+    char hash[crypto_pwhash_argon2id_STRBYTES];
+    if (crypto_pwhash_argon2id_str(hash, password.ptr, password.len, passwords->passes,
+                                   passwords->memory_bytes) != 0) {
+        return pw_fail(err, PW_ERR_INTERNAL, "there is no memory to hash a password in");
     }
+    memcpy(ret_hash, hash, sizeof hash);
+    return PW_OK;
 }
 
-static void run_verify(struct pw_pool_job *self)
+bool pw_password_fits(const struct pw_passwords *passwords, struct pw_str password,
+                      const char *hash)
 {
-    struct pw_password_job *job = (struct pw_password_job *)self;
-    const struct pw_passwords *passwords = job->passwords;
-    bool is_nobody = job->hash[0] == '\0';
-    bool fits = crypto_pwhash_argon2id_str_verify(is_nobody ? passwords->nobody : job->hash,
-                                                  job->password, job->password_bytes) == 0;
-    job->fits = fits && !is_nobody;
-    job->needs_rehash =
-        job->fits && crypto_pwhash_argon2id_str_needs_rehash(job->hash, passwords->passes,
-                                                             passwords->memory_bytes) != 0;
+    bool is_nobody = hash[0] == '\0';
+    bool fits = crypto_pwhash_argon2id_str_verify(is_nobody ? passwords->nobody : hash,
+                                                  password.ptr, password.len) == 0;
+    return fits && !is_nobody;
 }
 
-static void on_done(struct pw_pool_job *self)
-{
-    struct pw_password_job *job = (struct pw_password_job *)self;
-    sodium_memzero(job->password, job->password_bytes);
-    job->done(job);
-}
-
-static enum pw_code submit(struct pw_passwords *passwords, struct pw_password_job *job,
-                           void (*run)(struct pw_pool_job *))
-{
-    job->passwords = passwords;
-    job->job.run = run;
-    job->job.done = on_done;
-    job->fits = false;
-    job->needs_rehash = false;
-    enum pw_code code = pw_pool_submit(passwords->pool, &job->job);
-    if (code != PW_OK) {
-        sodium_memzero(job->password, job->password_bytes);
-    }
-    return code;
-}
-
-enum pw_code pw_passwords_hash(struct pw_passwords *passwords, struct pw_password_job *job)
-{
-    return submit(passwords, job, run_hash);
-}
-
-enum pw_code pw_passwords_verify(struct pw_passwords *passwords, struct pw_password_job *job)
-{
-    return submit(passwords, job, run_verify);
-}
-
-/* --- The whole --- */
-
-enum pw_code pw_passwords_new(const struct pw_password_options *options,
+enum pw_code pw_passwords_new(uint32_t memory_kib, uint32_t passes,
                               struct pw_passwords **ret_passwords, struct pw_err *err)
 {
     struct pw_passwords *passwords = pw_memory_new(1, sizeof *passwords);
     char nobody_s[32];
-    passwords->passes = options->passes;
-    passwords->memory_bytes = (size_t)options->memory_kib * 1024;
+    passwords->passes = passes;
+    passwords->memory_bytes = (size_t)memory_kib * 1024;
     randombytes_buf(nobody_s, sizeof nobody_s);
-    enum pw_code code = make_hash(passwords, nobody_s, sizeof nobody_s, passwords->nobody)
-                            ? pw_pool_new(&options->pool, &passwords->pool, err)
-                            : pw_fail(err, PW_ERR_SETTING_WRONG,
-                                      "no password can be hashed in %u KiB", options->memory_kib);
-    if (code != PW_OK) {
+    struct pw_str password = {nobody_s, sizeof nobody_s};
+    if (pw_password_hash(passwords, password, passwords->nobody, NULL) != PW_OK) {
         free(passwords);
-        return code;
+        return pw_fail(err, PW_ERR_SETTING_WRONG, "no password can be hashed in %u KiB",
+                       memory_kib);
     }
     *ret_passwords = passwords;
     return PW_OK;
 }
 
-void pw_passwords_stop(struct pw_passwords *passwords)
-{
-    if (passwords != NULL) {
-        pw_pool_stop(passwords->pool);
-    }
-}
-
 void pw_passwords_free(struct pw_passwords *passwords)
 {
-    if (passwords != NULL) {
-        pw_pool_free(passwords->pool);
-        free(passwords);
-    }
-}
-
-void pw_passwords_count(struct pw_passwords *passwords, struct pw_pool_counts *ret_counts)
-{
-    pw_pool_count(passwords != NULL ? passwords->pool : NULL, ret_counts);
+    free(passwords);
 }

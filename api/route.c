@@ -1,11 +1,13 @@
 /* api/route.c: which address means what. */
 #include "api/route.h"
 
+#include "api/prepare.h"
 #include "api/query_table.h"
 #include "api/text.h"
 
 #define PUBLIC_PREFIX   "/v1/tenants/{tenant}"
 #define INTERNAL_PREFIX "/internal"
+#define OPERATOR_PREFIX "/internal/tenants/{tenant}" /* Where an operator does what admins do. */
 
 static bool is_param(struct pw_str segment)
 {
@@ -36,19 +38,33 @@ static struct pw_route *add(struct pw_routes *routes, enum pw_route_kind kind, c
     return route;
 }
 
-static void add_commands(struct pw_routes *routes, enum pw_door door)
+/* Where a listener takes the command; NULL: it does not. */
+static const char *prefix_of(const struct pw_command_info *info, enum pw_door listener)
+{
+    if (listener == PW_DOOR_PUBLIC) {
+        return info->door != PW_DOOR_INTERNAL ? PUBLIC_PREFIX : NULL;
+    }
+    if (info->door == PW_DOOR_INTERNAL) {
+        return INTERNAL_PREFIX;
+    }
+    return (info->roles & PW_ROLE(OPERATOR)) != 0 ? OPERATOR_PREFIX : NULL;
+}
+
+static void add_commands(struct pw_routes *routes, enum pw_door listener)
 {
     for (int type = 0; type < PW_COMMAND_COUNT; type++) {
         const struct pw_command_info *info = pw_command_info((enum pw_command_type)type);
-        if (info->door != door) {
+        const char *prefix = prefix_of(info, listener);
+        if (prefix == NULL) {
             continue;
         }
-        const char *prefix = door == PW_DOOR_PUBLIC ? PUBLIC_PREFIX : INTERNAL_PREFIX;
         struct pw_route *route =
             add(routes, PW_ROUTE_COMMAND, info->name, prefix, info->path, info->doc);
         route->number = (uint32_t)type;
         route->methods = PW_HTTP_POST;
-        route->roles = info->roles;
+        route->by_credential = info->door == PW_DOOR_CREDENTIAL;
+        route->roles = listener == PW_DOOR_PUBLIC ? info->roles & ~PW_ROLE(OPERATOR)
+                                                  : info->roles & PW_ROLE(OPERATOR);
     }
 }
 
@@ -150,9 +166,13 @@ bool pw_route_answers(const struct pw_route *route, enum pw_code code)
     if (code == PW_ERR_FORBIDDEN && route->roles == PW_ROLE(OPERATOR)) {
         return false; /* Whoever has the cluster key is the operator. */
     }
+    if (route->by_credential && (code == PW_ERR_FORBIDDEN || code == PW_ERR_UNAUTHENTICATED)) {
+        return false;
+    }
     if (route->kind == PW_ROUTE_COMMAND) {
         const struct pw_command_info *info = pw_command_info((enum pw_command_type)route->number);
-        return (to & PW_TO_COMMANDS) != 0 || ((to & PW_TO_NAMED) != 0 && is_refusal_of(info, code));
+        return (to & PW_TO_COMMANDS) != 0 || is_refusal_of(info, code) ||
+               ((to & PW_TO_PREPARED) != 0 && pw_prepare_is_needed(info));
     }
     return (to & (route->kind == PW_ROUTE_QUERY ? PW_TO_QUERIES : PW_TO_PAGES)) != 0;
 }

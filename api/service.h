@@ -17,7 +17,9 @@
 #include "api/route.h"
 #include "commands/engine.h"
 
+struct pw_directory;
 struct pw_node_workers;
+struct pw_preparer;
 struct pw_openapi;
 
 struct pw_service {
@@ -25,6 +27,8 @@ struct pw_service {
     struct pw_id incarnation;
     struct pw_trust *trust;
     struct pw_tokens *tokens;
+    struct pw_directory *directory;
+    struct pw_preparer *preparer;
     struct pw_engine *
         *engines; /* Partition p belongs to engine p % engine_count, as its p / engine_count-th. */
     uint32_t engine_count;

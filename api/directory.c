@@ -1,0 +1,336 @@
+/* api/directory.c: maps of (tenant, id), and what each event does to them. */
+#include "api/directory.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "commands/memory.h"
+
+/* Sessions that have ended are remembered longer than PW_SESSION_NEWS_US, so that a young token of one is not taken for news. */
+#define ENDED_KEPT_US (60 * PW_US_PER_SECOND)
+#define ENDED_SWEEP   1024
+
+struct key {
+    struct pw_id tenant_id;
+    struct pw_id id;
+};
+
+struct email_key {
+    struct pw_id tenant_id;
+    struct pw_hash tag;
+};
+
+struct person {
+    struct pw_id key_id;
+    struct pw_hash email_tag;
+    uint32_t roles;
+    uint32_t state;
+};
+
+struct pw_directory {
+    pthread_rwlock_t lock;
+    struct pw_map *equality_keys; /* Tenant's id -> id */
+    struct pw_map *people;        /* struct key -> struct person */
+    struct pw_map *passwords;     /* struct key -> struct pw_password */
+    struct pw_map *emails;        /* struct email_key -> id of a user */
+    struct pw_map *sessions;      /* struct key -> nothing */
+    struct pw_map *ended;         /* struct key -> int64_t, boot time */
+};
+
+struct pw_directory *pw_directory_new(void)
+{
+    struct pw_directory *directory = pw_memory_new(1, sizeof *directory);
+    pthread_rwlock_init(&directory->lock, NULL);
+    directory->equality_keys = pw_map_new(sizeof(struct pw_id), sizeof(struct pw_id));
+    directory->people = pw_map_new(sizeof(struct key), sizeof(struct person));
+    directory->passwords = pw_map_new(sizeof(struct key), sizeof(struct pw_password));
+    directory->emails = pw_map_new(sizeof(struct email_key), sizeof(struct pw_id));
+    directory->sessions = pw_map_new(sizeof(struct key), 0);
+    directory->ended = pw_map_new(sizeof(struct key), sizeof(int64_t));
+    return directory;
+}
+
+void pw_directory_free(struct pw_directory *directory)
+{
+    if (directory == NULL) {
+        return;
+    }
+    pw_map_free(directory->equality_keys);
+    pw_map_free(directory->people);
+    pw_map_free(directory->passwords);
+    pw_map_free(directory->emails);
+    pw_map_free(directory->sessions);
+    pw_map_free(directory->ended);
+    pthread_rwlock_destroy(&directory->lock);
+    free(directory);
+}
+
+/* --- What happened --- */
+
+static void put_email(struct pw_directory *directory, const struct pw_id *tenant_id,
+                      const struct pw_hash *tag, const struct pw_id *user_id)
+{
+    struct email_key key = {*tenant_id, *tag};
+    memcpy(pw_map_put(directory->emails, &key, NULL), user_id, sizeof *user_id);
+}
+
+static void drop_email(struct pw_directory *directory, const struct pw_id *tenant_id,
+                       const struct pw_hash *tag)
+{
+    struct email_key key = {*tenant_id, *tag};
+    pw_map_remove(directory->emails, &key, NULL);
+}
+
+static void put_password(struct pw_directory *directory, const struct key *key,
+                         struct pw_str sealed)
+{
+    if (sealed.len > 0 && sealed.len <= PW_SEALED_PASSWORD_BYTES_MAX) {
+        struct pw_password *password = pw_map_put(directory->passwords, key, NULL);
+        *password = (struct pw_password){.bytes = (uint32_t)sealed.len};
+        memcpy(password->sealed, sealed.ptr, sealed.len);
+    }
+}
+
+static struct person *person_of(struct pw_directory *directory, const struct key *key)
+{
+    return pw_map_put(directory->people, key, NULL);
+}
+
+static void on_registered(struct pw_directory *directory, const struct key *key,
+                          const struct pw_user_registered *registered)
+{
+    *person_of(directory, key) = (struct person){.key_id = registered->key_id,
+                                                 .email_tag = registered->email_tag,
+                                                 .roles = registered->roles,
+                                                 .state = PW_USER_ACTIVE};
+    put_email(directory, &key->tenant_id, &registered->email_tag, &key->id);
+    put_password(directory, key, registered->password);
+}
+
+static void on_profile_updated(struct pw_directory *directory, const struct key *key,
+                               const struct pw_user_profile_updated *updated)
+{
+    struct person *person = person_of(directory, key);
+    drop_email(directory, &key->tenant_id, &person->email_tag);
+    person->email_tag = updated->email_tag;
+    put_email(directory, &key->tenant_id, &updated->email_tag, &key->id);
+}
+
+static void on_key_destroyed(struct pw_directory *directory, const struct key *key)
+{
+    struct person *person = person_of(directory, key);
+    drop_email(directory, &key->tenant_id, &person->email_tag);
+    person->email_tag = (struct pw_hash){{0}};
+    person->state = PW_USER_ERASED;
+    pw_map_remove(directory->passwords, key, NULL);
+}
+
+static bool ended_lately(void *self, const void *key, const void *value)
+{
+    int64_t ended_boot_us;
+    (void)key;
+    memcpy(&ended_boot_us, value, sizeof ended_boot_us);
+    return *(const int64_t *)self - ended_boot_us < ENDED_KEPT_US;
+}
+
+static void on_session_revoked(struct pw_directory *directory, const struct key *key,
+                               int64_t boot_us)
+{
+    pw_map_remove(directory->sessions, key, NULL);
+    if (pw_map_count(directory->ended) % ENDED_SWEEP == ENDED_SWEEP - 1) {
+        pw_map_sweep(directory->ended, ended_lately, &boot_us);
+    }
+    memcpy(pw_map_put(directory->ended, key, NULL), &boot_us, sizeof boot_us);
+}
+
+uint64_t pw_directory_event_types(void)
+{
+    static const enum pw_event_type types[] = {
+        PW_EVENT_TENANT_EQUALITY_KEY_CHOSEN, PW_EVENT_USER_REGISTERED,
+        PW_EVENT_USER_PROFILE_UPDATED,       PW_EVENT_USER_ROLES_GRANTED,
+        PW_EVENT_USER_ROLES_REVOKED,         PW_EVENT_USER_DEACTIVATED,
+        PW_EVENT_USER_REACTIVATED,           PW_EVENT_USER_PASSWORD_SET,
+        PW_EVENT_USER_KEY_DESTROYED,         PW_EVENT_SESSION_OPENED,
+        PW_EVENT_SESSION_REVOKED};
+    uint64_t bits = 0;
+    for (size_t i = 0; i < PW_COUNT(types); i++) {
+        bits |= UINT64_C(1) << types[i];
+    }
+    return bits;
+}
+
+void pw_directory_event(struct pw_directory *directory, const struct pw_id *tenant_id,
+                        const struct pw_event *event, int64_t boot_us)
+{
+    struct key key = {*tenant_id, event->stream_id};
+    if ((pw_directory_event_types() >> event->type & 1) == 0) {
+        return;
+    }
+    pthread_rwlock_wrlock(&directory->lock);
+    switch (event->type) {
+    case PW_EVENT_TENANT_EQUALITY_KEY_CHOSEN:
+        memcpy(pw_map_put(directory->equality_keys, tenant_id, NULL),
+               &event->tenant_equality_key_chosen.key_id, sizeof(struct pw_id));
+        break;
+    case PW_EVENT_USER_REGISTERED: on_registered(directory, &key, &event->user_registered); break;
+    case PW_EVENT_USER_PROFILE_UPDATED:
+        on_profile_updated(directory, &key, &event->user_profile_updated);
+        break;
+    case PW_EVENT_USER_ROLES_GRANTED:
+        person_of(directory, &key)->roles |= event->user_roles_granted.roles;
+        break;
+    case PW_EVENT_USER_ROLES_REVOKED:
+        person_of(directory, &key)->roles &= ~event->user_roles_revoked.roles;
+        break;
+    case PW_EVENT_USER_DEACTIVATED:
+        person_of(directory, &key)->state = PW_USER_DEACTIVATED;
+        break;
+    case PW_EVENT_USER_REACTIVATED: person_of(directory, &key)->state = PW_USER_ACTIVE; break;
+    case PW_EVENT_USER_PASSWORD_SET:
+        put_password(directory, &key, event->user_password_set.password);
+        break;
+    case PW_EVENT_USER_KEY_DESTROYED: on_key_destroyed(directory, &key); break;
+    case PW_EVENT_SESSION_OPENED: pw_map_put(directory->sessions, &key, NULL); break;
+    case PW_EVENT_SESSION_REVOKED: on_session_revoked(directory, &key, boot_us); break;
+    default: break; /* Nothing that a door asks for. */
+    }
+    pthread_rwlock_unlock(&directory->lock);
+}
+
+static void restore_person(struct pw_directory *directory, const struct pw_tenant *tenant,
+                           const struct pw_id *user_id, const struct pw_user *user)
+{
+    struct key key = {*pw_tenant_id(tenant), *user_id};
+    *person_of(directory, &key) = (struct person){.key_id = user->key_id,
+                                                  .email_tag = user->email_tag,
+                                                  .roles = user->roles,
+                                                  .state = user->state};
+    if (user->state != PW_USER_ERASED) {
+        put_email(directory, &key.tenant_id, &user->email_tag, user_id);
+        put_password(directory, &key, pw_tenant_password(tenant, user_id));
+    }
+}
+
+static void restore_tenant(struct pw_directory *directory, const struct pw_tenant *tenant)
+{
+    const struct pw_id *tenant_id = pw_tenant_id(tenant);
+    const struct pw_id *id;
+    const struct pw_user *user;
+    const struct pw_session *session;
+    uint64_t users = 0;
+    uint64_t sessions = 0;
+    if (!pw_id_is_nil(pw_tenant_equality_key(tenant))) {
+        memcpy(pw_map_put(directory->equality_keys, tenant_id, NULL),
+               pw_tenant_equality_key(tenant), sizeof(struct pw_id));
+    }
+    while (pw_tenant_next_user(tenant, &users, &id, &user)) {
+        restore_person(directory, tenant, id, user);
+    }
+    while (pw_tenant_next_session(tenant, &sessions, &id, &session)) {
+        struct key key = {*tenant_id, *id};
+        pw_map_put(directory->sessions, &key, NULL);
+    }
+}
+
+void pw_directory_restored(struct pw_directory *directory, const struct pw_state *state)
+{
+    const struct pw_tenant *tenant;
+    pthread_rwlock_wrlock(&directory->lock);
+    for (uint32_t i = 0; (tenant = pw_state_tenant_at(state, i)) != NULL; i++) {
+        restore_tenant(directory, tenant);
+    }
+    pthread_rwlock_unlock(&directory->lock);
+}
+
+/* --- What is asked --- */
+
+static bool find(struct pw_directory *directory, const struct key *key,
+                 struct pw_account *ret_account)
+{
+    const struct person *person = pw_map_get(directory->people, key);
+    const struct pw_password *password = pw_map_get(directory->passwords, key);
+    if (person == NULL) {
+        return false;
+    }
+    *ret_account = (struct pw_account){.user_id = key->id,
+                                       .key_id = person->key_id,
+                                       .email_tag = person->email_tag,
+                                       .roles = person->roles,
+                                       .state = (enum pw_user_state)person->state};
+    if (password != NULL) {
+        ret_account->password = *password;
+    }
+    return true;
+}
+
+bool pw_directory_account(struct pw_directory *directory, const struct pw_id *tenant_id,
+                          const struct pw_id *user_id, struct pw_account *ret_account)
+{
+    struct key key = {*tenant_id, *user_id};
+    pthread_rwlock_rdlock(&directory->lock);
+    bool is_there = find(directory, &key, ret_account);
+    pthread_rwlock_unlock(&directory->lock);
+    return is_there;
+}
+
+bool pw_directory_by_email(struct pw_directory *directory, const struct pw_id *tenant_id,
+                           const struct pw_hash *email_tag, struct pw_account *ret_account)
+{
+    struct email_key email_key = {*tenant_id, *email_tag};
+    pthread_rwlock_rdlock(&directory->lock);
+    const struct pw_id *user_id = pw_map_get(directory->emails, &email_key);
+    bool is_there = false;
+    if (user_id != NULL) {
+        struct key key = {*tenant_id, *user_id};
+        is_there = find(directory, &key, ret_account);
+    }
+    pthread_rwlock_unlock(&directory->lock);
+    return is_there;
+}
+
+bool pw_directory_equality_key(struct pw_directory *directory, const struct pw_id *tenant_id,
+                               struct pw_id *ret_key_id)
+{
+    pthread_rwlock_rdlock(&directory->lock);
+    const struct pw_id *key_id = pw_map_get(directory->equality_keys, tenant_id);
+    if (key_id != NULL) {
+        *ret_key_id = *key_id;
+    }
+    pthread_rwlock_unlock(&directory->lock);
+    return key_id != NULL;
+}
+
+static bool session_lives(struct pw_directory *directory, const struct pw_actor *actor,
+                          int64_t issued_at_us, int64_t now_us)
+{
+    struct key key = {actor->tenant_id, actor->session_id};
+    if (pw_map_get(directory->sessions, &key) != NULL) {
+        return true;
+    }
+    bool is_news = issued_at_us != INT64_MIN && now_us - issued_at_us < PW_SESSION_NEWS_US;
+    return is_news && pw_map_get(directory->ended, &key) == NULL;
+}
+
+bool pw_directory_admits(struct pw_directory *directory, struct pw_actor *actor,
+                         int64_t issued_at_us, int64_t now_us)
+{
+    struct key key = {actor->tenant_id, actor->id};
+    bool is_ours = !pw_id_is_nil(&actor->session_id);
+    pthread_rwlock_rdlock(&directory->lock);
+    bool admits = !is_ours || session_lives(directory, actor, issued_at_us, now_us);
+    const struct person *person = pw_map_get(directory->people, &key);
+    if (person != NULL) {
+        admits = admits && person->state == PW_USER_ACTIVE;
+        actor->roles = is_ours ? person->roles : actor->roles & person->roles;
+    }
+    pthread_rwlock_unlock(&directory->lock);
+    return admits;
+}
+
+void pw_directory_count(struct pw_directory *directory, struct pw_directory_counts *ret_counts)
+{
+    pthread_rwlock_rdlock(&directory->lock);
+    *ret_counts = (struct pw_directory_counts){.accounts = pw_map_count(directory->people),
+                                               .sessions = pw_map_count(directory->sessions)};
+    pthread_rwlock_unlock(&directory->lock);
+}
