@@ -19,7 +19,8 @@
 #include "commands/engine.h"
 #include "eventstore/key_log.h"
 
-#define PW_VAULT_LOOK_MS 2000
+#define PW_VAULT_LOOK_MS    2000
+#define PW_VAULT_CREATE_MAX 65536
 
 struct pw_vault;
 
@@ -36,15 +37,17 @@ struct pw_vault_options {
     enum pw_code (*open_log)(void *self, bool reads_only, struct pw_key_log *ret_log,
                              struct pw_err *err);
     const struct pw_masters *masters;
-    struct pw_clock clock; /* By which tombstones are repeated. */
-    void (*log)(void *self, bool is_error, const char *message); /* NULL: nothing is told. */
-    void (*moment)(void *self, enum pw_vault_moment moment);     /* NULL, but for tests. */
+    struct pw_clock clock;                                   /* By which tombstones are repeated. */
+    void (*moment)(void *self, enum pw_vault_moment moment); /* NULL, but for tests. */
 };
 
 /* Looks whether the log of keys is as it must be, then starts to read it. SETTING_WRONG: it is not, or memory cannot be locked. A log
  * that is out of reach is no failure: it is waited for. */
 enum pw_code pw_vault_open(const struct pw_vault_options *options, struct pw_vault **ret_vault,
                            struct pw_err *err);
+
+/* Ends its threads; who waits for them is answered LEDGER_DOWN, now and later. Keys in memory go on being used. */
+void pw_vault_stop(struct pw_vault *vault);
 void pw_vault_close(struct pw_vault *vault); /* Nobody is in a call any more. NULL is nothing. */
 
 /* PW_OK once all keys have been read. Before, and where the log cannot be taken further, err says why not. */
@@ -57,7 +60,7 @@ enum pw_code pw_vault_create(struct pw_vault *vault, const struct pw_id *tenant_
                              enum pw_key_purpose purpose, struct pw_id *ret_key_id,
                              struct pw_err *err);
 
-/* The same for many, all or nothing of them to be used. ret_key_ids has room for `count`. */
+/* The same for up to PW_VAULT_CREATE_MAX, of which all may be used or none. ret_key_ids has room for them. */
 enum pw_code pw_vault_create_many(struct pw_vault *vault, const struct pw_id *tenant_id,
                                   enum pw_key_purpose purpose, size_t count,
                                   struct pw_id *ret_key_ids, struct pw_err *err);
@@ -92,12 +95,12 @@ struct pw_vault_counts {
     uint64_t unopened;  /* Whose master key is in no file, or whose record is damaged. */
     uint64_t destroyed; /* Known to be. */
     uint64_t lingering; /* Of these, such as tombstones are still written for. */
-    uint64_t created;
-    uint64_t seals; /* Tags too. */
+    uint64_t created;   /* By this process. */
+    uint64_t seals;     /* Tags too. */
     uint64_t unseals;
-    uint64_t failures;    /* Calls of create, seal, unseal and tag that gave anything but PW_OK. */
-    uint64_t writes;      /* Of new keys, many in one or not, */
-    double write_seconds; /* and how long they took in all. */
+    uint64_t failures;  /* Calls of create, seal, unseal and tag that gave anything but PW_OK. */
+    uint64_t creates;   /* Calls of create and create_many, */
+    uint64_t create_us; /* and how long they took in all. */
 };
 void pw_vault_count(struct pw_vault *vault, struct pw_vault_counts *ret_counts);
 
