@@ -400,7 +400,9 @@ static void answer_unprepared(struct exchange *exchange)
 static void finish_preparation(struct pw_http_request *request)
 {
     struct exchange *exchange = request->state;
-    if (exchange->preparation.err.code == PW_OK) {
+    if (atomic_load(&exchange->service->stopping)) {
+        pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL); /* The engines may be gone. */
+    } else if (exchange->preparation.err.code == PW_OK) {
         submit(exchange, finish);
     } else {
         answer_unprepared(exchange);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "api/door.h"
+#include "api/prepare.h"
+#include "api/vault.h"
 #include "api/workers.h"
 #include "commands/memory.h"
 
@@ -323,19 +325,40 @@ static void add_tokens(struct pw_text *text, struct pw_service *service)
     pw_text_addf(text, "pw_tokens_total{how=\"verified\"} %llu\n", (unsigned long long)verified);
 }
 
-static void add_passwords(struct pw_text *text, struct pw_service *service)
+/* Of both pools in which commands with passwords, tokens or personal data are prepared. */
+static void add_pools(struct pw_text *text, const char *name, const char *type, const char *help,
+                      double hashing, double sealing)
 {
-    struct pw_pool_counts counts;
-    pw_passwords_count(service->passwords, &counts);
-    family(text, "pw_passwords_waiting", "gauge", "Passwords that wait to be hashed.");
-    pw_text_addf(text, "pw_passwords_waiting %u\n", counts.waiting);
-    family(text, "pw_passwords_wait_seconds", "summary", "How long each waited.");
-    pw_text_addf(text,
-                 "pw_passwords_wait_seconds_sum %.6f\n"
-                 "pw_passwords_wait_seconds_count %llu\n",
-                 (double)counts.wait_us / PW_US_PER_SECOND, (unsigned long long)counts.begun);
-    family(text, "pw_passwords_refused_total", "counter", "Passwords that found the queue full.");
-    pw_text_addf(text, "pw_passwords_refused_total %llu\n", (unsigned long long)counts.refused);
+    family(text, name, type, help);
+    pw_text_addf(text, "%s{pool=\"hashing\"} %.15g\n%s{pool=\"sealing\"} %.15g\n", name, hashing,
+                 name, sealing);
+}
+
+static void add_preparations(struct pw_text *text, struct pw_service *service)
+{
+    struct pw_pool_counts hashing;
+    struct pw_pool_counts sealing;
+    pw_prepare_count(service->preparer, &hashing, &sealing);
+    add_pools(text, "pw_prepare_waiting", "gauge", "Commands that wait to be prepared.",
+              hashing.waiting, sealing.waiting);
+    add_pools(text, "pw_prepare_begun_total", "counter", "Commands that were prepared.",
+              (double)hashing.begun, (double)sealing.begun);
+    add_pools(text, "pw_prepare_wait_seconds_total", "counter", "How long they waited.",
+              (double)hashing.wait_us / PW_US_PER_SECOND,
+              (double)sealing.wait_us / PW_US_PER_SECOND);
+    add_pools(text, "pw_prepare_refused_total", "counter", "Commands that found the queue full.",
+              (double)hashing.refused, (double)sealing.refused);
+}
+    pw_vault_count(service->vault, &counts);
+    for (size_t i = 0; i < PW_COUNT(vault_metrics); i++) {
+        uint64_t value;
+        memcpy(&value, (const char *)&counts + vault_metrics[i].offset, sizeof value);
+        family(text, vault_metrics[i].name, vault_metrics[i].type, vault_metrics[i].help);
+        pw_text_addf(text, "%s %llu\n", vault_metrics[i].name, (unsigned long long)value);
+    }
+    family(text, "pw_key_create_seconds", "summary", "Until new keys, one or many, are on record.");
+    pw_text_addf(text, "pw_key_create_seconds_sum %.6f\npw_key_create_seconds_count %llu\n",
+                 (double)counts.create_us / PW_US_PER_SECOND, (unsigned long long)counts.creates);
 }
 
 void pw_metrics_answer(struct pw_service *service, struct pw_http_request *request)
@@ -347,9 +370,10 @@ void pw_metrics_answer(struct pw_service *service, struct pw_http_request *reque
     add_partitions(&text, service);
     add_workers(&text, service);
     add_tokens(&text, service);
-    add_passwords(&text, service);
+    add_preparations(&text, service);
     add_http(&text, service);
     add_forwards(&text, service);
     add_peers(&text, service);
+    add_keys(&text, service);
     pw_http_answer(request, 200, "text/plain; version=0.0.4; charset=utf-8", pw_text_str(&text));
 }

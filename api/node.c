@@ -14,6 +14,8 @@
 #include "api/log.h"
 #include "api/openapi.h"
 #include "api/peers.h"
+#include "api/prepare.h"
+#include "api/vault.h"
 #include "commands/memory.h"
 
 #define DESCRIPTORS_KEPT 512 /* For everything but clients' connections. */
@@ -24,9 +26,11 @@ struct pw_node {
     struct pw_peers_probe *peers;
     struct pw_ranks ranks;
     struct pw_ledger_watch *watch;
+    struct pw_masters *masters;
     struct pw_engine_threads *engines;
     struct pw_openapi *openapi;
     char *secret;
+    struct pw_passwords *passwords;
     char *cluster_key;
     char *tls_certificate;
     char *tls_key;
@@ -168,6 +172,27 @@ static enum pw_code probe_listeners(const struct pw_config *config, struct pw_er
                          : pw_http_probe(pw_config_text(config, PW_CONFIG_ADMIN_LISTEN), err);
 }
 
+static enum pw_code open_key_log(void *self, bool reads_only, struct pw_key_log *ret_log,
+                                 struct pw_err *err)
+{
+    return pw_node_open_keys(self, reads_only, ret_log, err);
+}
+
+static enum pw_code start_vault(struct pw_node *node, struct pw_err *err)
+{
+    struct pw_vault_options options = {
+        .self = (void *)(uintptr_t)node->config,
+        .open_log = open_key_log,
+        .clock = pw_clock_system(),
+    };
+    if (!pw_node_has_keys(node->config)) {
+        return PW_OK;
+    }
+    enum pw_code code = pw_node_load_masters(node->config, &node->masters, err);
+    options.masters = node->masters;
+    return code != PW_OK ? code : pw_vault_open(&options, &node->service.vault, err);
+}
+
 static enum pw_code start_commands(struct pw_node *node, const volatile sig_atomic_t *stop,
                                    struct pw_err *err)
 {
@@ -193,6 +218,7 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
         return pw_fail(err, PW_ERR_INTERNAL, "no more threads");
     }
     service->trust = pw_trust_new();
+    service->directory = pw_directory_new();
     service->tokens =
         pw_tokens_new(service->trust, pw_config_text(node->config, PW_CONFIG_AUTH_AUDIENCE));
     struct pw_engine_threads_options engines = {
@@ -203,6 +229,8 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
         .peers = service->peers,
         .checks = pw_ledger_watch_checks(node->watch),
         .trust = service->trust,
+        .directory = service->directory,
+        .vault = service->vault,
         .never_leads = service->never_leads,
         .stop = stop,
     };
@@ -260,20 +288,32 @@ static enum pw_code start_limits(struct pw_node *node, struct pw_err *err)
     return code;
 }
 
-static enum pw_code start_passwords(struct pw_node *node, struct pw_err *err)
+/* Sealing waits for keys to be written, many at once in one write: threads that wait cost nothing. */
+#define SEALING_THREADS 16
+
+static enum pw_code start_preparer(struct pw_node *node, struct pw_err *err)
 {
     const struct pw_config *config = node->config;
-    struct pw_password_options options = {
-        .pool =
-            {
-                .threads = pw_config_count(config, PW_CONFIG_PASSWORDS_THREADS),
-                .queue_max = pw_config_count(config, PW_CONFIG_PASSWORDS_QUEUE_MAX),
-                .clock = pw_clock_system(),
-            },
-        .memory_kib = pw_config_count(config, PW_CONFIG_PASSWORDS_MEMORY_KIB),
-        .passes = pw_config_count(config, PW_CONFIG_PASSWORDS_PASSES),
+    struct pw_service *service = &node->service;
+    enum pw_code code = pw_passwords_new(pw_config_count(config, PW_CONFIG_PASSWORDS_MEMORY_KIB),
+                                         pw_config_count(config, PW_CONFIG_PASSWORDS_PASSES),
+                                         &node->passwords, err);
+    struct pw_preparer_options options = {
+        .vault = service->vault,
+        .directory = service->directory,
+        .passwords = node->passwords,
+        .issuer = service->issuer,
+        .secret = {(const char *)service->secret, service->secret_bytes},
+        .access_us =
+            pw_config_count(config, PW_CONFIG_TOKENS_ACCESS_MINUTES) * PW_US_PER_MINUTE,
+        .hashing = {.threads = pw_config_count(config, PW_CONFIG_PASSWORDS_THREADS),
+                    .queue_max = pw_config_count(config, PW_CONFIG_PASSWORDS_QUEUE_MAX),
+                    .clock = pw_clock_system()},
+        .sealing = {.threads = SEALING_THREADS,
+                    .queue_max = pw_config_count(config, PW_CONFIG_PASSWORDS_QUEUE_MAX),
+                    .clock = pw_clock_system()},
     };
-    return pw_passwords_new(&options, &node->service.passwords, err);
+    return code != PW_OK ? code : pw_preparer_new(&options, &service->preparer, err);
 }
 
 static enum pw_code start_listeners(struct pw_node *node, struct pw_err *err)
@@ -324,10 +364,11 @@ enum pw_code pw_node_start(const struct pw_config *config, const volatile sig_at
     make_snapshots_dir(config);
     enum pw_code code = read_secrets(node, err);
     code = code != PW_OK ? code : probe_listeners(config, err);
+    code = code != PW_OK ? code : start_vault(node, err);
     code = code != PW_OK ? code : start_commands(node, stop, err);
     code = code != PW_OK ? code : start_queries(node, err);
     code = code != PW_OK ? code : start_limits(node, err);
-    code = code != PW_OK ? code : start_passwords(node, err);
+    code = code != PW_OK ? code : start_preparer(node, err);
     code = code != PW_OK ? code : start_listeners(node, err);
     if (code != PW_OK) {
         pw_node_stop(node);
@@ -362,11 +403,14 @@ void pw_node_stop(struct pw_node *node)
         pw_engine_threads_drain(node->engines, until_boot_us);
     }
     wait_until_answered(service->public_server, until_boot_us);
+    if (service->vault != NULL) {
+        pw_vault_stop(service->vault); /* Nobody is left to wait for a key. */
+    }
     /* Once the loops have ended nobody asks pools or engines any more. */
     pw_http_halt(service->public_server);
     pw_http_halt(service->admin_server);
     pw_query_pool_free(service->queries);  /* Answers every ask that is left, */
-    pw_passwords_stop(service->passwords); /* every password, */
+    pw_preparer_stop(service->preparer);   /* every command that is prepared, */
     pw_forwarder_stop(service->forwarder); /* every forward, */
     pw_engine_threads_free(node->engines); /* and every job. */
     pw_http_ring();
@@ -374,18 +418,39 @@ void pw_node_stop(struct pw_node *node)
     pw_http_stop(service->admin_server);
     pw_node_workers_stop(service->workers);
     pw_ledger_watch_free(node->watch);
-    pw_passwords_free(service->passwords);
+    pw_preparer_free(service->preparer);
+    pw_passwords_free(node->passwords);
     pw_forwarder_free(service->forwarder);
     pw_peers_free(node->peers);
     pw_limits_free(service->limits);
     pw_openapi_free(node->openapi);
     pw_tokens_free(service->tokens);
+    pw_directory_free(service->directory);
     pw_trust_free(service->trust);
+    pw_vault_close(service->vault);
+    pw_masters_free(node->masters);
     pw_secret_free(node->secret, service->secret_bytes);
     pw_secret_free(node->cluster_key, service->cluster_key.len);
     pw_secret_free(node->tls_key, node->tls_key_bytes);
     free(node->tls_certificate);
     free(node);
+}
+
+static enum pw_code check_keys(const struct pw_config *config, struct pw_err *err)
+{
+    struct pw_masters *masters = NULL;
+    struct pw_key_log log;
+    if (!pw_node_has_keys(config)) {
+        return PW_OK;
+    }
+    enum pw_code code = pw_node_load_masters(config, &masters, err);
+    pw_masters_free(masters);
+    code = code != PW_OK ? code : pw_node_open_keys(config, true, &log, err);
+    if (code == PW_OK) {
+        code = log.check(log.self, err);
+        log.close(log.self);
+    }
+    return code;
 }
 
 enum pw_code pw_node_check(const struct pw_config *config, struct pw_err *err)
@@ -406,6 +471,7 @@ enum pw_code pw_node_check(const struct pw_config *config, struct pw_err *err)
         code = ledger.check(ledger.self, err);
         ledger.close(ledger.self);
     }
+    code = code != PW_OK ? code : check_keys(config, err);
     if (code == PW_OK) {
         code = pw_galera_new(&options, &galera, err);
     }

@@ -21,6 +21,7 @@ struct pw_directory;
 struct pw_node_workers;
 struct pw_preparer;
 struct pw_openapi;
+struct pw_vault;
 
 struct pw_service {
     const char *node_id;
@@ -41,7 +42,7 @@ struct pw_service {
     struct pw_forwarder *forwarder; /* NULL: this node is alone. */
     struct pw_limits *limits;       /* NULL: none. */
     const struct pw_cors *cors;     /* NULL: no browser's scripts from elsewhere. */
-    struct pw_passwords *passwords;
+    struct pw_vault *vault;         /* NULL: no keys are kept. */
     struct pw_query_pool *queries;
     struct pw_node_workers *workers;
     struct pw_http_server *public_server;
