@@ -168,6 +168,28 @@ static enum pw_code probe_listeners(const struct pw_config *config, struct pw_er
                          : pw_http_probe(pw_config_text(config, PW_CONFIG_ADMIN_LISTEN), err);
 }
 
+/* Our own keys. */
+static enum pw_code load_issuer(struct pw_node *node, struct pw_err *err)
+{
+    struct pw_config_files *files = NULL;
+    struct pw_err why = {0};
+    enum pw_code code = pw_config_files(node->config, PW_CONFIG_TOKENS_KEY_FILES, &files, err);
+    if (code != PW_OK) {
+        return code;
+    }
+    struct pw_issuer_options options = {
+        .name = pw_config_text(node->config, PW_CONFIG_TOKENS_ISSUER),
+        .access_minutes = pw_config_count(node->config, PW_CONFIG_TOKENS_ACCESS_MINUTES),
+        .key_files = files->paths,
+        .key_file_count = files->count,
+    };
+    code = pw_issuer_load(&options, &node->service.issuer, &why);
+    free(files);
+    return code == PW_OK ? PW_OK
+                         : pw_fail(err, code, "%s: %s", pw_config_name(PW_CONFIG_TOKENS_KEY_FILES),
+                                   why.detail);
+}
+
 static enum pw_code start_commands(struct pw_node *node, const volatile sig_atomic_t *stop,
                                    struct pw_err *err)
 {
@@ -193,8 +215,8 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
         return pw_fail(err, PW_ERR_INTERNAL, "no more threads");
     }
     service->trust = pw_trust_new();
-    service->tokens =
-        pw_tokens_new(service->trust, pw_config_text(node->config, PW_CONFIG_AUTH_AUDIENCE));
+    service->tokens = pw_tokens_new(service->trust, service->issuer,
+                                    pw_config_text(node->config, PW_CONFIG_AUTH_AUDIENCE));
     struct pw_engine_threads_options engines = {
         .config = node->config,
         .node_id = service->node_id,
@@ -323,6 +345,7 @@ enum pw_code pw_node_start(const struct pw_config *config, const volatile sig_at
     raise_descriptor_limit();
     make_snapshots_dir(config);
     enum pw_code code = read_secrets(node, err);
+    code = code != PW_OK ? code : load_issuer(node, err);
     code = code != PW_OK ? code : probe_listeners(config, err);
     code = code != PW_OK ? code : start_commands(node, stop, err);
     code = code != PW_OK ? code : start_queries(node, err);
@@ -381,6 +404,7 @@ void pw_node_stop(struct pw_node *node)
     pw_openapi_free(node->openapi);
     pw_tokens_free(service->tokens);
     pw_trust_free(service->trust);
+    pw_issuer_free(service->issuer);
     pw_secret_free(node->secret, service->secret_bytes);
     pw_secret_free(node->cluster_key, service->cluster_key.len);
     pw_secret_free(node->tls_key, node->tls_key_bytes);
@@ -395,6 +419,8 @@ enum pw_code pw_node_check(const struct pw_config *config, struct pw_err *err)
     struct pw_galera *galera = NULL;
     struct pw_galera_options options = pw_node_galera(config);
     enum pw_code code = read_secrets(&node, err);
+    code = code != PW_OK ? code : load_issuer(&node, err);
+    pw_issuer_free(node.service.issuer);
     pw_secret_free(node.secret, node.service.secret_bytes);
     pw_secret_free(node.cluster_key, node.service.cluster_key.len);
     pw_secret_free(node.tls_key, node.tls_key_bytes);

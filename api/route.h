@@ -19,6 +19,7 @@ enum pw_route_kind {
     PW_ROUTE_QUERY,   /* number: index in pw_queries */
     PW_ROUTE_PROBLEM,
     PW_ROUTE_OPENAPI,
+    PW_ROUTE_KEY_SET,
     PW_ROUTE_FORWARDED, /* What another node sent, whatever its address: for the counters. */
     PW_ROUTE_METRICS,
     PW_ROUTE_HEALTHZ,

@@ -131,7 +131,9 @@ static void open_service(struct rig *rig)
     struct pw_galera_options galera = {
         .nodes = "127.0.0.1:1", .user = "x", .database = "x", .password_file = "/dev/null"};
     rig->service.trust = pw_trust_new();
-    rig->service.tokens = pw_tokens_new(rig->service.trust, "");
+    struct pw_issuer_options issuer = {.name = RIG_OWN_NAME};
+    cr_assert(pw_issuer_load(&issuer, &rig->service.issuer, &err) == PW_OK);
+    rig->service.tokens = pw_tokens_new(rig->service.trust, rig->service.issuer, "");
     rig->service.secret = ledger_secret;
     rig->service.secret_bytes = sizeof ledger_secret;
     rig->service.cluster_key = PW_STR(RIG_CLUSTER_KEY);
@@ -208,6 +210,7 @@ void rig_close(struct rig *rig)
     pw_openapi_free(rig->openapi);
     pw_tokens_free(rig->service.tokens);
     pw_trust_free(rig->service.trust);
+    pw_issuer_free(rig->service.issuer);
     pw_forwarder_free(rig->service.forwarder);
     pw_peers_free(rig->probe);
     if (!rig->is_second) {
@@ -221,9 +224,12 @@ void rig_token(const struct rig *rig, const char *sub, uint32_t roles, int ttl_s
     struct pw_actor actor = {.tenant_id = rig->tenant_id, .roles = roles};
     cr_assert(pw_id_parse(pw_str_of(sub), &actor.id));
     int64_t now_us = pw_http_wall_us();
-    size_t len =
-        pw_token_sign(&actor, PW_STR(RIG_ISSUER), now_us, now_us + ttl_seconds * PW_US_PER_SECOND,
-                      rig->secret_key, ret_token, 2048);
+    struct pw_token_plan plan = {
+        .issuer = PW_STR(RIG_ISSUER),
+        .issued_at_us = now_us,
+        .expires_at_us = now_us + ttl_seconds * PW_US_PER_SECOND,
+    };
+    size_t len = pw_token_sign(&actor, &plan, rig->secret_key, ret_token, 2048);
     ret_token[len] = '\0';
 }
 

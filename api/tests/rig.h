@@ -16,6 +16,7 @@
 #include "eventstore/sim.h"
 
 #define RIG_ISSUER      "https://issuer.example"
+#define RIG_OWN_NAME    "https://house.example"
 #define RIG_CLUSTER_KEY "0123456789abcdef0123456789abcdef"
 
 struct rig {
