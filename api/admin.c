@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/http.h"
+#include "api/issuer.h"
 #include "api/jwt.h"
 #include "api/node.h"
 #include "api/openapi.h"
@@ -213,10 +214,16 @@ static int print_token(const struct token_request *request)
     if (code != PW_OK) {
         return pw_verb_fail(code, err.detail);
     }
+    char key_id[PW_THUMBPRINT_BYTES + 1];
     int64_t now_us = pw_http_wall_us();
-    size_t len =
-        pw_token_sign(&actor, pw_str_of(request->issuer.text), now_us,
-                      now_us + ttl_seconds * PW_US_PER_SECOND, secret_key, text, sizeof text);
+    pw_issuer_thumbprint(&public_key, key_id);
+    struct pw_token_plan plan = {
+        .issuer = pw_str_of(request->issuer.text),
+        .key_id = pw_str_of(key_id),
+        .issued_at_us = now_us,
+        .expires_at_us = now_us + ttl_seconds * PW_US_PER_SECOND,
+    };
+    size_t len = pw_token_sign(&actor, &plan, secret_key, text, sizeof text);
     sodium_memzero(secret_key, sizeof secret_key);
     printf("%.*s\n", (int)len, text);
     return len > 0 ? PW_EXIT_GOOD : PW_EXIT_USAGE;

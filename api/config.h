@@ -78,6 +78,18 @@ bool pw_config_runs(const struct pw_config *config, const char *part);
 enum pw_code pw_config_read_file(const struct pw_config *config, enum pw_config_key key,
                                  size_t bytes_min, size_t bytes_max, char **ret_data,
                                  size_t *ret_bytes, struct pw_err *err);
+
+/* The files that a TEXT setting names, separated by commas; none where it is not set. SETTING_WRONG
+ * where there are more than PW_CONFIG_FILES_MAX, or a name is empty. Free them with free(). */
+#define PW_CONFIG_FILES_MAX 16
+struct pw_config_files {
+    size_t count;
+    const char *paths[PW_CONFIG_FILES_MAX];
+    char text[]; /* What they point to. */
+};
+enum pw_code pw_config_files(const struct pw_config *config, enum pw_config_key key,
+                             struct pw_config_files **ret_files, struct pw_err *err);
+
 enum pw_code pw_file_read(const char *path, size_t bytes_max, char **ret_data, size_t *ret_bytes,
                           struct pw_err *err);
 void pw_secret_free(char *data, size_t bytes);

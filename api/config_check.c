@@ -10,6 +10,7 @@
 #include "api/config_internal.h"
 #include "api/cors.h"
 #include "api/peers.h"
+#include "commands/memory.h"
 
 bool pw_address_split(struct pw_str address, char *ret_host, size_t host_room, char *ret_port,
                       size_t port_room)
@@ -234,6 +235,29 @@ enum pw_code pw_file_read(const char *path, size_t bytes_max, char **ret_data, s
     data[bytes] = '\0';
     *ret_data = data;
     *ret_bytes = bytes;
+    return PW_OK;
+}
+
+enum pw_code pw_config_files(const struct pw_config *config, enum pw_config_key key,
+                             struct pw_config_files **ret_files, struct pw_err *err)
+{
+    const char *text = pw_config_text(config, key);
+    size_t bytes = strlen(text) + 1;
+    struct pw_config_files *files = pw_memory_new(1, sizeof *files + bytes);
+    memcpy(files->text, text, bytes);
+    for (char *at = files->text; *at != '\0';) {
+        size_t len = strcspn(at, ",");
+        bool goes_on = at[len] == ',';
+        if (files->count == PW_CONFIG_FILES_MAX || len == 0) {
+            free(files);
+            return pw_fail(err, PW_ERR_SETTING_WRONG, "%s must name 1 to %d files",
+                           pw_config_name(key), PW_CONFIG_FILES_MAX);
+        }
+        files->paths[files->count++] = at;
+        at[len] = '\0';
+        at += len + goes_on;
+    }
+    *ret_files = files;
     return PW_OK;
 }
 

@@ -21,8 +21,7 @@ struct pw_refresh {
 };
 
 void pw_refresh_format(struct pw_str secret, const struct pw_id *tenant_id,
-                       const struct pw_refresh *refresh,
-                       char ret_text[PW_REFRESH_TEXT_BYTES + 1]);
+                       const struct pw_refresh *refresh, char ret_text[PW_REFRESH_TEXT_BYTES + 1]);
 
 /* False: nobody here has made it for this tenant. */
 bool pw_refresh_parse(struct pw_str secret, const struct pw_id *tenant_id, struct pw_str text,

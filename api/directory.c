@@ -145,13 +145,17 @@ static void on_session_revoked(struct pw_directory *directory, const struct key 
 
 uint64_t pw_directory_event_types(void)
 {
-    static const enum pw_event_type types[] = {
-        PW_EVENT_TENANT_EQUALITY_KEY_CHOSEN, PW_EVENT_USER_REGISTERED,
-        PW_EVENT_USER_PROFILE_UPDATED,       PW_EVENT_USER_ROLES_GRANTED,
-        PW_EVENT_USER_ROLES_REVOKED,         PW_EVENT_USER_DEACTIVATED,
-        PW_EVENT_USER_REACTIVATED,           PW_EVENT_USER_PASSWORD_SET,
-        PW_EVENT_USER_KEY_DESTROYED,         PW_EVENT_SESSION_OPENED,
-        PW_EVENT_SESSION_REVOKED};
+    static const enum pw_event_type types[] = {PW_EVENT_TENANT_EQUALITY_KEY_CHOSEN,
+                                               PW_EVENT_USER_REGISTERED,
+                                               PW_EVENT_USER_PROFILE_UPDATED,
+                                               PW_EVENT_USER_ROLES_GRANTED,
+                                               PW_EVENT_USER_ROLES_REVOKED,
+                                               PW_EVENT_USER_DEACTIVATED,
+                                               PW_EVENT_USER_REACTIVATED,
+                                               PW_EVENT_USER_PASSWORD_SET,
+                                               PW_EVENT_USER_KEY_DESTROYED,
+                                               PW_EVENT_SESSION_OPENED,
+                                               PW_EVENT_SESSION_REVOKED};
     uint64_t bits = 0;
     for (size_t i = 0; i < PW_COUNT(types); i++) {
         bits |= UINT64_C(1) << types[i];
@@ -182,9 +186,7 @@ void pw_directory_event(struct pw_directory *directory, const struct pw_id *tena
     case PW_EVENT_USER_ROLES_REVOKED:
         person_of(directory, &key)->roles &= ~event->user_roles_revoked.roles;
         break;
-    case PW_EVENT_USER_DEACTIVATED:
-        person_of(directory, &key)->state = PW_USER_DEACTIVATED;
-        break;
+    case PW_EVENT_USER_DEACTIVATED: person_of(directory, &key)->state = PW_USER_DEACTIVATED; break;
     case PW_EVENT_USER_REACTIVATED: person_of(directory, &key)->state = PW_USER_ACTIVE; break;
     case PW_EVENT_USER_PASSWORD_SET:
         put_password(directory, &key, event->user_password_set.password);

@@ -2,9 +2,10 @@
 #include "api/door.h"
 
 #include <sodium.h>
+#include <stdio.h>
 
-#include "api/headers.h"
 #include "api/directory.h"
+#include "api/headers.h"
 #include "api/openapi.h"
 #include "api/problem.h"
 
@@ -64,6 +65,31 @@ void pw_door_refuse_param(struct pw_http_request *request, struct pw_violations 
 void pw_door_private(struct pw_http_request *request)
 {
     pw_http_header(request, "Cache-Control", "private, no-store");
+}
+
+void pw_door_etag(struct pw_str content, char ret_etag[PW_ETAG_TEXT_BYTES])
+{
+    char hex[65];
+    struct pw_hash hash = pw_sha256(content.ptr, content.len, NULL, 0);
+    pw_hex_format(hash.bytes, sizeof hash.bytes, hex);
+    snprintf(ret_etag, PW_ETAG_TEXT_BYTES, "\"%.32s\"", hex);
+}
+
+void pw_door_document(struct pw_http_request *request, struct pw_str content, const char *etag,
+                      const char *cache_control)
+{
+    struct pw_str none_match = request->headers[PW_HEADER_IF_NONE_MATCH];
+    if (!pw_header_accepts(request->headers[PW_HEADER_ACCEPT], PW_STR("application/json"))) {
+        pw_door_problem(request, PW_ERR_NOT_ACCEPTABLE, NULL, NULL);
+        return;
+    }
+    pw_http_header(request, "ETag", etag);
+    pw_http_header(request, "Cache-Control", cache_control);
+    if (none_match.ptr != NULL && pw_header_none_match_hits(none_match, pw_str_of(etag))) {
+        pw_http_answer(request, 304, NULL, (struct pw_str){"", 0});
+        return;
+    }
+    pw_http_answer(request, 200, "application/json", content);
 }
 
 void pw_door_position(struct pw_http_request *request, const struct pw_position *position)
@@ -263,6 +289,10 @@ static void serve_public(struct pw_service *service, struct pw_http_request *req
     }
     if (route->kind == PW_ROUTE_OPENAPI) {
         pw_openapi_answer(service->openapi, request);
+        return;
+    }
+    if (route->kind == PW_ROUTE_KEY_SET) {
+        pw_issuer_answer(service->issuer, request);
         return;
     }
     if (atomic_load_explicit(&service->stopping, memory_order_relaxed)) {

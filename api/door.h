@@ -30,6 +30,12 @@ void pw_door_refuse_param(struct pw_http_request *request, struct pw_violations 
 /* Headers of every answer with personal data. */
 void pw_door_private(struct pw_http_request *request);
 
+/* A document that everybody may read, by its content: answers 304 to who has it, and 406. */
+#define PW_ETAG_TEXT_BYTES 36
+void pw_door_etag(struct pw_str content, char ret_etag[PW_ETAG_TEXT_BYTES]);
+void pw_door_document(struct pw_http_request *request, struct pw_str content, const char *etag,
+                      const char *cache_control);
+
 /* Pw-Position. */
 void pw_door_position(struct pw_http_request *request, const struct pw_position *position);
 

@@ -9,11 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "api/directory.h"
 #include "api/http.h"
 #include "api/log.h"
 #include "api/node.h"
-#include "api/vault.h"
 #include "commands/memory.h"
 
 #define SLEEP_US_MAX PW_US_PER_SECOND
@@ -89,51 +87,6 @@ static void *run(void *self)
     }
 }
 
-static void on_event(void *self, const struct pw_id *boundary_id, const struct pw_event *event)
-{
-    const struct pw_engine_threads_options *options = self;
-    if (event->type == PW_EVENT_TENANT_ISSUER_TRUSTED) {
-        const struct pw_tenant_issuer_trusted *trusted = &event->tenant_issuer_trusted;
-        pw_trust_add(options->trust, boundary_id, trusted->issuer, &trusted->public_key);
-        return;
-    }
-    if (event->type == PW_EVENT_USER_KEY_DESTROYED && options->vault != NULL) {
-        pw_vault_forget(options->vault, &event->user_key_destroyed.key_id);
-    }
-    pw_directory_event(options->directory, boundary_id, event, boot_us());
-}
-
-/* What the ledger calls destroyed is destroyed again, at each start. */
-static void forget_erased(struct pw_vault *vault, const struct pw_tenant *tenant)
-{
-    const struct pw_id *id;
-    const struct pw_user *user;
-    uint64_t walk = 0;
-    while (pw_tenant_next_user(tenant, &walk, &id, &user)) {
-        if (user->state == PW_USER_ERASED) {
-            pw_vault_forget(vault, &user->key_id);
-        }
-    }
-}
-
-static void on_restored(void *self, const struct pw_state *state)
-{
-    const struct pw_engine_threads_options *options = self;
-    const struct pw_tenant *tenant;
-    pw_directory_restored(options->directory, state);
-    for (uint32_t i = 0; (tenant = pw_state_tenant_at(state, i)) != NULL; i++) {
-        uint32_t count;
-        if (options->vault != NULL) {
-            forget_erased(options->vault, tenant);
-        }
-        const struct pw_issuer *issuers = pw_tenant_issuers(tenant, &count);
-        for (uint32_t j = 0; j < count; j++) {
-            struct pw_str name = {issuers[j].name, issuers[j].name_bytes};
-            pw_trust_add(options->trust, pw_tenant_id(tenant), name, &issuers[j].public_key);
-        }
-    }
-}
-
 static void on_log(void *self, const char *level, uint32_t partition, const char *text)
 {
     enum pw_log_level log_level = PW_LOG_INFO;
@@ -192,11 +145,7 @@ static enum pw_code engine_start(struct engine_thread *thread, uint32_t number, 
         .nodes = all->options.nodes,
         .peers = all->options.peers,
         .checks = all->options.checks,
-        .observer = {.self = &all->options,
-                     .event_types = UINT64_C(1) << PW_EVENT_TENANT_ISSUER_TRUSTED |
-                                    pw_directory_event_types(),
-                     .event = on_event,
-                     .restored = on_restored},
+        .observer = pw_news_observer(all->options.news),
         .snapshots = {.dir = pw_node_snapshots_dir(all->options.config),
                       .every = pw_config_count(all->options.config, PW_CONFIG_SNAPSHOTS_EVERY)},
         .never_leads = all->options.never_leads,

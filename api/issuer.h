@@ -18,23 +18,31 @@
 
 #define PW_ISSUER_KEYS_MAX       8
 #define PW_THUMBPRINT_BYTES      43
-#define PW_SIGNED_TEXT_BYTES_MAX 1024 /* A token of ours, and a NUL. */
+#define PW_SIGNED_TEXT_BYTES_MAX 2048 /* A token of ours, and a NUL. */
 
 struct pw_token_issuer;
 
+struct pw_issuer_options {
+    const char *name; /* Copied. */
+    uint32_t access_minutes;
+    const char *const *key_files; /* The first one's key signs. */
+    size_t key_file_count;
+};
+
 /* Refuses a file that others could read or write, that is no PEM of an unencrypted Ed25519 key, or
- * that holds the key of another one. `name` is copied. */
-enum pw_code pw_issuer_load(const char *name, const char *const *paths, size_t count,
+ * that holds the key of another one. */
+enum pw_code pw_issuer_load(const struct pw_issuer_options *options,
                             struct pw_token_issuer **ret_issuer, struct pw_err *err);
 void pw_issuer_free(struct pw_token_issuer *issuer);
 
 /* Whether there is a key to sign with: without one there are no accounts of ours (LOGIN_OFF). */
 bool pw_issuer_can_sign(const struct pw_token_issuer *issuer);
 
-/* Signs a token for the actor, with its session_id as `sid`. False where there is no key. */
+/* Signs a token for the actor, with its session_id as `sid`, good for access_minutes from now_us on.
+ * False where there is no key. */
 bool pw_issuer_sign(const struct pw_token_issuer *issuer, const struct pw_actor *actor,
-                    int64_t issued_at_us, int64_t expires_at_us,
-                    char ret_text[PW_SIGNED_TEXT_BYTES_MAX]);
+                    int64_t now_us, char ret_text[PW_SIGNED_TEXT_BYTES_MAX],
+                    int64_t *ret_expires_at_us);
 
 /* Whether that is our name. False for NULL. */
 bool pw_issuer_is(const struct pw_token_issuer *issuer, struct pw_str name);

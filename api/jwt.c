@@ -151,7 +151,6 @@ static enum pw_code read_claims(const json_t *claims, struct pw_str audience,
                                 struct pw_token *token, struct pw_err *err)
 {
     struct pw_str issuer;
-    int64_t issued_at_us = 0;
     token->expires_at_us = -1;
     token->not_before_at_us = INT64_MIN;
     if (!text_claim(claims, "iss", &issuer) || issuer.len == 0 ||
@@ -165,12 +164,15 @@ static enum pw_code read_claims(const json_t *claims, struct pw_str audience,
     if (memcmp(token->actor.id.bytes, pw_reserved_id, PW_RESERVED_ID_BYTES) == 0) {
         return pw_fail(err, PW_ERR_UNAUTHENTICATED, "the token's sub is a reserved UUID");
     }
+    token->actor.session_id = (struct pw_id){{0}};
+    token->actor.issued_at_us = INT64_MIN;
+    id_claim(claims, "sid", &token->actor.session_id);
     if (!roles_claim(claims, &token->actor.roles)) {
         return pw_fail(err, PW_ERR_UNAUTHENTICATED, "the token's roles are missing or not valid");
     }
     if (!moment_claim(claims, "exp", &token->expires_at_us) || token->expires_at_us < 0 ||
         !moment_claim(claims, "nbf", &token->not_before_at_us) ||
-        !moment_claim(claims, "iat", &issued_at_us)) {
+        !moment_claim(claims, "iat", &token->actor.issued_at_us)) {
         return pw_fail(err, PW_ERR_UNAUTHENTICATED, "the token's exp, nbf or iat is not valid");
     }
     if (!audience_fits(claims, audience)) {
@@ -220,51 +222,74 @@ bool pw_token_signed_by(const struct pw_token *token, const struct pw_hash *publ
                                        token->signed_part.len, public_key->bytes) == 0;
 }
 
-static json_t *claims_of(const struct pw_actor *actor, struct pw_str issuer, int64_t issued_at_us,
-                         int64_t expires_at_us)
+static json_t *header_of(const struct pw_token_plan *plan)
 {
-    char sub[PW_ID_TEXT_BYTES + 1];
-    char tenant[PW_ID_TEXT_BYTES + 1];
-    pw_id_format(&actor->id, sub);
-    pw_id_format(&actor->tenant_id, tenant);
+    json_t *header = json_pack("{s:s, s:s}", "alg", "EdDSA", "typ", "JWT");
+    if (plan->key_id.len > 0) {
+        json_object_set_new(header, "kid", json_stringn(plan->key_id.ptr, plan->key_id.len));
+    }
+    return header;
+}
+
+static json_t *claims_of(const struct pw_actor *actor, const struct pw_token_plan *plan)
+{
+    char id[PW_ID_TEXT_BYTES + 1];
+    json_t *claims = json_pack("{s:s%, s:I, s:I}", "iss", plan->issuer.ptr, plan->issuer.len, "iat",
+                               (json_int_t)(plan->issued_at_us / PW_US_PER_SECOND), "exp",
+                               (json_int_t)(plan->expires_at_us / PW_US_PER_SECOND));
+    pw_id_format(&actor->id, id);
+    json_object_set_new(claims, "sub", json_string(id));
+    pw_id_format(&actor->tenant_id, id);
+    json_object_set_new(claims, "tenant", json_string(id));
+    if (!pw_id_is_nil(&actor->session_id)) {
+        pw_id_format(&actor->session_id, id);
+        json_object_set_new(claims, "sid", json_string(id));
+    }
     json_t *roles = json_array();
     for (int role = 0; role < PW_ROLE_COUNT; role++) {
         if ((actor->roles & (UINT32_C(1) << role)) != 0) {
             json_array_append_new(roles, json_string(pw_role_name((enum pw_role)role)));
         }
     }
-    return json_pack("{s:s%, s:s, s:s, s:o, s:I, s:I}", "iss", issuer.ptr, issuer.len, "sub", sub,
-                     "tenant", tenant, "roles", roles, "iat",
-                     (json_int_t)(issued_at_us / PW_US_PER_SECOND), "exp",
-                     (json_int_t)(expires_at_us / PW_US_PER_SECOND));
+    json_object_set_new(claims, "roles", roles);
+    return claims;
 }
 
-size_t pw_token_sign(const struct pw_actor *actor, struct pw_str issuer, int64_t issued_at_us,
-                     int64_t expires_at_us, const uint8_t secret_key[64], char *ret_text,
-                     size_t room)
+/* One part of a token; gives its length, 0 where it has no room. Takes the JSON. */
+static size_t encode_json(json_t *json, char *ret_text, size_t room)
 {
-    static const char header[] = "{\"alg\":\"EdDSA\",\"typ\":\"JWT\"}";
     const int variant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
-    char payload[JSON_BYTES_MAX];
-    json_t *claims = claims_of(actor, issuer, issued_at_us, expires_at_us);
-    size_t bytes = json_dumpb(claims, payload, sizeof payload, JSON_COMPACT);
-    json_decref(claims);
-    size_t header_len = sodium_base64_ENCODED_LEN(sizeof header - 1, variant) - 1;
-    size_t payload_len = sodium_base64_ENCODED_LEN(bytes, variant) - 1;
-    size_t signature_len = sodium_base64_ENCODED_LEN(64, variant) - 1;
-    if (bytes == 0 || bytes > sizeof payload ||
-        header_len + payload_len + signature_len + 3 > room) {
+    char text[JSON_BYTES_MAX];
+    size_t bytes = json_dumpb(json, text, sizeof text, JSON_COMPACT);
+    json_decref(json);
+    if (bytes == 0 || bytes > sizeof text || sodium_base64_ENCODED_LEN(bytes, variant) > room) {
         return 0;
     }
-    sodium_bin2base64(ret_text, header_len + 1, (const unsigned char *)header, sizeof header - 1,
-                      variant);
-    ret_text[header_len] = '.';
-    sodium_bin2base64(ret_text + header_len + 1, payload_len + 1, (unsigned char *)payload, bytes,
-                      variant);
-    size_t signed_len = header_len + 1 + payload_len;
+    sodium_bin2base64(ret_text, room, (unsigned char *)text, bytes, variant);
+    return sodium_base64_ENCODED_LEN(bytes, variant) - 1;
+}
+
+size_t pw_token_sign(const struct pw_actor *actor, const struct pw_token_plan *plan,
+                     const uint8_t secret_key[64], char *ret_text, size_t room)
+{
+    const int variant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
     unsigned char signature[64];
+    const size_t signature_room = sodium_base64_ENCODED_LEN(sizeof signature, variant);
+    size_t header_len = encode_json(header_of(plan), ret_text, room);
+    if (header_len == 0) {
+        return 0;
+    }
+    ret_text[header_len] = '.';
+    size_t payload_at = header_len + 1;
+    size_t payload_len =
+        encode_json(claims_of(actor, plan), ret_text + payload_at, room - payload_at);
+    size_t signed_len = payload_at + payload_len;
+    if (payload_len == 0 || room - signed_len < 1 + signature_room) {
+        return 0;
+    }
     crypto_sign_detached(signature, NULL, (unsigned char *)ret_text, signed_len, secret_key);
     ret_text[signed_len] = '.';
-    sodium_bin2base64(ret_text + signed_len + 1, signature_len + 1, signature, 64, variant);
-    return signed_len + 1 + signature_len;
+    sodium_bin2base64(ret_text + signed_len + 1, signature_room, signature, sizeof signature,
+                      variant);
+    return signed_len + signature_room; /* A dot more, a NUL less. */
 }

@@ -2,10 +2,13 @@
  *
  * Contract  `alg` must be EdDSA and `crit` absent; claims: iss (text), sub and tenant (UUIDs),
  *           roles (1 or more names, neither system nor operator), exp, and where present nbf, iat
- *           and aud. Base64url is strict, JSON has no duplicate names. The key is one that the
- *           tenant of the token trusts for `iss`. What is not trusted is not looked at further: a
- *           claim's value decides nothing before the signature was verified, except which keys to
- *           try.
+ *           and aud. Base64url is strict, JSON has no duplicate names. The key is one of our own
+ *           where `iss` is our name (api/issuer.h), for every tenant; else one that the tenant of
+ *           the token trusts for `iss`. What is not trusted is not looked at further: a claim's
+ *           value decides nothing before the signature was verified, except which keys to try.
+ *           `sid` names a session of ours in our own tokens only: what others mean by it is theirs.
+ *           Our tokens are of `typ` JWT, not at+jwt: they have neither the client_id nor the jti
+ *           that RFC 9068 asks of those.
  * Units     *_at_us: microseconds since the Unix epoch.
  * Threads   pw_tokens: any. Verdicts on signatures are kept until `exp`, in a bounded table with a
  *           lock per stripe.
@@ -49,20 +52,31 @@ enum pw_code pw_token_read(struct pw_str text, struct pw_str audience, struct pw
 
 bool pw_token_signed_by(const struct pw_token *token, const struct pw_hash *public_key);
 
+/* What a token says besides who it is for. */
+struct pw_token_plan {
+    struct pw_str issuer;
+    struct pw_str key_id; /* `kid` of its header; empty: none. */
+    int64_t issued_at_us;
+    int64_t expires_at_us;
+};
+
 /* Signs a token. secret_key: libsodium's 64 bytes. Gives the length of the text in ret_text; 0 when
  * it has no room. */
-size_t pw_token_sign(const struct pw_actor *actor, struct pw_str issuer, int64_t issued_at_us,
-                     int64_t expires_at_us, const uint8_t secret_key[64], char *ret_text,
-                     size_t room);
+size_t pw_token_sign(const struct pw_actor *actor, const struct pw_token_plan *plan,
+                     const uint8_t secret_key[64], char *ret_text, size_t room);
 
 /* Verification with memory. */
 struct pw_tokens;
+struct pw_token_issuer;
 
-struct pw_tokens *pw_tokens_new(struct pw_trust *trust, const char *audience);
+/* issuer: ours, or NULL where there is none. Everything is borrowed. */
+struct pw_tokens *pw_tokens_new(struct pw_trust *trust, const struct pw_token_issuer *issuer,
+                                const char *audience);
 void pw_tokens_free(struct pw_tokens *tokens);
 
 /* Who the bearer is. *ret_unknown_key (where not NULL) tells that no key fits which this
- * node knows the tenant to trust for `iss`: another node may have read further. */
+ * node knows the tenant to trust for `iss`: another node may have read further. (Our own keys are
+ * not read, but set: no other node knows better.) */
 enum pw_code pw_tokens_verify(struct pw_tokens *tokens, struct pw_str text, int64_t now_us,
                               struct pw_actor *ret_actor, bool *ret_unknown_key,
                               struct pw_err *err);

@@ -1,5 +1,6 @@
 /* api/ledgers.c: the one place that knows which adapters there are. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "api/node.h"
 #include "eventstore/file.h"
@@ -61,7 +62,7 @@ enum pw_code pw_node_create_ledger(const struct pw_config *config,
 
 /* --- Keys --- */
 
-#define NAME_BYTES 4096 /* A topic, a directory, or the path of a master file. */
+#define NAME_BYTES 4096 /* A topic or a directory. */
 
 bool pw_node_has_keys(const struct pw_config *config)
 {
@@ -71,28 +72,20 @@ bool pw_node_has_keys(const struct pw_config *config)
 enum pw_code pw_node_load_masters(const struct pw_config *config, struct pw_masters **ret_masters,
                                   struct pw_err *err)
 {
-    static const char name[] = "keys.master_files";
-    char paths[PW_MASTERS_MAX][NAME_BYTES];
-    const char *named[PW_MASTERS_MAX];
-    size_t count = 0;
+    const char *name = pw_config_name(PW_CONFIG_KEYS_MASTER_FILES);
+    struct pw_config_files *files = NULL;
     struct pw_err why = {0};
-    for (const char *at = pw_config_text(config, PW_CONFIG_KEYS_MASTER_FILES); *at != '\0';) {
-        size_t len = strcspn(at, ",");
-        if (count == PW_MASTERS_MAX || len == 0 || len >= NAME_BYTES) {
-            return pw_fail(err, PW_ERR_SETTING_WRONG, "%s must name 1 to %d files", name,
-                           PW_MASTERS_MAX);
-        }
-        memcpy(paths[count], at, len);
-        paths[count][len] = '\0';
-        named[count] = paths[count];
-        count++;
-        at += len + (at[len] == ',');
+    enum pw_code code = pw_config_files(config, PW_CONFIG_KEYS_MASTER_FILES, &files, err);
+    if (code != PW_OK) {
+        return code;
     }
-    if (count == 0) {
-        return pw_fail(err, PW_ERR_SETTING_WRONG, "%s is not set", name);
+    if (files->count == 0) {
+        code = pw_fail(err, PW_ERR_SETTING_WRONG, "%s is not set", name);
+    } else if (pw_masters_load(files->paths, files->count, ret_masters, &why) != PW_OK) {
+        code = pw_fail(err, why.code, "%s: %s", name, why.detail);
     }
-    enum pw_code code = pw_masters_load(named, count, ret_masters, &why);
-    return code == PW_OK ? PW_OK : pw_fail(err, code, "%s: %s", name, why.detail);
+    free(files);
+    return code;
 }
 
 /* A name of the ledger's and `.keys`; of a directory, without the slashes at its end. */

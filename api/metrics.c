@@ -349,6 +349,37 @@ static void add_preparations(struct pw_text *text, struct pw_service *service)
     add_pools(text, "pw_prepare_refused_total", "counter", "Commands that found the queue full.",
               (double)hashing.refused, (double)sealing.refused);
 }
+
+static const struct vault_metric {
+    const char *name;
+    const char *type;
+    const char *help;
+    size_t offset; /* In struct pw_vault_counts. */
+} vault_metrics[] = {
+    {"pw_keys", "gauge", "Data keys that can be used, as far as is known without opening them.",
+     offsetof(struct pw_vault_counts, keys)},
+    {"pw_keys_unopened", "gauge", "Data keys that are damaged, or whose master key is in no file.",
+     offsetof(struct pw_vault_counts, unopened)},
+    {"pw_keys_destroyed", "gauge", "Data keys that are known to be destroyed.",
+     offsetof(struct pw_vault_counts, destroyed)},
+    {"pw_keys_lingering", "gauge", "Destroyed data keys for which tombstones are still written.",
+     offsetof(struct pw_vault_counts, lingering)},
+    {"pw_keys_created_total", "counter", "Data keys made by this node.",
+     offsetof(struct pw_vault_counts, created)},
+    {"pw_key_seals_total", "counter", "Payloads encrypted, and tags made.",
+     offsetof(struct pw_vault_counts, seals)},
+    {"pw_key_unseals_total", "counter", "Payloads decrypted.",
+     offsetof(struct pw_vault_counts, unseals)},
+    {"pw_key_failures_total", "counter", "Uses of keys, and attempts to make them, that failed.",
+     offsetof(struct pw_vault_counts, failures)},
+};
+
+static void add_keys(struct pw_text *text, struct pw_service *service)
+{
+    struct pw_vault_counts counts;
+    if (service->vault == NULL) {
+        return;
+    }
     pw_vault_count(service->vault, &counts);
     for (size_t i = 0; i < PW_COUNT(vault_metrics); i++) {
         uint64_t value;

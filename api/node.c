@@ -31,6 +31,7 @@ struct pw_node {
     struct pw_openapi *openapi;
     char *secret;
     struct pw_passwords *passwords;
+    struct pw_news news;
     char *cluster_key;
     char *tls_certificate;
     char *tls_key;
@@ -193,6 +194,28 @@ static enum pw_code start_vault(struct pw_node *node, struct pw_err *err)
     return code != PW_OK ? code : pw_vault_open(&options, &node->service.vault, err);
 }
 
+/* Our own keys. */
+static enum pw_code load_issuer(struct pw_node *node, struct pw_err *err)
+{
+    struct pw_config_files *files = NULL;
+    struct pw_err why = {0};
+    enum pw_code code = pw_config_files(node->config, PW_CONFIG_TOKENS_KEY_FILES, &files, err);
+    if (code != PW_OK) {
+        return code;
+    }
+    struct pw_issuer_options options = {
+        .name = pw_config_text(node->config, PW_CONFIG_TOKENS_ISSUER),
+        .access_minutes = pw_config_count(node->config, PW_CONFIG_TOKENS_ACCESS_MINUTES),
+        .key_files = files->paths,
+        .key_file_count = files->count,
+    };
+    code = pw_issuer_load(&options, &node->service.issuer, &why);
+    free(files);
+    return code == PW_OK ? PW_OK
+                         : pw_fail(err, code, "%s: %s", pw_config_name(PW_CONFIG_TOKENS_KEY_FILES),
+                                   why.detail);
+}
+
 static enum pw_code start_commands(struct pw_node *node, const volatile sig_atomic_t *stop,
                                    struct pw_err *err)
 {
@@ -219,8 +242,12 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
     }
     service->trust = pw_trust_new();
     service->directory = pw_directory_new();
-    service->tokens =
-        pw_tokens_new(service->trust, pw_config_text(node->config, PW_CONFIG_AUTH_AUDIENCE));
+    service->tokens = pw_tokens_new(service->trust, service->issuer,
+                                    pw_config_text(node->config, PW_CONFIG_AUTH_AUDIENCE));
+    node->news = (struct pw_news){.trust = service->trust,
+                                  .directory = service->directory,
+                                  .vault = service->vault,
+                                  .clock = pw_clock_system()};
     struct pw_engine_threads_options engines = {
         .config = node->config,
         .node_id = service->node_id,
@@ -228,9 +255,7 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
         .nodes = node->ranks.count > 0 ? &node->ranks : NULL,
         .peers = service->peers,
         .checks = pw_ledger_watch_checks(node->watch),
-        .trust = service->trust,
-        .directory = service->directory,
-        .vault = service->vault,
+        .news = &node->news,
         .never_leads = service->never_leads,
         .stop = stop,
     };
@@ -304,8 +329,6 @@ static enum pw_code start_preparer(struct pw_node *node, struct pw_err *err)
         .passwords = node->passwords,
         .issuer = service->issuer,
         .secret = {(const char *)service->secret, service->secret_bytes},
-        .access_us =
-            pw_config_count(config, PW_CONFIG_TOKENS_ACCESS_MINUTES) * PW_US_PER_MINUTE,
         .hashing = {.threads = pw_config_count(config, PW_CONFIG_PASSWORDS_THREADS),
                     .queue_max = pw_config_count(config, PW_CONFIG_PASSWORDS_QUEUE_MAX),
                     .clock = pw_clock_system()},
@@ -363,6 +386,7 @@ enum pw_code pw_node_start(const struct pw_config *config, const volatile sig_at
     raise_descriptor_limit();
     make_snapshots_dir(config);
     enum pw_code code = read_secrets(node, err);
+    code = code != PW_OK ? code : load_issuer(node, err);
     code = code != PW_OK ? code : probe_listeners(config, err);
     code = code != PW_OK ? code : start_vault(node, err);
     code = code != PW_OK ? code : start_commands(node, stop, err);
@@ -429,6 +453,7 @@ void pw_node_stop(struct pw_node *node)
     pw_trust_free(service->trust);
     pw_vault_close(service->vault);
     pw_masters_free(node->masters);
+    pw_issuer_free(service->issuer);
     pw_secret_free(node->secret, service->secret_bytes);
     pw_secret_free(node->cluster_key, service->cluster_key.len);
     pw_secret_free(node->tls_key, node->tls_key_bytes);
@@ -460,6 +485,8 @@ enum pw_code pw_node_check(const struct pw_config *config, struct pw_err *err)
     struct pw_galera *galera = NULL;
     struct pw_galera_options options = pw_node_galera(config);
     enum pw_code code = read_secrets(&node, err);
+    code = code != PW_OK ? code : load_issuer(&node, err);
+    pw_issuer_free(node.service.issuer);
     pw_secret_free(node.secret, node.service.secret_bytes);
     pw_secret_free(node.cluster_key, node.service.cluster_key.len);
     pw_secret_free(node.tls_key, node.tls_key_bytes);

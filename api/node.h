@@ -15,6 +15,7 @@
 #include <signal.h>
 
 #include "api/config.h"
+#include "api/news.h"
 #include "api/service.h"
 #include "eventstore/genesis.h"
 #include "eventstore/key_log.h"
@@ -65,9 +66,7 @@ struct pw_engine_threads_options {
     const struct pw_ranks *nodes; /* NULL: this node is alone. */
     struct pw_peers peers;
     struct pw_ledger_checks checks;
-    struct pw_trust *trust;
-    struct pw_directory *directory;
-    struct pw_vault *vault; /* NULL: no keys are kept. */
+    const struct pw_news *news; /* Who is told of what is confirmed. */
     bool never_leads;
     const volatile sig_atomic_t *stop;
 };

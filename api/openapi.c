@@ -153,9 +153,10 @@ static void add_query_answer(json_t *answers, const struct pw_route *route)
 static void add_page_answer(json_t *answers, const struct pw_route *route)
 {
     json_t *answer = NULL;
-    if (route->kind == PW_ROUTE_OPENAPI) {
-        answer =
-            good_answer("The document.", "application/json", json_pack("{s:s}", "type", "object"));
+    if (route->kind == PW_ROUTE_OPENAPI || route->kind == PW_ROUTE_KEY_SET) {
+        json_t *schema = route->kind == PW_ROUTE_KEY_SET ? openapi_ref("schemas", "key_set")
+                                                         : json_pack("{s:s}", "type", "object");
+        answer = good_answer("The document.", "application/json", schema);
         add_header(answer, "ETag");
         json_object_set_new(answers, "200", answer);
         add_not_modified(answers);
@@ -314,18 +315,15 @@ char *pw_openapi_text(enum pw_door door, bool indented)
 struct pw_openapi {
     char *text;
     size_t bytes;
-    char etag[36];
+    char etag[PW_ETAG_TEXT_BYTES];
 };
 
 struct pw_openapi *pw_openapi_new(void)
 {
     struct pw_openapi *openapi = pw_memory_new(1, sizeof *openapi);
-    char hex[65];
     openapi->text = pw_openapi_text(PW_DOOR_PUBLIC, false);
     openapi->bytes = strlen(openapi->text);
-    struct pw_hash hash = pw_sha256(openapi->text, openapi->bytes, NULL, 0);
-    pw_hex_format(hash.bytes, sizeof hash.bytes, hex);
-    snprintf(openapi->etag, sizeof openapi->etag, "\"%.32s\"", hex);
+    pw_door_etag((struct pw_str){openapi->text, openapi->bytes}, openapi->etag);
     return openapi;
 }
 
@@ -339,17 +337,6 @@ void pw_openapi_free(struct pw_openapi *openapi)
 
 void pw_openapi_answer(const struct pw_openapi *openapi, struct pw_http_request *request)
 {
-    struct pw_str none_match = request->headers[PW_HEADER_IF_NONE_MATCH];
-    if (!pw_header_accepts(request->headers[PW_HEADER_ACCEPT], PW_STR("application/json"))) {
-        pw_door_problem(request, PW_ERR_NOT_ACCEPTABLE, NULL, NULL);
-        return;
-    }
-    pw_http_header(request, "ETag", openapi->etag);
-    pw_http_header(request, "Cache-Control", "public, max-age=3600");
-    if (none_match.ptr != NULL && pw_header_none_match_hits(none_match, pw_str_of(openapi->etag))) {
-        pw_http_answer(request, 304, NULL, (struct pw_str){"", 0});
-        return;
-    }
-    pw_http_answer(request, 200, "application/json",
-                   (struct pw_str){openapi->text, openapi->bytes});
+    pw_door_document(request, (struct pw_str){openapi->text, openapi->bytes}, openapi->etag,
+                     "public, max-age=3600");
 }

@@ -212,7 +212,7 @@ json_t *openapi_parameters(const struct pw_route *route)
     } else if (route->kind == PW_ROUTE_QUERY) {
         add_of_query(all, route);
         add_headers(all, route);
-    } else if (route->kind == PW_ROUTE_OPENAPI) {
+    } else if (route->kind == PW_ROUTE_OPENAPI || route->kind == PW_ROUTE_KEY_SET) {
         add_shared(all, header_names[PW_HEADER_IF_NONE_MATCH]);
     } else {
         add_problem_names(all);

@@ -235,13 +235,11 @@ static json_t *described(const char *type, const char *description)
 static json_t *session_answer_schema(void)
 {
     json_t *schema = answer_schema();
-    add_member(schema, "token_type",
-               json_pack("{s:s, s:[s]}", "type", "string", "enum", "Bearer"));
+    add_member(schema, "token_type", json_pack("{s:s, s:[s]}", "type", "string", "enum", "Bearer"));
     add_member(schema, "expires_in",
                described("integer", "So many seconds the access token is good."));
     add_member(schema, "access_token", described("string", "What `Authorization: Bearer` takes."));
-    add_member(schema, "refresh_token",
-               described("string", "What gives the next tokens, once."));
+    add_member(schema, "refresh_token", described("string", "What gives the next tokens, once."));
     return schema;
 }
 
@@ -292,12 +290,27 @@ static json_t *page_schema(void)
                      "type", "string", "required", "type", "title", "status", "meaning", "remedy");
 }
 
+/* Members of a key, each a text that is always there. */
+static json_t *key_set_schema(void)
+{
+    static const char *const members[] = {"kty", "crv", "alg", "use", "kid", "x"};
+    json_t *properties = json_object();
+    json_t *required = json_array();
+    for (size_t i = 0; i < PW_COUNT(members); i++) {
+        json_object_set_new(properties, members[i], json_pack("{s:s}", "type", "string"));
+        json_array_append_new(required, json_string(members[i]));
+    }
+    return json_pack("{s:s, s:{s:{s:s, s:{s:s, s:o, s:o}}}, s:[s]}", "type", "object", "properties",
+                     "keys", "type", "array", "items", "type", "object", "properties", properties,
+                     "required", required, "required", "keys");
+}
+
 static json_t *schemas(const struct pw_routes *routes)
 {
-    json_t *all = json_pack("{s:o, s:o, s:o, s:o, s:o}", "problem", problem_schema(),
+    json_t *all = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "problem", problem_schema(),
                             "problem_page", page_schema(), "command_answer", answer_schema(),
                             "session_answer", session_answer_schema(), "reset_token_answer",
-                            reset_token_answer_schema());
+                            reset_token_answer_schema(), "key_set", key_set_schema());
     for (uint32_t i = 1; i < routes->count; i++) {
         const struct pw_route *route = &routes->routes[i];
         json_t *id = openapi_id(route);

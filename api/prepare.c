@@ -72,9 +72,8 @@ static enum pw_code tag_email(struct pw_preparation *preparation, struct pw_str 
     if (!pw_directory_equality_key(options->directory, tenant_id, ret_key_id)) {
         return pw_fail(&preparation->err, PW_ERR_ACCOUNTS_OFF, "tenant");
     }
-    enum pw_code code =
-        pw_vault_tag(options->vault, tenant_id, ret_key_id, PW_STR("user.email"),
-                     (struct pw_str){lower, email.len}, ret_tag, &preparation->err);
+    enum pw_code code = pw_vault_tag(options->vault, tenant_id, ret_key_id, PW_STR("user.email"),
+                                     (struct pw_str){lower, email.len}, ret_tag, &preparation->err);
     sodium_memzero(lower, sizeof lower);
     return code;
 }
@@ -84,8 +83,7 @@ static enum pw_code seal(struct pw_preparation *preparation, const struct pw_id 
                          const char *name, struct pw_str plain, struct pw_str *ret_sealed)
 {
     char buffer[PW_SEALING_BYTES_MAX];
-    struct pw_str associated =
-        pw_sealing_associated(&preparation->account.user_id, name, buffer);
+    struct pw_str associated = pw_sealing_associated(&preparation->account.user_id, name, buffer);
     *ret_sealed = PW_STR("");
     if (plain.len == 0) {
         return PW_OK;
@@ -220,9 +218,8 @@ static enum pw_code prepare_equality_key(struct pw_preparation *preparation)
 {
     struct pw_job *job = preparation->job;
     set_fingerprint(preparation);
-    return pw_vault_create(preparation->preparer->options.vault, &job->boundary_id,
-                           PW_KEY_EQUALITY, &job->command.tenant_choose_equality_key.key_id,
-                           &preparation->err);
+    return pw_vault_create(preparation->preparer->options.vault, &job->boundary_id, PW_KEY_EQUALITY,
+                           &job->command.tenant_choose_equality_key.key_id, &preparation->err);
 }
 
 static enum pw_code prepare_register(struct pw_preparation *preparation)
@@ -433,10 +430,10 @@ static bool hashes(const struct pw_command_info *info)
 /* Where a preparation waits: a register without a password has nothing to hash. */
 static struct pw_pool *pool_of(struct pw_preparer *preparer, const struct pw_command *command)
 {
-    bool is_slow = command->type == PW_COMMAND_SESSION_OPEN ||
-                   (command->type == PW_COMMAND_USER_REGISTER
-                        ? command->user_register.password.len > 0
-                        : hashes(pw_command_info(command->type)));
+    bool is_slow =
+        command->type == PW_COMMAND_SESSION_OPEN ||
+        (command->type == PW_COMMAND_USER_REGISTER ? command->user_register.password.len > 0
+                                                   : hashes(pw_command_info(command->type)));
     return is_slow ? preparer->hashing : preparer->sealing;
 }
 
@@ -445,8 +442,8 @@ enum pw_code pw_prepare(struct pw_preparer *preparer, struct pw_preparation *pre
     preparation->preparer = preparer;
     preparation->pool_job.run = run;
     preparation->pool_job.done = on_done;
-    enum pw_code code = pw_pool_submit(pool_of(preparer, &preparation->job->command),
-                                       &preparation->pool_job);
+    enum pw_code code =
+        pw_pool_submit(pool_of(preparer, &preparation->job->command), &preparation->pool_job);
     if (code != PW_OK) {
         forget_secrets(&preparation->job->command);
     }
@@ -460,6 +457,7 @@ static void answer_session(struct pw_preparer *preparer, const struct pw_job *jo
 {
     const struct pw_preparer_options *options = &preparer->options;
     int64_t now_us = pw_http_wall_us();
+    int64_t expires_at_us;
     char access[PW_SIGNED_TEXT_BYTES_MAX];
     char refresh_text[PW_REFRESH_TEXT_BYTES + 1];
     struct pw_account account = {.roles = PW_ROLE(STUDENT)};
@@ -469,14 +467,14 @@ static void answer_session(struct pw_preparer *preparer, const struct pw_job *jo
                              .tenant_id = job->boundary_id,
                              .session_id = job->stream_id,
                              .roles = account.roles};
-    if (!pw_issuer_sign(options->issuer, &actor, now_us, now_us + options->access_us, access)) {
+    if (!pw_issuer_sign(options->issuer, &actor, now_us, access, &expires_at_us)) {
         return;
     }
     pw_refresh_format(options->secret, &job->boundary_id, &refresh, refresh_text);
     pw_text_addf(text,
                  ",\"token_type\":\"Bearer\",\"expires_in\":%lld,\"access_token\":\"%s\","
                  "\"refresh_token\":\"%s\"",
-                 (long long)(options->access_us / PW_US_PER_SECOND), access, refresh_text);
+                 (long long)((expires_at_us - now_us) / PW_US_PER_SECOND), access, refresh_text);
 }
 
 static void answer_reset_token(struct pw_preparer *preparer, const struct pw_job *job,
@@ -488,8 +486,7 @@ static void answer_reset_token(struct pw_preparer *preparer, const struct pw_job
     pw_text_addf(text, ",\"reset_token\":\"%s\"", token);
 }
 
-void pw_prepare_answer(struct pw_preparer *preparer, const struct pw_job *job,
-                       struct pw_text *text)
+void pw_prepare_answer(struct pw_preparer *preparer, const struct pw_job *job, struct pw_text *text)
 {
     switch (job->command.type) {
     case PW_COMMAND_SESSION_OPEN:

@@ -30,7 +30,6 @@ struct pw_preparer_options {
     const struct pw_passwords *passwords;
     const struct pw_token_issuer *issuer;
     struct pw_str secret; /* The ledger's. */
-    int64_t access_us;    /* How long an access token is good. */
     struct pw_pool_options hashing;
     struct pw_pool_options sealing;
 };
@@ -48,7 +47,8 @@ struct pw_preparation {
     struct pw_pool_job pool_job; /* First. */
 
     /* The question. */
-    struct pw_job *job;      /* Command, boundary_id, command_id, if_match; of tokens' commands actor_id and role. */
+    struct pw_job *
+        job; /* Command, boundary_id, command_id, if_match; of tokens' commands actor_id and role. */
     struct pw_arena *arena;
     struct pw_id session_id; /* Of the actor's token. */
     void *exchange;          /* The caller's own. */

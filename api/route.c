@@ -92,6 +92,9 @@ void pw_routes_build(struct pw_routes *routes, enum pw_door door)
     }
     add(routes, PW_ROUTE_OPENAPI, "openapi", "", "/v1/openapi.json",
         "This description of the API, as OpenAPI 3.1.");
+    add(routes, PW_ROUTE_KEY_SET, "jwks", "", "/v1/jwks.json",
+        "The keys that tokens of our own are signed with, as a JSON Web Key Set (RFC 7517, RFC "
+        "8037). A key stands here before its first token does.");
     add(routes, PW_ROUTE_PROBLEM, "problems", "", "/problems/{name}",
         "What a problem means, and what to do: a page for people, or JSON by `Accept`.");
 }

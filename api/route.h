@@ -19,6 +19,7 @@ enum pw_route_kind {
     PW_ROUTE_QUERY,   /* number: index in pw_queries */
     PW_ROUTE_PROBLEM,
     PW_ROUTE_OPENAPI,
+    PW_ROUTE_KEY_SET,
     PW_ROUTE_FORWARDED, /* What another node sent, whatever its address: for the counters. */
     PW_ROUTE_METRICS,
     PW_ROUTE_HEALTHZ,
@@ -29,10 +30,10 @@ enum pw_route_kind {
 struct pw_route {
     enum pw_route_kind kind;
     uint32_t number;
-    uint32_t methods; /* Bits of enum pw_http_method. */
-    uint32_t roles;   /* Of tokens; 0 where no token is asked for. */
+    uint32_t methods;   /* Bits of enum pw_http_method. */
+    uint32_t roles;     /* Of tokens; 0 where no token is asked for. */
     bool by_credential; /* No token is asked for: the body proves who asks. */
-    const char *name; /* For counters: `reservation.reserve`, `slots`. */
+    const char *name;   /* For counters: `reservation.reserve`, `slots`. */
     const char *doc;
     const char *prefix;
     const char *path; /* With `{name}` for what differs; the address is prefix and path. */

@@ -10,6 +10,7 @@
 #include "api/cors.h"
 #include "api/forward.h"
 #include "api/http.h"
+#include "api/issuer.h"
 #include "api/jwt.h"
 #include "api/limits.h"
 #include "api/passwords.h"
@@ -27,6 +28,7 @@ struct pw_service {
     const char *node_id;
     struct pw_id incarnation;
     struct pw_trust *trust;
+    struct pw_token_issuer *issuer;
     struct pw_tokens *tokens;
     struct pw_directory *directory;
     struct pw_preparer *preparer;

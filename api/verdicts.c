@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "api/issuer.h"
 #include "api/jwt.h"
 #include "commands/memory.h"
 #include "commands/state.h"
@@ -25,6 +26,7 @@ struct verdict {
 
 struct pw_tokens {
     struct pw_trust *trust;
+    const struct pw_token_issuer *issuer;
     struct pw_str audience;
     pthread_mutex_t locks[STRIPES];
     struct verdict (*sets)[WAYS];
@@ -32,10 +34,12 @@ struct pw_tokens {
     atomic_uint_fast64_t verified_count;
 };
 
-struct pw_tokens *pw_tokens_new(struct pw_trust *trust, const char *audience)
+struct pw_tokens *pw_tokens_new(struct pw_trust *trust, const struct pw_token_issuer *issuer,
+                                const char *audience)
 {
     struct pw_tokens *tokens = pw_memory_new(1, sizeof *tokens);
     tokens->trust = trust;
+    tokens->issuer = issuer;
     tokens->audience = pw_str_of(audience);
     tokens->sets = pw_memory_new(SETS, sizeof *tokens->sets);
     for (size_t i = 0; i < STRIPES; i++) {
@@ -104,29 +108,50 @@ static enum pw_code check_times(const struct verdict *verdict, int64_t now_us, s
     return PW_OK;
 }
 
-static enum pw_code judge(struct pw_tokens *tokens, struct pw_str text, struct verdict *verdict,
-                          bool *ret_unknown_key, struct pw_err *err)
+static bool is_signed_by_any(const struct pw_token *token, const struct pw_hash *keys,
+                             uint32_t count)
 {
-    struct pw_token token;
-    enum pw_code code = pw_token_read(text, tokens->audience, &token, err);
-    if (code != PW_OK) {
-        return code;
-    }
-    struct pw_hash keys[PW_ISSUERS_MAX];
-    struct pw_str issuer = {token.issuer, token.issuer_bytes};
-    uint32_t count = pw_trust_keys(tokens->trust, &token.actor.tenant_id, issuer, keys);
     for (uint32_t i = 0; i < count; i++) {
-        if (pw_token_signed_by(&token, &keys[i])) {
-            verdict->actor = token.actor;
-            verdict->expires_at_us = token.expires_at_us;
-            verdict->not_before_at_us = token.not_before_at_us;
-            return PW_OK;
+        if (pw_token_signed_by(token, &keys[i])) {
+            return true;
         }
+    }
+    return false;
+}
+
+static enum pw_code judge_signature(struct pw_tokens *tokens, struct pw_token *token,
+                                    bool *ret_unknown_key, struct pw_err *err)
+{
+    struct pw_hash keys[PW_ISSUERS_MAX];
+    struct pw_str issuer = {token->issuer, token->issuer_bytes};
+    if (pw_issuer_is(tokens->issuer, issuer)) {
+        return pw_issuer_signed(tokens->issuer, token)
+                   ? PW_OK
+                   : pw_fail(err, PW_ERR_UNAUTHENTICATED, "the token's signature is not valid");
+    }
+    token->actor.session_id = (struct pw_id){{0}};
+    uint32_t count = pw_trust_keys(tokens->trust, &token->actor.tenant_id, issuer, keys);
+    if (is_signed_by_any(token, keys, count)) {
+        return PW_OK;
     }
     *ret_unknown_key = true;
     return pw_fail(err, PW_ERR_UNAUTHENTICATED,
                    count == 0 ? "the token's issuer is not trusted by its tenant"
                               : "the token's signature is not valid");
+}
+
+static enum pw_code judge(struct pw_tokens *tokens, struct pw_str text, struct verdict *verdict,
+                          bool *ret_unknown_key, struct pw_err *err)
+{
+    struct pw_token token;
+    enum pw_code code = pw_token_read(text, tokens->audience, &token, err);
+    code = code != PW_OK ? code : judge_signature(tokens, &token, ret_unknown_key, err);
+    if (code == PW_OK) {
+        verdict->actor = token.actor;
+        verdict->expires_at_us = token.expires_at_us;
+        verdict->not_before_at_us = token.not_before_at_us;
+    }
+    return code;
 }
 
 enum pw_code pw_tokens_verify(struct pw_tokens *tokens, struct pw_str text, int64_t now_us,

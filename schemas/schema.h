@@ -158,7 +158,7 @@ const char *pw_aggregate_name(enum pw_aggregate aggregate);
 
 /* Where a command comes in: under /v1/tenants/{tenant} for tokens; there, for whom the body itself proves, without a token; or under
  * /internal for operators. One of tokens that an operator may send too stands under /internal/tenants/{tenant} as well. */
-enum pw_door { PW_DOOR_PUBLIC, PW_DOOR_CREDENTIAL, PW_DOOR_INTERNAL };
+enum pw_door { PW_DOOR_PUBLIC, PW_DOOR_INTERNAL, PW_DOOR_CREDENTIAL };
 
 /* --- The structs: struct pw_reservation_reserve, struct pw_reservation_reserved, ... ---
  * `publish` has a path id only, yet no struct is empty: every command names at least one stream. */

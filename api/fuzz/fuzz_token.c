@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         pw_id_parse(PW_STR("01890a5d-ac96-774b-bcce-b302099a8058"), &tenant_id);
         crypto_sign_keypair(key.bytes, secret_key); /* Nobody else has the secret half. */
         pw_trust_add(trust, &tenant_id, PW_STR("i"), &key);
-        tokens = pw_tokens_new(trust, "us");
+        tokens = pw_tokens_new(trust, NULL, "us");
     }
     if (pw_token_read(text, PW_STR("us"), &token, &err) == PW_OK && token.actor.roles == 0) {
         abort();

@@ -34,6 +34,42 @@ static enum pw_code load(struct pw_config *config, const char *file, char **envi
     return code;
 }
 
+Test(config, a_list_of_files_is_cut_at_its_commas)
+{
+    static const struct {
+        const char *text;
+        size_t count; /* SIZE_MAX: it is none. */
+        const char *last;
+    } rows[] = {
+        {"", 0, NULL},
+        {"/a", 1, "/a"},
+        {"/a,b c", 2, "b c"},
+        {"/a,", 1, "/a"},
+        {",/a", SIZE_MAX, NULL},
+        {"/a,,/b", SIZE_MAX, NULL},
+        {"1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16", 16, "16"},
+        {"1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", SIZE_MAX, NULL},
+    };
+    for (size_t i = 0; i < PW_COUNT(rows); i++) {
+        char *argv[] = {"--tokens.key_files", (char *)(uintptr_t)rows[i].text};
+        struct pw_config config;
+        struct pw_config_files *files = NULL;
+        struct pw_err err = {0};
+        cr_assert_eq(pw_config_load(&config, 2, argv, NULL, NULL, 0, &err), PW_OK, "%s",
+                     err.detail);
+        enum pw_code code = pw_config_files(&config, PW_CONFIG_TOKENS_KEY_FILES, &files, &err);
+        cr_expect_eq(code, rows[i].count == SIZE_MAX ? PW_ERR_SETTING_WRONG : PW_OK, "%s",
+                     rows[i].text);
+        if (code == PW_OK) {
+            cr_expect_eq(files->count, rows[i].count, "%s", rows[i].text);
+            cr_expect(files->count == 0 ||
+                      strcmp(files->paths[files->count - 1], rows[i].last) == 0);
+        }
+        free(files);
+        pw_config_close(&config);
+    }
+}
+
 Test(config, flags_over_environment_over_file_over_defaults)
 {
     struct pw_config config;

@@ -307,7 +307,8 @@ Test(doors, every_route_and_role, .timeout = 120)
     rig_open(&rig);
     for (uint32_t i = 1; i < rig.service.public_routes.count; i++) {
         const struct pw_route *route = &rig.service.public_routes.routes[i];
-        for (int role = 0; role < PW_ROLE_COUNT && route->roles != 0; role++) {
+        bool by_token = route->roles != 0 && !route->by_credential;
+        for (int role = 0; role < PW_ROLE_COUNT && by_token; role++) {
             walk_route(&rig, route, (enum pw_role)role);
         }
     }
@@ -424,6 +425,55 @@ Test(doors, the_api_s_description_is_served_to_everybody)
     snprintf(url, sizeof url, "%s/v1/openapi.json", rig.internal_url);
     rig_ask("GET", url, NULL, NULL, &answer);
     cr_expect_eq(answer.status, 404);
+    rig_close(&rig);
+}
+
+Test(doors, our_keys_are_published_to_everybody)
+{
+    static struct rig rig;
+    struct answer answer;
+    char url[160];
+    char etag[64] = "If-None-Match: ";
+    const char *known[] = {etag, NULL};
+    rig_open(&rig);
+    snprintf(url, sizeof url, "%s/v1/jwks.json", rig.public_url);
+    rig_ask("GET", url, NULL, NULL, &answer);
+    cr_expect_eq(answer.status, 200);
+    cr_expect(answer_has(&answer, "Content-Type", "application/json"));
+    cr_expect(answer_has(&answer, "Cache-Control", "public, max-age=300"));
+    cr_expect(strncmp(answer.body, "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\"", 37) == 0, "%s",
+              answer.body);
+    const char *tag = strstr(answer.headers, "ETag: ");
+    cr_assert(tag != NULL);
+    strncat(etag, tag + 6, strcspn(tag + 6, "\r"));
+    rig_ask("GET", url, known, NULL, &answer);
+    cr_expect_eq(answer.status, 304);
+    snprintf(url, sizeof url, "%s/v1/jwks.json", rig.internal_url);
+    rig_ask("GET", url, NULL, NULL, &answer);
+    cr_expect_eq(answer.status, 404);
+    rig_close(&rig);
+}
+
+Test(doors, nobody_is_trusted_under_our_own_name)
+{
+    static struct rig rig;
+    struct answer answer;
+    char url[160];
+    char name[64];
+    static const char *const headers[] = {"Authorization: Bearer " RIG_CLUSTER_KEY,
+                                          "Content-Type: application/json", NULL};
+    static const char key[] = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+    char body[256];
+    rig_open(&rig);
+    snprintf(url, sizeof url, "%s/internal/tenants/%s/issuers", rig.internal_url, rig.tenant);
+    snprintf(body, sizeof body, "{\"issuer\":\"" RIG_OWN_NAME "\",\"public_key\":\"%s\"}", key);
+    rig_ask("POST", url, headers, body, &answer);
+    cr_expect_eq(answer.status, 400);
+    cr_expect_str_eq(answer_problem(&answer, name), "invalid");
+    cr_expect(strstr(answer.body, "\"/issuer\"") != NULL, "%s", answer.body);
+    snprintf(body, sizeof body, "{\"issuer\":\"" RIG_OWN_NAME "/\",\"public_key\":\"%s\"}", key);
+    rig_ask("POST", url, headers, body, &answer);
+    cr_expect_eq(answer.status, 200, "%s", answer.body);
     rig_close(&rig);
 }
 

@@ -3,8 +3,10 @@
 
 #include <criterion/criterion.h>
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -23,12 +25,6 @@ static enum pw_liveness nobody(void *self, struct pw_str node_id, const struct p
 static void on_wake(void *self)
 {
     (void)self; /* The stepper looks by itself. */
-}
-
-static void on_event(void *self, const struct pw_id *boundary_id, const struct pw_event *event)
-{
-    const struct pw_tenant_issuer_trusted *trusted = &event->tenant_issuer_trusted;
-    pw_trust_add(self, boundary_id, trusted->issuer, &trusted->public_key);
 }
 
 /* The broker's clock is the wall's, as the engine asks for. */
@@ -69,9 +65,7 @@ static void open_engine(struct rig *rig)
         .clock = pw_clock_system(),
         .peers = rig->service.peers,
         .wake = {.wake = on_wake},
-        .observer = {.self = rig->service.trust,
-                     .event_types = UINT64_C(1) << PW_EVENT_TENANT_ISSUER_TRUSTED,
-                     .event = on_event},
+        .observer = pw_news_observer(&rig->news),
     };
     rig->engine = pw_engine_new(&config, &err);
     cr_assert(rig->engine != NULL);
@@ -125,13 +119,102 @@ static void create_tenant(struct rig *rig)
     cr_assert_eq(answer.status, 200, "%s", answer.body);
 }
 
+/* --- What accounts stand on: files of secret keys, keys in memory, cheap passwords --- */
+
+static void write_secret(const char *path, const char *text)
+{
+    int fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
+    cr_assert(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && close(fd) == 0);
+}
+
+/* PKCS#8 (RFC 8410) of an Ed25519 key: sixteen bytes that are always the same, then the seed. */
+static void write_signing_key(const char *path)
+{
+    uint8_t der[48] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06,
+                       0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
+    char base64[80];
+    char pem[160];
+    randombytes_buf(der + 16, 32);
+    sodium_bin2base64(base64, sizeof base64, der, sizeof der, sodium_base64_VARIANT_ORIGINAL);
+    snprintf(pem, sizeof pem, "-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----\n",
+             base64);
+    write_secret(path, pem);
+}
+
+/* The first one makes the files. */
+static void make_files(struct rig *rig)
+{
+    char path[80];
+    snprintf(rig->dir, sizeof rig->dir, "/tmp/pw_rig.XXXXXX");
+    cr_assert(mkdtemp(rig->dir) != NULL);
+    snprintf(path, sizeof path, "%s/signing.pem", rig->dir);
+    write_signing_key(path);
+    snprintf(path, sizeof path, "%s/master.key", rig->dir);
+    write_secret(path, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
+}
+
+static void remove_files(struct rig *rig)
+{
+    char path[80];
+    snprintf(path, sizeof path, "%s/signing.pem", rig->dir);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/master.key", rig->dir);
+    unlink(path);
+    rmdir(rig->dir);
+}
+
+static enum pw_code open_key_log(void *self, bool reads_only, struct pw_key_log *ret_log,
+                                 struct pw_err *err)
+{
+    struct rig *rig = self;
+    (void)reads_only;
+    (void)err;
+    *ret_log = pw_key_sim_open(rig->key_log);
+    return PW_OK;
+}
+
+static void open_accounts(struct rig *rig)
+{
+    struct pw_err err = {0};
+    char master[80];
+    char signing[80];
+    const char *masters[] = {master};
+    const char *keys[] = {signing};
+    snprintf(master, sizeof master, "%s/master.key", rig->dir);
+    snprintf(signing, sizeof signing, "%s/signing.pem", rig->dir);
+    cr_assert(pw_masters_load(masters, 1, &rig->masters, &err) == PW_OK, "%s", err.detail);
+    struct pw_vault_options vault = {
+        .self = rig, .open_log = open_key_log, .masters = rig->masters, .clock = pw_clock_system()};
+    cr_assert(pw_vault_open(&vault, &rig->service.vault, &err) == PW_OK, "%s", err.detail);
+    struct pw_issuer_options issuer = {
+        .name = RIG_OWN_NAME, .access_minutes = 10, .key_files = keys, .key_file_count = 1};
+    cr_assert(pw_issuer_load(&issuer, &rig->service.issuer, &err) == PW_OK, "%s", err.detail);
+    cr_assert(pw_passwords_new(64, 1, &rig->passwords, &err) == PW_OK, "%s", err.detail);
+    rig->service.directory = pw_directory_new();
+    struct pw_preparer_options preparer = {
+        .vault = rig->service.vault,
+        .directory = rig->service.directory,
+        .passwords = rig->passwords,
+        .issuer = rig->service.issuer,
+        .secret = {(const char *)ledger_secret, sizeof ledger_secret},
+        .hashing = {.threads = 1, .queue_max = 64, .clock = pw_clock_system()},
+        .sealing = {.threads = 2, .queue_max = 64, .clock = pw_clock_system()},
+    };
+    cr_assert(pw_preparer_new(&preparer, &rig->service.preparer, &err) == PW_OK, "%s", err.detail);
+}
+
 static void open_service(struct rig *rig)
 {
     struct pw_err err = {0};
     struct pw_galera_options galera = {
         .nodes = "127.0.0.1:1", .user = "x", .database = "x", .password_file = "/dev/null"};
     rig->service.trust = pw_trust_new();
-    rig->service.tokens = pw_tokens_new(rig->service.trust, "");
+    open_accounts(rig);
+    rig->news = (struct pw_news){.trust = rig->service.trust,
+                                 .directory = rig->service.directory,
+                                 .vault = rig->service.vault,
+                                 .clock = pw_clock_system()};
+    rig->service.tokens = pw_tokens_new(rig->service.trust, rig->service.issuer, "");
     rig->service.secret = ledger_secret;
     rig->service.secret_bytes = sizeof ledger_secret;
     rig->service.cluster_key = PW_STR(RIG_CLUSTER_KEY);
@@ -154,6 +237,8 @@ void rig_open(struct rig *rig)
     rig->service.node_id = "rig";
     rig->service.incarnation = (struct pw_id){{9}};
     rig->service.peers = (struct pw_peers){.leads = nobody};
+    rig->key_log = pw_key_sim_new();
+    make_files(rig);
     create_log(rig);
     open_service(rig);
     create_tenant(rig);
@@ -178,6 +263,8 @@ void rig_open_beside(struct rig *rig, struct rig *first)
     snprintf(nodes, sizeof nodes, "beside=127.0.0.1:1,rig=%s", first->internal_url + 7);
     rig->is_second = true;
     rig->log = first->log;
+    rig->key_log = first->key_log;
+    memcpy(rig->dir, first->dir, sizeof rig->dir);
     memcpy(rig->secret_key, first->secret_key, sizeof rig->secret_key);
     memcpy(rig->tenant, first->tenant, sizeof rig->tenant);
     rig->tenant_id = first->tenant_id;
@@ -200,18 +287,28 @@ void rig_close(struct rig *rig)
     pw_http_halt(rig->service.admin_server);
     atomic_store(&rig->stopping, true);
     pthread_join(rig->stepper, NULL);
+    pw_vault_stop(rig->service.vault);
     pw_query_pool_free(rig->service.queries);
+    pw_preparer_stop(rig->service.preparer);
     pw_forwarder_stop(rig->service.forwarder);
     pw_engine_free(rig->engine);
     pw_http_stop(rig->service.public_server);
     pw_http_stop(rig->service.admin_server);
     pw_openapi_free(rig->openapi);
+    pw_preparer_free(rig->service.preparer);
+    pw_passwords_free(rig->passwords);
     pw_tokens_free(rig->service.tokens);
+    pw_directory_free(rig->service.directory);
+    pw_vault_close(rig->service.vault);
+    pw_masters_free(rig->masters);
     pw_trust_free(rig->service.trust);
+    pw_issuer_free(rig->service.issuer);
     pw_forwarder_free(rig->service.forwarder);
     pw_peers_free(rig->probe);
     if (!rig->is_second) {
         pw_sim_log_free(rig->log);
+        pw_key_sim_free(rig->key_log);
+        remove_files(rig);
     }
 }
 
@@ -221,9 +318,12 @@ void rig_token(const struct rig *rig, const char *sub, uint32_t roles, int ttl_s
     struct pw_actor actor = {.tenant_id = rig->tenant_id, .roles = roles};
     cr_assert(pw_id_parse(pw_str_of(sub), &actor.id));
     int64_t now_us = pw_http_wall_us();
-    size_t len =
-        pw_token_sign(&actor, PW_STR(RIG_ISSUER), now_us, now_us + ttl_seconds * PW_US_PER_SECOND,
-                      rig->secret_key, ret_token, 2048);
+    struct pw_token_plan plan = {
+        .issuer = PW_STR(RIG_ISSUER),
+        .issued_at_us = now_us,
+        .expires_at_us = now_us + ttl_seconds * PW_US_PER_SECOND,
+    };
+    size_t len = pw_token_sign(&actor, &plan, rig->secret_key, ret_token, 2048);
     ret_token[len] = '\0';
 }
 

@@ -11,15 +11,25 @@
 #include <pthread.h>
 
 #include "api/door.h"
+#include "api/issuer.h"
+#include "api/news.h"
 #include "api/openapi.h"
+#include "api/prepare.h"
 #include "api/workers.h"
+#include "eventstore/key_adapters.h"
 #include "eventstore/sim.h"
 
 #define RIG_ISSUER      "https://issuer.example"
+#define RIG_OWN_NAME    "https://house.example"
 #define RIG_CLUSTER_KEY "0123456789abcdef0123456789abcdef"
 
 struct rig {
     struct pw_sim_log *log;
+    struct pw_key_sim *key_log;
+    char dir[32]; /* Of secret keys. */
+    struct pw_masters *masters;
+    struct pw_passwords *passwords;
+    struct pw_news news;
     bool is_second; /* The log is the first one's. */
     struct pw_peers_probe *probe;
     struct pw_engine *engine;

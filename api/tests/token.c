@@ -47,7 +47,7 @@ static struct pw_tokens *tokens_for(struct pw_trust **ret_trust, const char *aud
     pw_id_parse(PW_STR("01890a5d-ac96-774b-bcce-b302099a8058"), &tenant_id);
     *ret_trust = pw_trust_new();
     pw_trust_add(*ret_trust, &tenant_id, PW_STR("i"), &public_key);
-    return pw_tokens_new(*ret_trust, audience);
+    return pw_tokens_new(*ret_trust, NULL, audience);
 }
 
 static const struct row {
@@ -100,6 +100,9 @@ static const struct row {
     {"expired", HEADER, "{" ISS "," SUB "," TENANT "," ROLES ",\"exp\":1800000000}", false},
     {"not yet", HEADER, "{" ALL ",\"nbf\":1800000300}", false},
     {"nbf is a text", HEADER, "{" ALL ",\"nbf\":\"now\"}", false},
+    {"sid of a session", HEADER, "{" ALL ",\"sid\":\"01890a5d-ac96-774b-bcce-b302099a8057\"}",
+     true},
+    {"sid that is something else to its issuer", HEADER, "{" ALL ",\"sid\":\"08a5019c\"}", true},
     {"for somebody else", HEADER, "{" ALL ",\"aud\":\"somebody\"}", false},
 };
 
@@ -225,13 +228,21 @@ Test(token, what_is_signed_can_be_read, .init = make_key)
     char text[PW_TOKEN_BYTES_MAX];
     pw_id_parse(PW_STR("01890a5d-ac96-774b-bcce-b302099a8057"), &actor.id);
     pw_id_parse(PW_STR("01890a5d-ac96-774b-bcce-b302099a8058"), &actor.tenant_id);
-    size_t len = pw_token_sign(&actor, PW_STR("i"), NOW_US, NOW_US + PW_US_PER_SECOND, secret_key,
-                               text, sizeof text);
+    struct pw_token_plan plan = {.issuer = PW_STR("i"),
+                                 .key_id = PW_STR("k"),
+                                 .issued_at_us = NOW_US,
+                                 .expires_at_us = NOW_US + PW_US_PER_SECOND};
+    size_t len = pw_token_sign(&actor, &plan, secret_key, text, sizeof text);
     cr_assert_gt(len, 0);
     cr_expect_eq(pw_tokens_verify(tokens, (struct pw_str){text, len}, NOW_US, &got, NULL, NULL),
                  PW_OK);
     cr_expect(pw_id_equal(&got.id, &actor.id) && got.roles == actor.roles);
-    cr_expect_eq(pw_token_sign(&actor, PW_STR("i"), NOW_US, NOW_US, secret_key, text, 64), 0);
+    for (size_t room = 1; room <= len; room++) {
+        char *small = malloc(room);
+        cr_expect_eq(pw_token_sign(&actor, &plan, secret_key, small, room), 0, "%zu", room);
+        free(small);
+    }
+    cr_expect_eq(pw_token_sign(&actor, &plan, secret_key, text, len + 1), len);
     pw_tokens_free(tokens);
     pw_trust_free(trust);
 }
