@@ -364,6 +364,8 @@ static const struct vault_metric {
      offsetof(struct pw_vault_counts, destroyed)},
     {"pw_keys_lingering", "gauge", "Destroyed data keys for which tombstones are still written.",
      offsetof(struct pw_vault_counts, lingering)},
+    {"pw_key_creates_waiting", "gauge", "Calls for new keys that wait until they are on record.",
+     offsetof(struct pw_vault_counts, waiting)},
     {"pw_keys_created_total", "counter", "Data keys made by this node.",
      offsetof(struct pw_vault_counts, created)},
     {"pw_key_seals_total", "counter", "Payloads encrypted, and tags made.",

@@ -231,6 +231,10 @@ void pw_vault_count(struct pw_vault *vault, struct pw_vault_counts *ret_counts)
     pw_key_ring_count(vault->ring, &keys);
     pthread_mutex_lock(&vault->lock);
     size_t lingering = vault->debt_count + vault->round_count;
+    uint64_t waiting = 0;
+    for (const struct vault_write *write = vault->writes; write != NULL; write = write->next) {
+        waiting++;
+    }
     pthread_mutex_unlock(&vault->lock);
     *ret_counts = (struct pw_vault_counts){
         .keys = keys.keys,
@@ -241,6 +245,7 @@ void pw_vault_count(struct pw_vault *vault, struct pw_vault_counts *ret_counts)
         .seals = atomic_load(&vault->seals),
         .unseals = atomic_load(&vault->unseals),
         .failures = atomic_load(&vault->failures),
+        .waiting = waiting,
         .creates = atomic_load(&vault->creates),
         .create_us = atomic_load(&vault->create_us),
     };

@@ -99,7 +99,8 @@ struct pw_vault_counts {
     uint64_t seals;     /* Tags too. */
     uint64_t unseals;
     uint64_t failures;  /* Calls of create, seal, unseal and tag that gave anything but PW_OK. */
-    uint64_t creates;   /* Calls of create and create_many, */
+    uint64_t waiting;   /* Calls of create and create_many that have not returned yet, */
+    uint64_t creates;   /* those that have, */
     uint64_t create_us; /* and how long they took in all. */
 };
 void pw_vault_count(struct pw_vault *vault, struct pw_vault_counts *ret_counts);

@@ -55,39 +55,48 @@ static void tell_result(enum pw_code before, const struct pw_err *result, bool i
     }
 }
 
-/* Holds the lock, but not while it reads. */
 static void look(struct pw_vault *vault)
 {
     struct pw_err result = {0};
+    pthread_mutex_lock(&vault->lock);
     enum pw_code before = vault->look_result.code;
     bool is_first = !vault->has_read;
     uint64_t number = ++vault->looks_begun;
     pthread_mutex_unlock(&vault->lock);
     result.code = read_on(vault, is_first, &result);
-    tell_result(before, &result, is_first, vault->ring);
     pthread_mutex_lock(&vault->lock);
+    bool was_interrupted = vault->stopping;
     vault->look_result = result;
     vault->has_read = vault->has_read || result.code == PW_OK;
     vault->looks_ended = number;
     pthread_cond_broadcast(&vault->changed);
+    pthread_mutex_unlock(&vault->lock);
+    if (!was_interrupted) {
+        tell_result(before, &result, is_first, vault->ring);
+    }
+    vault_tell(vault, PW_VAULT_LOOKED);
+}
+
+/* Until the next look is due, or asked for; false at the end. */
+static bool pause_until_next(struct pw_vault *vault)
+{
+    int64_t until_ms = vault_now_ms() + LOOK_EVERY_MS;
+    pthread_mutex_lock(&vault->lock);
+    while (!vault->stopping && vault->looks_wanted <= vault->looks_begun &&
+           vault_now_ms() < until_ms) {
+        vault_wait(vault, until_ms);
+    }
+    bool goes_on = !vault->stopping;
+    pthread_mutex_unlock(&vault->lock);
+    return goes_on;
 }
 
 void *vault_reader(void *self)
 {
     struct pw_vault *vault = self;
-    pthread_mutex_lock(&vault->lock);
-    while (!vault->stopping) {
+    do {
         look(vault);
-        pthread_mutex_unlock(&vault->lock);
-        vault_tell(vault, PW_VAULT_LOOKED);
-        pthread_mutex_lock(&vault->lock);
-        int64_t until_ms = vault_now_ms() + LOOK_EVERY_MS;
-        while (!vault->stopping && vault->looks_wanted <= vault->looks_begun &&
-               vault_now_ms() < until_ms) {
-            vault_wait(vault, until_ms);
-        }
-    }
-    pthread_mutex_unlock(&vault->lock);
+    } while (pause_until_next(vault));
     vault_handle_close(vault, &vault->reader);
     return NULL;
 }

@@ -53,9 +53,8 @@ struct pw_vault {
     struct vault_handle writer;
     struct vault_handle destroyer;
 
-    bool has_read; /* All keys, once. */
-    uint64_t
-        looks_wanted; /* Looks are counted from 1: the reader goes on at once until that one has begun. */
+    bool has_read;         /* All keys, once. */
+    uint64_t looks_wanted; /* The reader does not pause before it has begun so many. */
     uint64_t looks_begun;
     uint64_t looks_ended;
     struct pw_err look_result; /* Of the last one. */

@@ -2,6 +2,16 @@
 #include "eventstore/key_parts.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* What is locked here would not be in a child, such as the one that writes a snapshot. The memory ends where a page ends. */
+static void keep_from_children(void *memory, size_t bytes)
+{
+    uintptr_t end = (uintptr_t)memory + bytes;
+    uintptr_t begin = (uintptr_t)memory & ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
+    madvise((void *)begin, end - begin, MADV_DONTFORK);
+}
 
 enum pw_code pw_key_ring_new(const struct pw_masters *masters, uint32_t opened_max,
                              struct pw_key_ring **ret_ring, struct pw_err *err)
@@ -27,6 +37,7 @@ enum pw_code pw_key_ring_new(const struct pw_masters *masters, uint32_t opened_m
                        "%zu bytes of memory for keys cannot be locked: raise RLIMIT_MEMLOCK",
                        bytes);
     }
+    keep_from_children(ring->slots, bytes);
     *ret_ring = ring;
     return PW_OK;
 }
