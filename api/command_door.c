@@ -445,10 +445,35 @@ static bool leads_elsewhere(struct exchange *exchange)
     return true;
 }
 
+/* Whoever tries passwords is slowed down by the account that they try, before any is hashed. */
+static bool may_try(struct exchange *exchange)
+{
+    struct pw_http_request *request = exchange->request;
+    const struct pw_job *job = &exchange->job;
+    struct pw_str name;
+    uint32_t retry_seconds;
+    if (job->command.type == PW_COMMAND_SESSION_OPEN) {
+        name = job->command.session_open.email;
+    } else if (job->command.type == PW_COMMAND_USER_CHANGE_PASSWORD) {
+        name = (struct pw_str){(const char *)job->actor_id.bytes, sizeof job->actor_id.bytes};
+    } else {
+        return true;
+    }
+    if (request->forwarded ||
+        pw_limits_admit_login(exchange->service->limits, &job->boundary_id, name, &retry_seconds)) {
+        return true;
+    }
+    pw_door_too_fast(request, exchange->service->limits, PW_LIMIT_LOGIN, retry_seconds);
+    return false;
+}
+
 static void prepare(struct exchange *exchange, const struct pw_actor *actor)
 {
     struct pw_http_request *request = exchange->request;
     request->state = exchange;
+    if (!may_try(exchange)) {
+        return;
+    }
     if (leads_elsewhere(exchange) && send_on(exchange)) {
         return;
     }

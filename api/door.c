@@ -137,13 +137,18 @@ static const struct pw_route *find_route(const struct pw_routes *routes, const s
 
 /* --- Who asks too much --- */
 
-static void answer_too_fast(struct pw_http_request *request, const struct pw_limits *limits,
-                            enum pw_limit limit, uint32_t retry_seconds)
+void pw_door_too_fast(struct pw_http_request *request, const struct pw_limits *limits,
+                      enum pw_limit limit, uint32_t retry_seconds)
 {
     struct pw_rate rate = pw_limits_rate(limits, limit);
     const char *detail =
-        pw_text_format(&request->arena, "one %s may send %u requests a second, and %u at once",
-                       pw_limit_name(limit), rate.per_second, rate.burst);
+        limit == PW_LIMIT_LOGIN
+            ? pw_text_format(&request->arena,
+                             "%u passwords a minute may be tried of one account, and %u at once",
+                             rate.per_second, rate.burst)
+            : pw_text_format(&request->arena,
+                             "one %s may send %u requests a second, and %u at once",
+                             pw_limit_name(limit), rate.per_second, rate.burst);
     answer_problem(request, PW_ERR_TOO_FAST, detail, NULL, retry_seconds);
 }
 
@@ -157,7 +162,7 @@ static bool admit(struct pw_service *service, struct pw_http_request *request)
         return false;
     }
     if (!pw_limits_admit(service->limits, request, &limit, &retry_seconds)) {
-        answer_too_fast(request, service->limits, limit, retry_seconds);
+        pw_door_too_fast(request, service->limits, limit, retry_seconds);
         return false;
     }
     return true;
@@ -171,7 +176,7 @@ static bool admit_actor(struct pw_service *service, struct pw_http_request *requ
     if (request->forwarded || pw_limits_admit_actor(service->limits, actor, &retry_seconds)) {
         return true;
     }
-    answer_too_fast(request, service->limits, PW_LIMIT_TOKEN, retry_seconds);
+    pw_door_too_fast(request, service->limits, PW_LIMIT_TOKEN, retry_seconds);
     return false;
 }
 

@@ -27,6 +27,10 @@ void pw_door_violation(struct pw_violations *violations, const char *pointer, co
 void pw_door_refuse_param(struct pw_http_request *request, struct pw_violations *violations,
                           struct pw_str name, const char *detail);
 
+/* 429, by a limit that was hit. */
+void pw_door_too_fast(struct pw_http_request *request, const struct pw_limits *limits,
+                      enum pw_limit limit, uint32_t retry_seconds);
+
 /* Headers of every answer with personal data. */
 void pw_door_private(struct pw_http_request *request);
 

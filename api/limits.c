@@ -11,12 +11,14 @@ static const char *const names[PW_LIMIT_COUNT] = {
     [PW_LIMIT_CONNECTION] = "connection",
     [PW_LIMIT_ADDRESS] = "address",
     [PW_LIMIT_TOKEN] = "token",
+    [PW_LIMIT_LOGIN] = "login",
 };
 
 struct pw_limits {
     struct pw_limits_options options;
     struct pw_buckets *addresses; /* NULL: not limited. */
     struct pw_buckets *actors;
+    struct pw_buckets *logins;
     atomic_uint_fast64_t counts[PW_LIMIT_COUNT];
 };
 
@@ -31,6 +33,7 @@ struct pw_limits *pw_limits_new(const struct pw_limits_options *options)
     limits->options = *options;
     limits->addresses = buckets_of(options->rates[PW_LIMIT_ADDRESS]);
     limits->actors = buckets_of(options->rates[PW_LIMIT_TOKEN]);
+    limits->logins = buckets_of(options->rates[PW_LIMIT_LOGIN]);
     return limits;
 }
 
@@ -39,6 +42,7 @@ void pw_limits_free(struct pw_limits *limits)
     if (limits != NULL) {
         pw_buckets_free(limits->addresses);
         pw_buckets_free(limits->actors);
+        pw_buckets_free(limits->logins);
         free(limits);
     }
 }
@@ -100,6 +104,29 @@ bool pw_limits_admit_actor(struct pw_limits *limits, const struct pw_actor *acto
     } subject = {actor->tenant_id, actor->id};
     int64_t wait_us = pw_buckets_take(limits->actors, &subject, sizeof subject, now_us(limits));
     return judge(limits, PW_LIMIT_TOKEN, wait_us, ret_retry_seconds);
+}
+
+/* Passwords are counted by the minute: what is a second to these buckets is a minute. */
+#define LOGIN_SLOWER 60
+
+bool pw_limits_admit_login(struct pw_limits *limits, const struct pw_id *tenant_id,
+                           struct pw_str name, uint32_t *ret_retry_seconds)
+{
+    struct {
+        struct pw_id tenant_id;
+        char name[PW_PERSONAL_BYTES_MAX];
+    } account = {.tenant_id = *tenant_id};
+    if (limits == NULL || limits->logins == NULL) {
+        return true;
+    }
+    for (size_t i = 0; i < name.len && i < sizeof account.name; i++) {
+        char c = name.ptr[i];
+        account.name[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    }
+    int64_t wait_us =
+        pw_buckets_take(limits->logins, &account, sizeof account, now_us(limits) / LOGIN_SLOWER) *
+        LOGIN_SLOWER;
+    return judge(limits, PW_LIMIT_LOGIN, wait_us, ret_retry_seconds);
 }
 
 const char *pw_limit_name(enum pw_limit limit)

@@ -14,10 +14,16 @@
 #include "api/jwt.h"
 #include "commands/engine.h"
 
-enum pw_limit { PW_LIMIT_CONNECTION, PW_LIMIT_ADDRESS, PW_LIMIT_TOKEN, PW_LIMIT_COUNT };
+enum pw_limit {
+    PW_LIMIT_CONNECTION,
+    PW_LIMIT_ADDRESS,
+    PW_LIMIT_TOKEN,
+    PW_LIMIT_LOGIN,
+    PW_LIMIT_COUNT
+};
 
 struct pw_rate {
-    uint32_t per_second; /* 0: no limit. */
+    uint32_t per_second; /* Of PW_LIMIT_LOGIN: per minute. 0: no limit. */
     uint32_t burst;
 };
 
@@ -43,7 +49,11 @@ bool pw_limits_admit(struct pw_limits *limits, const struct pw_http_request *req
 bool pw_limits_admit_actor(struct pw_limits *limits, const struct pw_actor *actor,
                            uint32_t *ret_retry_seconds);
 
-const char *pw_limit_name(enum pw_limit limit); /* `connection`, `address`, `token` */
+/* The same for passwords that are tried: of one account, by what names it (an e-mail address, whose case means nothing, or an id). */
+bool pw_limits_admit_login(struct pw_limits *limits, const struct pw_id *tenant_id,
+                           struct pw_str name, uint32_t *ret_retry_seconds);
+
+const char *pw_limit_name(enum pw_limit limit); /* `connection`, `address`, `token`, `login` */
 struct pw_rate pw_limits_rate(const struct pw_limits *limits, enum pw_limit limit);
 
 /* How many requests were turned away; 0 for NULL. */

@@ -304,6 +304,8 @@ static enum pw_code start_limits(struct pw_node *node, struct pw_err *err)
                                              PW_CONFIG_LIMITS_ADDRESS_BURST),
                 [PW_LIMIT_TOKEN] = rate_of(config, PW_CONFIG_LIMITS_TOKEN_PER_SECOND,
                                            PW_CONFIG_LIMITS_TOKEN_BURST),
+                [PW_LIMIT_LOGIN] = rate_of(config, PW_CONFIG_LIMITS_LOGIN_PER_MINUTE,
+                                           PW_CONFIG_LIMITS_LOGIN_BURST),
             },
         .trusted = &node->trusted,
         .clock = pw_clock_system(),

@@ -1,4 +1,4 @@
-/* api/tests/limits.c: buckets, the three limits made of them, and origins: on a clock turned by
+/* api/tests/limits.c: buckets, the limits made of them, and origins: on a clock turned by
  * hand. */
 #include <criterion/criterion.h>
 
@@ -206,4 +206,29 @@ Test(cors, reads_origins)
     for (size_t i = 0; i < PW_COUNT(wrong); i++) {
         cr_expect_eq(pw_cors_parse(wrong[i], &cors, &err), PW_ERR_USAGE, "%s", wrong[i]);
     }
+}
+
+Test(limits, passwords_are_counted_by_the_account_and_the_minute)
+{
+    static const struct pw_id ours = {{1}};
+    static const struct pw_id other = {{2}};
+    int64_t now_us = 60 * PW_US_PER_SECOND;
+    struct pw_limits_options options = {
+        .rates = {[PW_LIMIT_LOGIN] = {.per_second = 10, .burst = 3}},
+        .clock = {.self = &now_us, .boot_us = hand_us}};
+    struct pw_limits *limits = pw_limits_new(&options);
+    uint32_t retry_seconds = 0;
+    for (int i = 0; i < 3; i++) {
+        cr_expect(pw_limits_admit_login(limits, &ours, PW_STR("ann@uni"), &retry_seconds));
+    }
+    cr_expect_not(pw_limits_admit_login(limits, &ours, PW_STR("Ann@Uni"), &retry_seconds));
+    cr_expect_eq(retry_seconds, 6, "%u", retry_seconds);
+    cr_expect(pw_limits_admit_login(limits, &ours, PW_STR("bob@uni"), &retry_seconds));
+    cr_expect(pw_limits_admit_login(limits, &other, PW_STR("ann@uni"), &retry_seconds));
+    now_us += 6 * PW_US_PER_SECOND;
+    cr_expect(pw_limits_admit_login(limits, &ours, PW_STR("ann@uni"), &retry_seconds));
+    cr_expect_not(pw_limits_admit_login(limits, &ours, PW_STR("ann@uni"), &retry_seconds));
+    cr_expect_eq(pw_limits_count(limits, PW_LIMIT_LOGIN), 2);
+    cr_expect(pw_limits_admit_login(NULL, &ours, PW_STR("ann@uni"), &retry_seconds));
+    pw_limits_free(limits);
 }
