@@ -217,8 +217,7 @@ static void answer_page(struct pw_http_request *request, const struct pw_route *
         pw_door_problem(request, PW_ERR_NOT_ACCEPTABLE, NULL, NULL);
         return;
     }
-    if (as_html ? !pw_problem_page(&request->arena, name, &page)
-                : !pw_problem_page_json(&request->arena, name, &page)) {
+    if (!pw_problem_page(&request->arena, name, as_html, &page)) {
         pw_door_problem(request, PW_ERR_NOT_FOUND, NULL, NULL);
         return;
     }
