@@ -45,8 +45,7 @@ struct pw_feed {
     pthread_cond_t moved;
     uint64_t filled; /* Batches, ever; number n lies at n % BATCHES. */
     uint64_t emptied;
-    bool is_over;   /* Nothing more is filled. */
-    bool is_closed; /* Nothing more is taken. */
+    bool is_over; /* Nothing more is filled. */
 
     struct batch batches[BATCHES];
     uint64_t filling; /* The reading thread's: the number of its batch. */
@@ -57,24 +56,22 @@ struct pw_feed {
 
 /* --- The thread that reads --- */
 
-/* Hands the batch over, and waits for an empty one. False: nobody takes any more. */
-static bool hand_over(struct pw_feed *feed)
+/* Hands the batch over, and waits for an empty one. */
+static void hand_over(struct pw_feed *feed)
 {
     if (feed->batches[feed->filling % BATCHES].count == 0) {
-        return true;
+        return;
     }
     pthread_mutex_lock(&feed->lock);
     feed->filled = ++feed->filling;
     pthread_cond_signal(&feed->moved);
-    while (feed->filled - feed->emptied == BATCHES && !feed->is_closed) {
+    while (feed->filled - feed->emptied == BATCHES) {
         pthread_cond_wait(&feed->moved, &feed->lock);
     }
-    bool goes_on = !feed->is_closed;
     pthread_mutex_unlock(&feed->lock);
     struct batch *batch = &feed->batches[feed->filling % BATCHES];
     batch->count = 0;
     batch->bytes_used = 0;
-    return goes_on;
 }
 
 static size_t keep_bytes(struct batch *batch, const void *bytes, size_t count)
@@ -125,26 +122,21 @@ static void partition_off(struct pw_feed *feed, uint32_t partition)
     feed->left--;
 }
 
-/* The next event. What was gathered is handed over before waiting for it. False: nobody takes. */
-static bool next(struct pw_feed *feed, struct pw_ledger_event *ret_event)
+/* The next event. What was gathered is handed over before waiting for it. */
+static void next(struct pw_feed *feed, struct pw_ledger_event *ret_event)
 {
     feed->ledger->next(feed->ledger->self, 0, ret_event);
     if (ret_event->kind == PW_LEDGER_NOTHING) {
-        if (!hand_over(feed)) {
-            return false;
-        }
+        hand_over(feed);
         feed->ledger->next(feed->ledger->self, SILENCE_MS, ret_event);
     }
-    return true;
 }
 
 static void read_all(struct pw_feed *feed)
 {
     while (feed->left > 0) {
         struct pw_ledger_event event;
-        if (!next(feed, &event)) {
-            return;
-        }
+        next(feed, &event);
         if (event.kind == PW_LEDGER_NOTHING || event.kind == PW_LEDGER_DOWN) {
             feed->code = pw_fail(&feed->err, PW_ERR_LEDGER_DOWN, "%s",
                                  event.detail != NULL ? event.detail : "the brokers say nothing");
@@ -159,8 +151,8 @@ static void read_all(struct pw_feed *feed)
             atomic_load_explicit(&feed->unwanted[event.partition], memory_order_relaxed)) {
             partition_off(feed, event.partition);
         }
-        if (!has_room(feed) && !hand_over(feed)) {
-            return;
+        if (!has_room(feed)) {
+            hand_over(feed);
         }
     }
 }
@@ -277,10 +269,6 @@ void pw_feed_stop(struct pw_feed *feed, uint32_t partition)
 
 enum pw_code pw_feed_close(struct pw_feed *feed, struct pw_err *err)
 {
-    pthread_mutex_lock(&feed->lock);
-    feed->is_closed = true;
-    pthread_cond_signal(&feed->moved);
-    pthread_mutex_unlock(&feed->lock);
     pthread_join(feed->thread, NULL);
     enum pw_code code = feed->code;
     if (code != PW_OK) {

@@ -34,7 +34,7 @@ bool pw_feed_take(struct pw_feed *feed, struct pw_feed_event *ret_event);
 /* Nothing more is wanted of a partition. Some of its records may still come. */
 void pw_feed_stop(struct pw_feed *feed, uint32_t partition);
 
-/* LEDGER_DOWN where the ledger was lost before all was read. */
+/* Once take has said that there is nothing more. LEDGER_DOWN where the ledger was lost before all was read. */
 enum pw_code pw_feed_close(struct pw_feed *feed, struct pw_err *err);
 
 #endif

@@ -152,20 +152,13 @@ void pw_door_too_fast(struct pw_http_request *request, const struct pw_limits *l
     answer_problem(request, PW_ERR_TOO_FAST, detail, NULL, retry_seconds);
 }
 
-/* By where it comes from, before anything else is made of it. */
-static bool admit(struct pw_service *service, struct pw_http_request *request)
+bool pw_internal_admit(void *self, struct pw_http_request *request)
 {
-    enum pw_limit limit;
-    uint32_t retry_seconds;
+    (void)self;
     if (request->is_surplus) {
         pw_door_problem(request, PW_ERR_TOO_MANY_CONNECTIONS, NULL, NULL);
-        return false;
     }
-    if (!pw_limits_admit(service->limits, request, &limit, &retry_seconds)) {
-        pw_door_too_fast(request, service->limits, limit, retry_seconds);
-        return false;
-    }
-    return true;
+    return !request->is_surplus;
 }
 
 /* By whom it is from. What another node sent on was counted there. */
@@ -273,8 +266,7 @@ static void answer_page(struct pw_http_request *request, const struct pw_route *
         pw_door_problem(request, PW_ERR_NOT_ACCEPTABLE, NULL, NULL);
         return;
     }
-    if (as_html ? !pw_problem_page(&request->arena, name, &page)
-                : !pw_problem_page_json(&request->arena, name, &page)) {
+    if (!pw_problem_page(&request->arena, name, as_html, &page)) {
         pw_door_problem(request, PW_ERR_NOT_FOUND, NULL, NULL);
         return;
     }
@@ -317,13 +309,25 @@ static void serve_public(struct pw_service *service, struct pw_http_request *req
     }
 }
 
+bool pw_public_admit(void *self, struct pw_http_request *request)
+{
+    struct pw_service *service = self;
+    enum pw_limit limit;
+    uint32_t retry_seconds;
+    pw_cors_answer(service->cors, request);
+    if (!pw_internal_admit(service, request)) {
+        return false;
+    }
+    if (!pw_limits_admit(service->limits, request, &limit, &retry_seconds)) {
+        pw_door_too_fast(request, service->limits, limit, retry_seconds);
+        return false;
+    }
+    return true;
+}
+
 void pw_public_door(void *self, struct pw_http_request *request)
 {
     struct pw_service *service = self;
-    pw_cors_answer(service->cors, request);
-    if (!admit(service, request)) {
-        return;
-    }
     const struct pw_route *route = find_route(&service->public_routes, service->cors, request);
     if (route != NULL) {
         serve_public(service, request, route);
@@ -369,10 +373,6 @@ void pw_internal_door(void *self, struct pw_http_request *request)
 {
     struct pw_service *service = self;
     struct pw_actor the_operator = {.roles = PW_ROLE(OPERATOR)};
-    if (request->is_surplus) {
-        pw_door_problem(request, PW_ERR_TOO_MANY_CONNECTIONS, NULL, NULL);
-        return;
-    }
     request->forwarded = request->headers[PW_HEADER_CLUSTER_KEY].ptr != NULL;
     if (request->forwarded && !is_cluster_key(service, request->headers[PW_HEADER_CLUSTER_KEY])) {
         answer_unauthenticated(request, "the cluster key is needed", false);

@@ -1,6 +1,7 @@
 /* api/door.h: a request, from its address to whoever answers it.
  *
- * Contract  pw_public_door and pw_internal_door are the handlers of the two listeners. Every
+ * Contract  pw_public_door and pw_internal_door are the handlers of the two listeners, and the
+ *           functions beside them say who is let through to them (api/http.h). Every
  *           request gets one answer; a problem is application/problem+json. Order of checks:
  *           whether there are too many connections, the rate of connection and address, address,
  *           method, token (401), the rate of its subject (429), the token's tenant (404), role
@@ -13,7 +14,9 @@
 #include "api/service.h"
 #include "schemas/json.h"
 
+bool pw_public_admit(void *service, struct pw_http_request *request);
 void pw_public_door(void *service, struct pw_http_request *request);
+bool pw_internal_admit(void *service, struct pw_http_request *request);
 void pw_internal_door(void *service, struct pw_http_request *request);
 
 /* For the doors' own pages: answers with a problem; detail and violations may be NULL. */

@@ -158,6 +158,9 @@ static void refuse_body(struct pw_http_request *request)
 static bool take_body(struct pw_http_request *request, const char *data, size_t bytes)
 {
     request->body_seen_bytes += bytes;
+    if (request->phase != PHASE_READING) { /* Not admitted: it has its answer already. */
+        return request->body_seen_bytes <= BODY_SPARED_MAX;
+    }
     if (request->body_seen_bytes > request->loop->server->options.body_bytes_max) {
         if (request->fault != PW_ERR_TOO_LARGE) {
             refuse_body(request);
@@ -287,23 +290,42 @@ static enum MHD_Result queue_answer(struct pw_http_request *request)
     return queued;
 }
 
-/* A body that says beforehand that it is too large is answered at once where the client waits for a
- * word (Expect), or when it is not worth reading: MHD then closes the connection. Any other is read
- * and thrown away, since a client that still sends might never see an answer. */
-static bool is_refused_at_once(struct pw_http_request *request)
+/* Whether the request says beforehand that its body is longer than that: the first where the client
+ * waits for a word before it sends any (Expect), else the second. */
+static bool announces_more(struct pw_http_request *request, size_t expected_bytes, size_t bytes)
 {
     const char *length =
         MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Content-Length");
     const char *expect =
         MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, "Expect");
-    unsigned long long bytes = length != NULL ? strtoull(length, NULL, 10) : 0;
-    return bytes >
-           (expect != NULL ? request->loop->server->options.body_bytes_max : BODY_SWALLOW_MAX);
+    unsigned long long announced_bytes = length != NULL ? strtoull(length, NULL, 10) : 0;
+    return announced_bytes > (expect != NULL ? expected_bytes : bytes);
+}
+
+/* A body that is too large is answered at once where the client waits for a word, or when it is not
+ * worth reading: MHD then closes the connection. Any other is read and thrown away, since a client
+ * that still sends might never see an answer. */
+static bool is_too_large_at_once(struct pw_http_request *request)
+{
+    return announces_more(request, request->loop->server->options.body_bytes_max, BODY_SWALLOW_MAX);
+}
+
+/* The same for a request that is not admitted, only that far less is worth reading: a connection that
+ * many share stays, as most commands are short, and nobody makes a node read for nothing. */
+static bool is_body_spared(struct pw_http_request *request)
+{
+    return request->headers[PW_HEADER_TRANSFER_ENCODING].ptr == NULL &&
+           !announces_more(request, 0, BODY_SPARED_MAX);
+}
+
+static bool is_admitted(struct pw_http_request *request)
+{
+    const struct pw_http_handler *handler = &request->loop->server->options.handler;
+    return handler->admit == NULL || handler->admit(handler->self, request);
 }
 
 static enum MHD_Result handle(struct pw_http_loop *loop, struct pw_http_request *request)
 {
-    http_parse_headers(request);
     request->phase = PHASE_HANDLED;
     loop->server->options.handler.handle(loop->server->options.handler.self, request);
     if (request->phase == PHASE_WAITING) {
@@ -312,6 +334,27 @@ static enum MHD_Result handle(struct pw_http_loop *loop, struct pw_http_request 
         return MHD_YES;
     }
     return queue_answer(request);
+}
+
+/* The head is there. */
+static enum MHD_Result begin(struct pw_http_loop *loop, struct pw_http_request *request,
+                             const char *method)
+{
+    request->method = method_of(method);
+    http_stage(loop, request->kept, PW_STAGE_BODY);
+    http_parse_headers(request);
+    if (atomic_load_explicit(&loop->stopping, memory_order_acquire)) {
+        return MHD_NO; /* What the handler would ask may be gone: the connection is closed. */
+    }
+    if (!is_admitted(request)) {
+        request->phase = PHASE_HANDLED;
+        return is_body_spared(request) ? MHD_YES : queue_answer(request);
+    }
+    if (is_too_large_at_once(request)) {
+        refuse_body(request);
+        return handle(loop, request);
+    }
+    return MHD_YES;
 }
 
 /* MHD calls this once the headers are there, for each piece of the body, once after the body, and
@@ -327,13 +370,7 @@ enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, c
     (void)version;
     loop->call_count++;
     if (request->method == 0) {
-        request->method = method_of(method);
-        http_stage(loop, request->kept, PW_STAGE_BODY);
-        if (is_refused_at_once(request)) {
-            refuse_body(request);
-            return handle(loop, request);
-        }
-        return MHD_YES;
+        return begin(loop, request, method);
     }
     if (*data_bytes > 0) {
         bool taken = take_body(request, data, *data_bytes);
@@ -344,7 +381,7 @@ enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, c
         return queue_answer(request);
     }
     if (atomic_load_explicit(&loop->stopping, memory_order_acquire)) {
-        return MHD_NO; /* What the handler would ask may be gone: the connection is closed. */
+        return MHD_NO; /* As at the beginning. */
     }
     return handle(loop, request);
 }

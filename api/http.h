@@ -2,8 +2,9 @@
  * known.
  *
  * Contract  A server has some loops, each a thread with a listening socket of its own on the same
- *           address (SO_REUSEPORT). A request that is read whole (body up to
- *           body_bytes_max) is given to the handler, on the loop's thread; it either
+ *           address (SO_REUSEPORT). The handler is asked whether to admit a request once its
+ *           head is there, before anything of a body is kept. One that is admitted and read whole
+ *           (body up to body_bytes_max) is given to it, on the loop's thread; it either
  *           answers (pw_http_answer) or waits (pw_http_wait), and then whoever has its result calls
  *           pw_http_complete, once, from any thread: `finish` is called on the loop's thread and
  *           answers. While a request waits its connection costs no thread. A target, header or body
@@ -130,6 +131,9 @@ struct pw_http_request {
 
 struct pw_http_handler {
     void *self;
+    /* The head is there, the body is not. False: it has answered, and `handle` is not asked. Or NULL:
+     * all are admitted. */
+    bool (*admit)(void *self, struct pw_http_request *request);
     void (*handle)(void *self, struct pw_http_request *request);
     /* A loop has handled all that was there: the time to wake whoever got work of it. Or NULL. */
     void (*turn_over)(void *self);

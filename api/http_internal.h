@@ -4,7 +4,7 @@
  * http_parse.c target, headers, trace id
  *
  * A request: READING --body is whole--> HANDLED --answer queued--> SENT, or HANDLED -> WAITING
- * --completed--> HANDLED. */
+ * --completed--> HANDLED. One that is not admitted is HANDLED before its body. */
 #ifndef PW_API_HTTP_INTERNAL_H
 #define PW_API_HTTP_INTERNAL_H
 
@@ -16,6 +16,7 @@
 
 #define ARENA_BYTES_MAX   (2 * 1024 * 1024)
 #define BODY_SWALLOW_MAX  (16 * 1024 * 1024) /* So far a body that is too large is read. */
+#define BODY_SPARED_MAX   4096               /* So far that of a request that is not admitted. */
 #define FREE_REQUESTS_MAX 1024
 #define RANDOM_BYTES      4096
 #define RINGS_MAX         64

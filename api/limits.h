@@ -2,7 +2,7 @@
  *
  * Contract  Each of the three is a rate and a burst (api/buckets.h); a rate of 0 switches it off. A
  *           connection's bucket lies in the connection, and costs nothing to find; an address's is
- *           looked up before anything is read of a request, a subject's (tenant and actor, whatever
+ *           looked up once the head is there, before a body is read, a subject's (tenant and actor, whatever
  *           the token) once the token was found good: so nobody is slowed down by what others claim
  *           to be. Each node counts for itself; what another node sent on was counted there.
  * Owner     The clock and the list of proxies are borrowed.

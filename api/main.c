@@ -1,6 +1,5 @@
 /* api/main.c: the command line: finds the verb and runs it. */
 #include <curl/curl.h>
-#include <malloc.h>
 #include <sodium.h>
 #include <stdio.h>
 
@@ -142,18 +141,8 @@ static int print_help(size_t verb)
     return PW_EXIT_GOOD;
 }
 
-/* What was fetched is freed by the megabyte, and taken again at once. By default malloc gives such
- * memory back to the kernel each time, which clears it anew. */
-static void keep_freed_memory(void)
-{
-    mallopt(M_MMAP_THRESHOLD, 64 * 1024 * 1024);
-    mallopt(M_TRIM_THRESHOLD, 512 * 1024 * 1024);
-    mallopt(M_TOP_PAD, 16 * 1024 * 1024);
-}
-
 int main(int argc, char **argv)
 {
-    keep_freed_memory();
     if (sodium_init() < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         fputs("proctorwise: the crypto library does not start\n", stderr);
         return PW_EXIT_WRONG;

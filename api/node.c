@@ -361,7 +361,10 @@ static enum pw_code start_listeners(struct pw_node *node, struct pw_err *err)
             },
         .head_bytes_max = pw_config_count(config, PW_CONFIG_HTTP_HEAD_BYTES_MAX),
         .body_bytes_max = pw_config_count(config, PW_CONFIG_HTTP_BODY_BYTES_MAX),
-        .handler = {.self = service, .handle = pw_internal_door, .turn_over = pw_service_kick},
+        .handler = {.self = service,
+                    .admit = pw_internal_admit,
+                    .handle = pw_internal_door,
+                    .turn_over = pw_service_kick},
     };
     struct pw_http_options open = internal;
     open.address = pw_config_text(config, PW_CONFIG_HTTP_LISTEN);
@@ -371,6 +374,7 @@ static enum pw_code start_listeners(struct pw_node *node, struct pw_err *err)
     open.trusted = &node->trusted;
     open.tls_certificate = node->tls_certificate;
     open.tls_key = node->tls_key;
+    open.handler.admit = pw_public_admit;
     open.handler.handle = pw_public_door;
     enum pw_code code = pw_http_start(&open, &service->public_server, err);
     return code != PW_OK ? code : pw_http_start(&internal, &service->admin_server, err);

@@ -91,45 +91,41 @@ static void add_paragraph(struct pw_text *text, const char *heading, const char 
     pw_text_add_c(text, "</p>\n");
 }
 
-bool pw_problem_page(struct pw_arena *arena, struct pw_str name, struct pw_str *ret_html)
+static void write_html(struct pw_text *text, const struct pw_error_info *info, uint32_t status)
 {
-    enum pw_code code;
-    if (!pw_error_by_name(name, &code)) {
-        return false;
-    }
-    const struct pw_error_info *info = pw_error_info(code);
-    struct pw_text text;
-    pw_text_init(&text, arena, 1024);
-    pw_text_add_c(&text, "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-                         "<meta name=\"viewport\" content=\"width=device-width\">\n<title>");
-    pw_text_add_html(&text, pw_str_of(info->title));
-    pw_text_add_c(&text, "</title>\n<h1>");
-    pw_text_add_html(&text, pw_str_of(info->title));
-    pw_text_addf(&text, "</h1>\n<p><code>%s</code>, HTTP status %u %s</p>\n", info->name,
-                 pw_problem_status(code), pw_problem_phrase(pw_problem_status(code)));
-    add_paragraph(&text, "What it means", info->meaning);
-    add_paragraph(&text, "What to do", info->remedy);
-    pw_text_add_c(&text, "</html>\n");
-    *ret_html = pw_text_str(&text);
-    return !text.full;
+    pw_text_add_c(text, "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+                        "<meta name=\"viewport\" content=\"width=device-width\">\n<title>");
+    pw_text_add_html(text, pw_str_of(info->title));
+    pw_text_add_c(text, "</title>\n<h1>");
+    pw_text_add_html(text, pw_str_of(info->title));
+    pw_text_addf(text, "</h1>\n<p><code>%s</code>, HTTP status %u %s</p>\n", info->name, status,
+                 pw_problem_phrase(status));
+    add_paragraph(text, "What it means", info->meaning);
+    add_paragraph(text, "What to do", info->remedy);
+    pw_text_add_c(text, "</html>\n");
 }
 
-bool pw_problem_page_json(struct pw_arena *arena, struct pw_str name, struct pw_str *ret_json)
+static void write_json(struct pw_text *text, const struct pw_error_info *info, uint32_t status)
+{
+    pw_text_addf(text, "{\"type\":\"/problems/%s\",\"title\":", info->name);
+    pw_text_add_json(text, pw_str_of(info->title));
+    pw_text_addf(text, ",\"status\":%u,\"meaning\":", status);
+    pw_text_add_json(text, pw_str_of(info->meaning));
+    pw_text_add_c(text, ",\"remedy\":");
+    pw_text_add_json(text, pw_str_of(info->remedy));
+    pw_text_add_c(text, "}");
+}
+
+bool pw_problem_page(struct pw_arena *arena, struct pw_str name, bool as_html,
+                     struct pw_str *ret_page)
 {
     enum pw_code code;
     if (!pw_error_by_name(name, &code)) {
         return false;
     }
-    const struct pw_error_info *info = pw_error_info(code);
     struct pw_text text;
     pw_text_init(&text, arena, 1024);
-    pw_text_addf(&text, "{\"type\":\"/problems/%s\",\"title\":", info->name);
-    pw_text_add_json(&text, pw_str_of(info->title));
-    pw_text_addf(&text, ",\"status\":%u,\"meaning\":", pw_problem_status(code));
-    pw_text_add_json(&text, pw_str_of(info->meaning));
-    pw_text_add_c(&text, ",\"remedy\":");
-    pw_text_add_json(&text, pw_str_of(info->remedy));
-    pw_text_add_c(&text, "}");
-    *ret_json = pw_text_str(&text);
+    (as_html ? write_html : write_json)(&text, pw_error_info(code), pw_problem_status(code));
+    *ret_page = pw_text_str(&text);
     return !text.full;
 }

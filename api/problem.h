@@ -25,8 +25,8 @@ struct pw_str pw_problem_body(struct pw_arena *arena, enum pw_code code, const c
                               const char *trace_id, const struct pw_violations *violations);
 
 /* The page of a problem: its title and status, what it means and what to do. False for a name that
- * there is not. JSON: {"type", "title", "status", "meaning", "remedy"}. */
-bool pw_problem_page(struct pw_arena *arena, struct pw_str name, struct pw_str *ret_html);
-bool pw_problem_page_json(struct pw_arena *arena, struct pw_str name, struct pw_str *ret_json);
+ * there is not. HTML, or JSON: {"type", "title", "status", "meaning", "remedy"}. */
+bool pw_problem_page(struct pw_arena *arena, struct pw_str name, bool as_html,
+                     struct pw_str *ret_page);
 
 #endif

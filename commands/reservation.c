@@ -186,9 +186,13 @@ static void unlink_reservation(struct pw_tenant *tenant, const struct pw_id *id,
 {
     const struct pw_student *student = pw_map_get(tenant->students, &reservation->student_id);
     struct pw_id before_id = {0};
-    for (struct pw_id at = student->first_id; !pw_id_equal(&at, id);) {
-        before_id = at;
-        at = pw_tenant_reservation(tenant, &at)->next_id;
+    struct pw_id at_id = student->first_id;
+    const struct pw_reservation *at = student->first;
+    while (!pw_id_equal(&at_id, id)) {
+        at = chained(tenant, at, &at_id);
+        before_id = at_id;
+        at_id = at->next_id;
+        at = at->next;
     }
     if (!pw_id_is_nil(&before_id)) {
         struct pw_reservation *before = pw_map_put(tenant->reservations, &before_id, undo);

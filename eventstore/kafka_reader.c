@@ -139,6 +139,9 @@ static bool record_give(struct pw_kafka *kafka, const rd_kafka_message_t *messag
         return false;
     }
     sign_of_life(kafka);
+    /* A doubt that outlived records would take two fail-overs, one after the other, for one end that
+     * stays, and stop who reads for nothing. To doubt for longer is the cheaper mistake: nobody goes
+     * past an offset that it knows without comparing the hash there. */
     reading->doubted = false;
     reading->next_offset = message->offset + 1;
     behind_set(kafka, (uint32_t)message->partition, false);

@@ -73,6 +73,12 @@ static void sim_read_stop(void *self, uint32_t partition)
     sim_unlock(handle->log);
 }
 
+static void saw(struct sim_handle *handle, uint32_t partition, int64_t offset)
+{
+    struct sim_reader *reader = &handle->readers[partition];
+    reader->known_end = offset < reader->known_end ? reader->known_end : offset + 1;
+}
+
 static bool take_report(struct sim_handle *handle, struct pw_ledger_event *ret_event)
 {
     struct sim_report *first = handle->reports;
@@ -81,6 +87,7 @@ static bool take_report(struct sim_handle *handle, struct pw_ledger_event *ret_e
         return false;
     }
     *ret_event = first->event;
+    saw(handle, ret_event->partition, ret_event->offset);
     handle->reports = first->next;
     if (first->next == NULL) {
         handle->reports_end = &handle->reports;
@@ -122,10 +129,12 @@ static bool take_from_partition(struct sim_handle *handle, uint32_t number,
         ret_event->value_bytes = entry->bytes;
         ret_event->broker_at_us = entry->at_us;
         reader->end_due = true;
-        reader->known_end = reader->next > reader->known_end ? reader->next : reader->known_end;
+        saw(handle, number, ret_event->offset);
         return true;
     }
     if (from->lag > 0 && (reader->next > end || reader->next < reader->known_end)) {
+        handle->log->doubt_count += !reader->doubts;
+        reader->doubts = true;
         return false; /* It waits, or the end is doubted. */
     }
     ret_event->kind = PW_LEDGER_END;
@@ -191,9 +200,8 @@ static void sim_flush(void *self)
 static void sim_saw(void *self, uint32_t partition, int64_t offset)
 {
     struct sim_handle *handle = self;
-    struct sim_reader *reader = &handle->readers[partition];
     sim_lock(handle->log);
-    reader->known_end = offset < reader->known_end ? reader->known_end : offset + 1;
+    saw(handle, partition, offset);
     sim_unlock(handle->log);
 }
 

@@ -49,8 +49,12 @@ int64_t pw_sim_now_us(struct pw_sim_log *log);
 void pw_sim_set_down(struct pw_sim_log *log, bool down);
 
 /* As after a fail-over of the log's own: readers are not shown the last `count` records of a partition,
- * until 0 is set again. Who has seen more is told no end meanwhile. */
+ * until 0 is set again. Who knows of more, as readers of a log with several replicas may, is told no end
+ * meanwhile. */
 void pw_sim_set_lag(struct pw_sim_log *log, uint32_t partition, int64_t count);
+
+/* How many reads were told no end because it lagged behind what their handle knew. */
+uint64_t pw_sim_doubt_count(struct pw_sim_log *log);
 
 /* What a stranger or an operator may do to a real log. */
 int64_t pw_sim_put(struct pw_sim_log *log, uint32_t partition, const void *value,

@@ -200,6 +200,14 @@ void pw_sim_set_lag(struct pw_sim_log *log, uint32_t partition, int64_t count)
     sim_unlock(log);
 }
 
+uint64_t pw_sim_doubt_count(struct pw_sim_log *log)
+{
+    sim_lock(log);
+    uint64_t count = log->doubt_count;
+    sim_unlock(log);
+    return count;
+}
+
 int64_t pw_sim_put(struct pw_sim_log *log, uint32_t partition, const void *value,
                    size_t value_bytes)
 {

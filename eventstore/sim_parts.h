@@ -74,6 +74,7 @@ struct sim_reader {
     int64_t seen_end;  /* What it can see by now. */
     int64_t known_end; /* One past what it was given or told of. */
     int64_t lag_us;
+    bool doubts; /* The end that it was shown lagged behind what its handle knows. */
 };
 
 struct sim_handle {
@@ -110,6 +111,7 @@ struct pw_sim_log {
     uint64_t handle_number;
     int64_t now_us;
     struct pw_sim_faults faults;
+    uint64_t doubt_count;
     bool down;
 };
 

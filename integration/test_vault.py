@@ -8,7 +8,7 @@ from confluent_kafka import Producer
 
 from integration.cluster.cluster import random_address, write_whole
 from integration.cluster.process import wait_until
-from integration.harness import Stack, scratch
+from integration.harness import ADMIN_PORT, Stack, scratch
 
 GOOD, WRONG, USAGE, UNREACHABLE = range(4)
 SECONDS = 30
@@ -19,7 +19,10 @@ class VaultCase(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.stack = Stack(scratch("vault"), random_address().rpartition(".")[0], ledger=cls.ledger, keys=True)
+        network = random_address().rpartition(".")[0]
+        names = ",".join(f"node{number}={network}.{10 + number}:{ADMIN_PORT}" for number in (1, 2))
+        settings = {"cluster.nodes": names} if cls.ledger == "kafka" else {}
+        cls.stack = Stack(scratch("vault"), network, ledger=cls.ledger, settings=settings, keys=True)
         cls.addClassCleanup(cls.stack.remove)
         cls.addClassCleanup(cls.stack.stop)
         cls.stack.start()

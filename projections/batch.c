@@ -68,7 +68,7 @@ static uint64_t hash_of(const struct pw_batch_row *row)
     return hash ^ hash >> 32;
 }
 
-static bool same_key(const struct pw_batch_row *a, const struct pw_batch_row *b)
+bool pw_batch_row_same_key(const struct pw_batch_row *a, const struct pw_batch_row *b)
 {
     bool same = a->row.table == b->row.table && pw_id_equal(&a->tenant_id, &b->tenant_id);
     for (uint32_t i = 0; same && i < a->row.table->key_count; i++) {
@@ -82,7 +82,8 @@ static uint32_t *index_place(struct pw_batch *batch, const struct pw_batch_row *
 {
     uint32_t mask = batch->index_room - 1;
     uint32_t at = (uint32_t)hash_of(row) & mask;
-    while (batch->index[at] != 0 && !same_key(&batch->rows[batch->index[at] - 1], row)) {
+    while (batch->index[at] != 0 &&
+           !pw_batch_row_same_key(&batch->rows[batch->index[at] - 1], row)) {
         at = (at + 1) & mask;
     }
     return &batch->index[at];

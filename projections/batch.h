@@ -16,6 +16,9 @@ struct pw_batch_row {
     int64_t record_offset;
 };
 
+/* Whether the later of the two replaces the other. */
+bool pw_batch_row_same_key(const struct pw_batch_row *a, const struct pw_batch_row *b);
+
 struct pw_batch;
 
 struct pw_batch *pw_batch_new(void);

@@ -178,26 +178,10 @@ static void leaves_a_partition_that_nobody_wants(void)
     HOLDS(seen[2] > 10 && seen[2] < RECORDS);
 }
 
-static void may_be_closed_at_any_time(void)
-{
-    static struct script script;
-    struct pw_feed_event event;
-    struct pw_err err;
-    for (int count = 0; count < 40; count++) {
-        script_begin(&script);
-        struct pw_feed *feed = feed_of(&script);
-        for (int i = 0; i < count * 37; i++) {
-            HOLDS(pw_feed_take(feed, &event));
-        }
-        HOLDS(pw_feed_close(feed, &err) == PW_OK);
-    }
-}
-
 int main(void)
 {
     gives_all_in_order();
     says_that_the_ledger_was_lost_after_what_came();
     leaves_a_partition_that_nobody_wants();
-    may_be_closed_at_any_time();
     return 0;
 }

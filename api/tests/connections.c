@@ -30,6 +30,17 @@ static void finish(struct pw_http_request *request)
     pw_http_answer(request, 200, NULL, PW_STR("late"));
 }
 
+/* /no is what nobody may have. */
+static bool admit(void *self, struct pw_http_request *request)
+{
+    (void)self;
+    if (request->segment_count > 0 && pw_str_equal(request->segments[0], PW_STR("no"))) {
+        pw_http_answer(request, 429, NULL, PW_STR("no"));
+        return false;
+    }
+    return true;
+}
+
 /* /wait is answered when the test says so, /big with more than a client that does not read can
  * take. */
 static void handle(void *self, struct pw_http_request *request)
@@ -60,7 +71,8 @@ static void house_open(struct house *house)
         house->options.connections_max ? house->options.connections_max : 64;
     house->options.head_bytes_max = 20480;
     house->options.body_bytes_max = 1000;
-    house->options.handler = (struct pw_http_handler){.self = house, .handle = handle};
+    house->options.handler =
+        (struct pw_http_handler){.self = house, .admit = admit, .handle = handle};
     house->big = calloc(1, ANSWER_BYTES);
     cr_assert(pw_http_start(&house->options, &house->server, &err) == PW_OK, "%s", err.detail);
 }
@@ -184,6 +196,51 @@ Test(connections, slow_loris_ends)
     cr_expect_eq(timed_out(&house, PW_STAGE_HEAD), 1);
     cr_expect_eq(timed_out(&house, PW_STAGE_BODY), 1);
     cr_expect_eq(house.handled, 0);
+    house_close(&house);
+}
+
+/* Whoever is turned away by the head alone cannot make anybody read a body. */
+Test(connections, who_is_not_admitted_is_told_before_the_body)
+{
+    static struct house house = {.options.stage_seconds = {30, 30, 30, 30}};
+    static const struct {
+        const char *name;
+        const char *headers;
+    } rows[] = {
+        {"a long body", "Content-Length: 5000"},
+        {"a body of any length", "Transfer-Encoding: chunked"},
+        {"a short body, which asks first", "Content-Length: 9\r\nExpect: 100-continue"},
+    };
+    house_open(&house);
+    for (size_t i = 0; i < PW_COUNT(rows); i++) {
+        char head[256];
+        char heard[512];
+        int fd = dial(&house);
+        snprintf(head, sizeof head, "POST /no HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", rows[i].headers);
+        say(fd, head);
+        hear_all(fd, heard, sizeof heard);
+        cr_expect(begins(heard, "HTTP/1.1 429 "), "%s: %s", rows[i].name, heard);
+    }
+    cr_expect_eq(house.handled, 0);
+    house_close(&house);
+}
+
+/* Others may share the connection. */
+Test(connections, a_short_body_of_who_is_not_admitted_ends_nothing)
+{
+    static struct house house = {.options.stage_seconds = {30, 30, 30, 30}};
+    char heard[512];
+    house_open(&house);
+    int fd = dial(&house);
+    say(fd, "POST /no HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n123456789");
+    hear(fd, heard, sizeof heard);
+    cr_expect(begins(heard, "HTTP/1.1 429 "), "%s", heard);
+    say(fd, POST "987654321");
+    hear(fd, heard, sizeof heard);
+    cr_expect(begins(heard, "HTTP/1.1 200 ") && strstr(heard, "\r\n\r\n987654321") != NULL, "%s",
+              heard);
+    cr_expect_eq(house.handled, 1);
+    close(fd);
     house_close(&house);
 }
 

@@ -76,8 +76,7 @@ static void open_engine(struct rig *rig)
     pthread_create(&rig->stepper, NULL, step, rig);
 }
 
-static struct pw_http_server *
-listen_on(struct rig *rig, void (*handle)(void *, struct pw_http_request *), char ret_url[64])
+static struct pw_http_server *listen_on(struct pw_http_handler handler, char ret_url[64])
 {
     struct pw_http_server *server = NULL;
     struct pw_err err = {0};
@@ -88,7 +87,7 @@ listen_on(struct rig *rig, void (*handle)(void *, struct pw_http_request *), cha
         .stage_seconds = {30, 30, 30, 30},
         .head_bytes_max = 20480,
         .body_bytes_max = 65536,
-        .handler = {.self = &rig->service, .handle = handle},
+        .handler = handler,
     };
     cr_assert(pw_http_start(&options, &server, &err) == PW_OK, "%s", err.detail);
     snprintf(ret_url, 64, "http://127.0.0.1:%u", pw_http_port(server));
@@ -225,8 +224,10 @@ static void open_service(struct rig *rig)
     pw_routes_build(&rig->service.public_routes, PW_DOOR_PUBLIC);
     pw_routes_build(&rig->service.internal_routes, PW_DOOR_INTERNAL);
     open_engine(rig);
-    rig->service.public_server = listen_on(rig, pw_public_door, rig->public_url);
-    rig->service.admin_server = listen_on(rig, pw_internal_door, rig->internal_url);
+    struct pw_http_handler public = {&rig->service, pw_public_admit, pw_public_door, NULL};
+    struct pw_http_handler internal = {&rig->service, pw_internal_admit, pw_internal_door, NULL};
+    rig->service.public_server = listen_on(public, rig->public_url);
+    rig->service.admin_server = listen_on(internal, rig->internal_url);
 }
 
 void rig_open(struct rig *rig)

@@ -15,4 +15,20 @@
         }                                                                                          \
     } while (0)
 
+struct check_case {
+    const char *name;
+    void (*run)(void);
+};
+
+/* Runs them in order, each announced; the first that fails ends the program. Gives what main returns. */
+static inline int check_all(const struct check_case *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        fprintf(stderr, "%s\n", cases[i].name);
+        cases[i].run();
+    }
+    printf("%zu passed, 0 failed\n", count);
+    return 0;
+}
+
 #endif

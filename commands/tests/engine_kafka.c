@@ -316,8 +316,9 @@ static void two_leaders(void)
 
 int main(void)
 {
-    wrong_reports();
-    two_leaders();
-    puts("2 passed, 0 failed");
-    return 0;
+    static const struct check_case cases[] = {
+        {"wrong reports are seen through", wrong_reports},
+        {"two leaders sell every seat once", two_leaders},
+    };
+    return check_all(cases, PW_COUNT(cases));
 }

@@ -509,10 +509,7 @@ static void one_way_cuts_do_not_flap(void)
 
 int main(void)
 {
-    static const struct {
-        const char *name;
-        void (*run)(void);
-    } tests[] = {
+    static const struct check_case cases[] = {
         {"ranks are one order for all", ranks_are_an_order},
         {"three nodes share the partitions", three_share},
         {"a fourth node takes its share", a_fourth_joins},
@@ -529,10 +526,5 @@ int main(void)
         {"a stop passes over who does not stand by", a_stop_passes_over_who_does_not_stand_by},
         {"one-way cuts do not flap", one_way_cuts_do_not_flap},
     };
-    for (size_t i = 0; i < PW_COUNT(tests); i++) {
-        fprintf(stderr, "%s\n", tests[i].name);
-        tests[i].run();
-    }
-    printf("%zu passed, 0 failed\n", PW_COUNT(tests));
-    return 0;
+    return check_all(cases, PW_COUNT(cases));
 }

@@ -264,7 +264,6 @@ static void a_log_that_lost_what_was_seen_has_diverged(void)
     rig_close(rig);
 }
 
-/* Deciding waits for what is in flight to land, and for nothing else. */
 /* Kafka's high watermark lags for a moment after a fail-over: an end at the snapshot's record is no other history. */
 static void an_end_that_lags_behind_one_is_waited_for(void)
 {
@@ -284,6 +283,7 @@ static void an_end_that_lags_behind_one_is_waited_for(void)
     rig_close(rig);
 }
 
+/* Deciding waits for what is in flight to land, and for nothing else. */
 static void taken_under_load(void)
 {
     struct world world;
@@ -425,10 +425,7 @@ static void a_disk_that_fails_stops_nobody(void)
 
 int main(void)
 {
-    static const struct {
-        const char *name;
-        void (*run)(void);
-    } tests[] = {
+    static const struct check_case cases[] = {
         {"a start goes on from a snapshot", goes_on_from_one},
         {"ids are remembered over a snapshot", remembers_over_one},
         {"live, replay, snapshot + tail: the same bytes", all_ways_give_the_same_bytes},
@@ -443,10 +440,5 @@ int main(void)
         {"a child does not outlive its engine", a_child_does_not_outlive_its_engine},
         {"a disk that fails stops nobody", a_disk_that_fails_stops_nobody},
     };
-    for (size_t i = 0; i < PW_COUNT(tests); i++) {
-        fprintf(stderr, "%s\n", tests[i].name);
-        tests[i].run();
-    }
-    printf("%zu passed, 0 failed\n", PW_COUNT(tests));
-    return 0;
+    return check_all(cases, PW_COUNT(cases));
 }

@@ -494,10 +494,7 @@ static void if_match(void)
 
 int main(void)
 {
-    static const struct {
-        const char *name;
-        void (*run)(void);
-    } tests[] = {
+    static const struct check_case cases[] = {
         {"one seat is sold once", one_seat},
         {"a repeated id gets its first answer", repeats},
         {"an id outside its window is turned away", windows},
@@ -519,10 +516,5 @@ int main(void)
         {"a stop drains", stop_drains},
         {"If-Match and empty decisions are on record", if_match},
     };
-    for (size_t i = 0; i < PW_COUNT(tests); i++) {
-        fprintf(stderr, "%s\n", tests[i].name);
-        tests[i].run();
-    }
-    printf("%zu passed, 0 failed\n", PW_COUNT(tests));
-    return 0;
+    return check_all(cases, PW_COUNT(cases));
 }

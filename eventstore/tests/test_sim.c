@@ -276,6 +276,36 @@ static void test_slow_reader(void)
     rig_free(&rig);
 }
 
+static void test_lagging_end(void)
+{
+    struct rig rig = rig_new(13, (struct pw_sim_faults){0});
+    struct pw_ledger other;
+    struct pw_ledger_event event;
+
+    CHECK(pw_sim_open(rig.log, (struct pw_ledger_wake){NULL, NULL}, &other) == PW_OK);
+    for (uint8_t i = 1; i <= 3; i++) {
+        CHECK(append(&rig.ledger, i) == PW_OK);
+        CHECK(is_delivered(next(&rig.ledger), i, i - 1));
+    }
+    pw_sim_set_lag(rig.log, 0, 2);
+    CHECK(rig.ledger.read_from(rig.ledger.self, 0, 1, NULL) == PW_OK);
+    CHECK(is_nothing(next(&rig.ledger))); /* Who was told that more has landed doubts this end. */
+    CHECK(is_nothing(next(&rig.ledger)));
+    CHECK(other.read_from(other.self, 0, 1, NULL) == PW_OK);
+    event = next(&other); /* Who knows of nothing more takes it for the end. */
+    CHECK(event.kind == PW_LEDGER_END && event.offset == 1);
+    CHECK(pw_sim_doubt_count(rig.log) == 1);
+    other.saw(other.self, 0, 2);
+    CHECK(other.read_from(other.self, 0, 1, NULL) == PW_OK);
+    CHECK(is_nothing(next(&other)));
+    CHECK(pw_sim_doubt_count(rig.log) == 2);
+    pw_sim_set_lag(rig.log, 0, 0);
+    CHECK(next(&rig.ledger).kind == PW_LEDGER_RECORD);
+    CHECK(next(&other).kind == PW_LEDGER_RECORD);
+    other.close(other.self);
+    rig_free(&rig);
+}
+
 static void test_down(void)
 {
     struct rig rig = rig_new(1, (struct pw_sim_faults){.delay_us_max = 1000});
@@ -544,6 +574,7 @@ static const struct {
     {"what was given up may land", test_renew_and_close_do_not_undo},
     {"delays keep the order of one handle", test_delay_keeps_the_order},
     {"a slow reader sees what lands later", test_slow_reader},
+    {"an end that lags is doubted by who knows better", test_lagging_end},
     {"the log is down for a while", test_down},
     {"the log's start is deleted, its end cut off", test_deleted_and_cut_off},
     {"one seed gives one run", test_one_seed_one_run},

@@ -8,6 +8,9 @@
 
 #include "eventstore/snapshot_file.h"
 
+#define END_LAG_MAX    30
+#define END_LAG_US_MAX (4 * PW_US_PER_SECOND)
+
 static uint64_t draw(struct world *world, uint64_t below)
 {
     return sim_draw(&world->random_faults, below);
@@ -15,15 +18,15 @@ static uint64_t draw(struct world *world, uint64_t below)
 
 /* In 1/1000 of appends, store operations, messages; in 1/10000 of turns, 2.5 ms on average, for what befalls nodes. */
 static const uint32_t rates_max[FAULT_COUNT] = {
-    [FAULT_LOSE] = 30,         [FAULT_LOSE_ACK] = 30,   [FAULT_REPEAT] = 60,
-    [FAULT_LATE] = 30,         [FAULT_REORDER] = 60,    [FAULT_OFFSET_UNKNOWN] = 60,
-    [FAULT_OFFSET_WRONG] = 60, [FAULT_FATAL] = 10,      [FAULT_DELAY] = 1000,
-    [FAULT_READ_LAG] = 1000,   [FAULT_DOWN] = 8,        [FAULT_JUNK] = 60,
-    [FAULT_CRASH] = 15,        [FAULT_STOP] = 10,       [FAULT_PAUSE] = 15,
-    [FAULT_CUT] = 15,          [FAULT_CLOCK] = 10,      [FAULT_SNAPSHOTS] = 1000,
-    [FAULT_TEAR] = 1000,       [FAULT_QUEUE] = 1000,    [FAULT_NETWORK] = 60,
-    [FAULT_STORE_REDO] = 60,   [FAULT_STORE_AWAY] = 60, [FAULT_STORE_LOSE] = 20,
-    [FAULT_STORE_STALE] = 300, [FAULT_REPLACE] = 1000,
+    [FAULT_LOSE] = 30,         [FAULT_LOSE_ACK] = 30,     [FAULT_REPEAT] = 60,
+    [FAULT_LATE] = 30,         [FAULT_REORDER] = 60,      [FAULT_OFFSET_UNKNOWN] = 60,
+    [FAULT_OFFSET_WRONG] = 60, [FAULT_FATAL] = 10,        [FAULT_DELAY] = 1000,
+    [FAULT_READ_LAG] = 1000,   [FAULT_END_LAG] = 20,      [FAULT_DOWN] = 8,
+    [FAULT_JUNK] = 60,         [FAULT_CRASH] = 15,        [FAULT_STOP] = 10,
+    [FAULT_PAUSE] = 15,        [FAULT_CUT] = 15,          [FAULT_CLOCK] = 10,
+    [FAULT_SNAPSHOTS] = 1000,  [FAULT_TEAR] = 1000,       [FAULT_QUEUE] = 1000,
+    [FAULT_NETWORK] = 60,      [FAULT_STORE_REDO] = 60,   [FAULT_STORE_AWAY] = 60,
+    [FAULT_STORE_LOSE] = 20,   [FAULT_STORE_STALE] = 300, [FAULT_REPLACE] = 1000,
 };
 
 void faults_choose(struct world *world)
@@ -198,6 +201,34 @@ static void set_down(struct world *world, bool down)
     }
 }
 
+static void set_lag(struct world *world, uint32_t partition, int64_t count)
+{
+    pw_sim_set_lag(world->log, partition, count);
+    sim_trace(world, "partition %u: its end is shown %lld records short", partition,
+              (long long)count);
+}
+
+/* A broker that has just come to lead a partition may show less than the one before it did, until it has heard from its
+ * followers. Readers doubt that for five seconds (docs/ledger.md, section 11); here it is always over before. */
+static void begin_lag(struct world *world)
+{
+    uint32_t partition = (uint32_t)draw(world, world->partition_count);
+    int64_t count = 1 + (int64_t)draw(world, END_LAG_MAX);
+    int64_t most = pw_sim_end(world->log, partition) - 1; /* Its genesis was always shown. */
+    world->lags_until_us[partition] = sim_now(world) + 1 + (int64_t)draw(world, END_LAG_US_MAX);
+    set_lag(world, partition, count < most ? count : most);
+}
+
+static void end_lags(struct world *world, int64_t now_us)
+{
+    for (uint32_t p = 0; p < world->partition_count; p++) {
+        if (world->lags_until_us[p] != 0 && now_us >= world->lags_until_us[p]) {
+            world->lags_until_us[p] = 0;
+            set_lag(world, p, 0);
+        }
+    }
+}
+
 void faults_turn(struct world *world)
 {
     int64_t now_us = sim_now(world);
@@ -213,6 +244,10 @@ void faults_turn(struct world *world)
         sim_effect(world, EFFECT_DOWN, 1);
         set_down(world, true);
     }
+    end_lags(world, now_us);
+    if (strikes(world, FAULT_END_LAG)) {
+        begin_lag(world);
+    }
     if (now_us >= world->lull_until_us && draw(world, 1000) == 0) { /* Nobody asks for a while. */
         world->lull_until_us = now_us + (int64_t)draw(world, 12 * PW_US_PER_SECOND);
     }
@@ -226,6 +261,8 @@ void faults_end(struct world *world)
     world->lull_until_us = 0;
     pw_sim_set_faults(world->log, &none);
     set_down(world, false);
+    end_lags(world, INT64_MAX);
+    sim_effect(world, EFFECT_END_LAG, pw_sim_doubt_count(world->log));
     uint32_t kept[] = {FAULT_SNAPSHOTS, FAULT_REPLACE};
     uint32_t rates[FAULT_COUNT] = {0};
     for (size_t i = 0; i < PW_COUNT(kept); i++) {

@@ -170,6 +170,7 @@ struct world {
     bool is_down;
     bool loses_at_rest; /* The read models lose something once more, when nothing comes. */
     int64_t down_until_us;
+    int64_t lags_until_us[PARTITIONS_MAX]; /* By partition: its end is shown short; 0: it is not. */
     int64_t lull_until_us;
     struct pw_ranks ranks;
     struct node nodes[NODES_MAX];

@@ -97,19 +97,11 @@ static void copy_texts(struct store *store, struct pw_batch_row *row)
     }
 }
 
-static bool same_key(const struct pw_batch_row *a, const struct pw_batch_row *b)
-{
-    bool same = a->row.table == b->row.table && pw_id_equal(&a->tenant_id, &b->tenant_id);
-    for (uint32_t i = 0; same && i < a->row.table->key_count; i++) {
-        same = pw_cell_equal(&a->row.cells[i], &b->row.cells[i]);
-    }
-    return same;
-}
-
 static uint32_t *place(struct store *store, const struct pw_batch_row *row)
 {
     uint32_t at = (uint32_t)hash_of(row) & (store->index_room - 1);
-    while (store->index[at] != 0 && !same_key(&store->rows[store->index[at] - 1].row, row)) {
+    while (store->index[at] != 0 &&
+           !pw_batch_row_same_key(&store->rows[store->index[at] - 1].row, row)) {
         at = (at + 1) & (store->index_room - 1);
     }
     return &store->index[at];

@@ -112,20 +112,11 @@ static void remember_state(struct double_store *store)
     copy_state(&store->states[0], &store->states[1]);
 }
 
-static bool same_key(const struct kept_row *a, const struct kept_row *b)
-{
-    bool same = a->generation == b->generation && a->row.row.table == b->row.row.table &&
-                pw_id_equal(&a->row.tenant_id, &b->row.tenant_id);
-    for (uint32_t i = 0; same && i < a->row.row.table->key_count; i++) {
-        same = pw_cell_equal(&a->row.row.cells[i], &b->row.row.cells[i]);
-    }
-    return same;
-}
-
 static struct kept_row *find_row(struct state *state, const struct kept_row *like)
 {
     for (uint32_t i = 0; i < state->row_count; i++) {
-        if (same_key(&state->rows[i], like)) {
+        const struct kept_row *at = &state->rows[i];
+        if (at->generation == like->generation && pw_batch_row_same_key(&at->row, &like->row)) {
             return &state->rows[i];
         }
     }
