@@ -191,11 +191,17 @@ static void answer_unauthenticated(struct pw_http_request *request, const char *
 }
 
 /* While the tenant's partition is still being read at start, an issuer that is not known may be so
- * in a moment. */
+ * in a moment, and somebody who may not act any more may not be known to be so. Once it was read it
+ * stays so: this is looked up at each request. */
 static bool still_reads(struct pw_service *service, const struct pw_id *tenant_id)
 {
     struct pw_partition_status status;
-    pw_service_status(service, pw_partition_of(tenant_id, service->partition_count), &status);
+    uint32_t partition = pw_partition_of(tenant_id, service->partition_count);
+    if (atomic_load_explicit(&service->caught_up[partition], memory_order_acquire)) {
+        return false;
+    }
+    pw_service_status(service, partition, &status);
+    atomic_store_explicit(&service->caught_up[partition], status.caught_up, memory_order_release);
     return !status.caught_up;
 }
 
@@ -214,7 +220,7 @@ static bool authenticate(struct pw_service *service, struct pw_http_request *req
     }
     enum pw_code code =
         pw_tokens_verify(service->tokens, token, pw_http_wall_us(), ret_actor, &unknown_key, &err);
-    if (code != PW_OK && unknown_key && is_id && still_reads(service, &tenant_id)) {
+    if ((code == PW_OK || unknown_key) && is_id && still_reads(service, &tenant_id)) {
         pw_door_problem(request, PW_ERR_NO_LEADER, "the node is still reading the ledger", NULL);
         return false;
     }

@@ -54,6 +54,7 @@ struct pw_service {
     const struct pw_openapi *openapi;
     int64_t started_boot_us;
     bool never_leads; /* It runs without the part `commands`. */
+    atomic_bool caught_up[PW_PARTITIONS_MAX]; /* Partitions that were read to their end once. */
     atomic_bool stopping;
 };
 
