@@ -190,18 +190,19 @@ static void answer_unauthenticated(struct pw_http_request *request, const char *
     pw_door_problem(request, PW_ERR_UNAUTHENTICATED, detail, NULL);
 }
 
-/* While the tenant's partition is still being read at start, an issuer that is not known may be so
- * in a moment, and somebody who may not act any more may not be known to be so. Once it was read it
- * stays so: this is looked up at each request. */
+/* While the tenant's partition is still being read at start, an issuer that is not trusted may be so
+ * in a moment, and one that is, or a person who may act, may be so no more. Once it was read to its
+ * end that is remembered. */
 static bool still_reads(struct pw_service *service, const struct pw_id *tenant_id)
 {
-    struct pw_partition_status status;
     uint32_t partition = pw_partition_of(tenant_id, service->partition_count);
-    if (atomic_load_explicit(&service->caught_up[partition], memory_order_acquire)) {
+    atomic_bool *has_read = &service->has_read[partition];
+    struct pw_partition_status status;
+    if (atomic_load_explicit(has_read, memory_order_relaxed)) {
         return false;
     }
     pw_service_status(service, partition, &status);
-    atomic_store_explicit(&service->caught_up[partition], status.caught_up, memory_order_release);
+    atomic_store_explicit(has_read, status.caught_up, memory_order_relaxed);
     return !status.caught_up;
 }
 

@@ -4,11 +4,7 @@
 static void on_event(void *self, const struct pw_id *boundary_id, const struct pw_event *event)
 {
     const struct pw_news *news = self;
-    if (event->type == PW_EVENT_TENANT_ISSUER_TRUSTED) {
-        const struct pw_tenant_issuer_trusted *trusted = &event->tenant_issuer_trusted;
-        pw_trust_add(news->trust, boundary_id, trusted->issuer, &trusted->public_key);
-        return;
-    }
+    pw_trust_take(news->trust, boundary_id, event);
     if (event->type == PW_EVENT_USER_KEY_DESTROYED && news->vault != NULL) {
         pw_vault_forget(news->vault, &event->user_key_destroyed.key_id);
     }
@@ -48,9 +44,8 @@ static void on_restored(void *self, const struct pw_state *state)
 
 struct pw_engine_observer pw_news_observer(const struct pw_news *news)
 {
-    return (struct pw_engine_observer){
-        .self = (void *)(uintptr_t)news,
-        .event_types = UINT64_C(1) << PW_EVENT_TENANT_ISSUER_TRUSTED | pw_directory_event_types(),
-        .event = on_event,
-        .restored = on_restored};
+    return (struct pw_engine_observer){.self = (void *)(uintptr_t)news,
+                                       .event_types = PW_TRUST_EVENTS | pw_directory_event_types(),
+                                       .event = on_event,
+                                       .restored = on_restored};
 }

@@ -73,7 +73,9 @@ static void open_engine(struct rig *rig)
     rig->service.engines = rig->engines;
     rig->service.engine_count = 1;
     rig->service.partition_count = PW_COUNT(partitions);
-    pthread_create(&rig->stepper, NULL, step, rig);
+    if (!rig->is_unread) {
+        pthread_create(&rig->stepper, NULL, step, rig);
+    }
 }
 
 static struct pw_http_server *listen_on(struct pw_http_handler handler, char ret_url[64])
@@ -257,12 +259,13 @@ static void tell_of_first(struct rig *rig, const struct rig *first)
     pw_peers_tell(rig->probe, "rig", PW_PROBE_ANSWERED, pw_str_of(answer.body));
 }
 
-void rig_open_beside(struct rig *rig, struct rig *first)
+static void open_second(struct rig *rig, struct rig *first, bool is_unread)
 {
     char nodes[160];
     memset(rig, 0, sizeof *rig);
     snprintf(nodes, sizeof nodes, "beside=127.0.0.1:1,rig=%s", first->internal_url + 7);
     rig->is_second = true;
+    rig->is_unread = is_unread;
     rig->log = first->log;
     rig->key_log = first->key_log;
     memcpy(rig->dir, first->dir, sizeof rig->dir);
@@ -282,12 +285,24 @@ void rig_open_beside(struct rig *rig, struct rig *first)
     open_service(rig);
 }
 
+void rig_open_beside(struct rig *rig, struct rig *first)
+{
+    open_second(rig, first, false);
+}
+
+void rig_open_unread(struct rig *rig, struct rig *first)
+{
+    open_second(rig, first, true);
+}
+
 void rig_close(struct rig *rig)
 {
     pw_http_halt(rig->service.public_server);
     pw_http_halt(rig->service.admin_server);
     atomic_store(&rig->stopping, true);
-    pthread_join(rig->stepper, NULL);
+    if (!rig->is_unread) {
+        pthread_join(rig->stepper, NULL);
+    }
     pw_vault_stop(rig->service.vault);
     pw_query_pool_free(rig->service.queries);
     pw_preparer_stop(rig->service.preparer);
