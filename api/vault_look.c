@@ -47,7 +47,7 @@ static void tell_result(enum pw_code before, const struct pw_err *result, bool i
     } else if (result->code == PW_OK && is_first) {
         pw_key_ring_count(ring, &counts);
         pw_log(PW_LOG_INFO, "keys", PW_LOG_NO_PARTITION, NULL,
-               "all keys are read: %llu, and %llu that do not open, and %llu destroyed",
+               "all keys are read: %llu, beside %llu that do not open and %llu that are destroyed",
                (unsigned long long)counts.keys, (unsigned long long)counts.unopened,
                (unsigned long long)counts.destroyed);
     } else if (result->code == PW_OK && before != PW_OK) {
