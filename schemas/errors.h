@@ -36,7 +36,7 @@ enum pw_error_to {
     PW_TO_COMMANDS = 1, /* Every command. */
     PW_TO_NAMED = 2,    /* Every command whose PW_REFUSES names it. */
     PW_TO_QUERIES = 4,
-    PW_TO_PAGES = 8,   /* What is served to everybody: documents, problems' pages. */
+    PW_TO_PAGES = 8,     /* What is served to everybody: documents, problems' pages. */
     PW_TO_OTHERS = 16,   /* What has no route, or is turned away before. */
     PW_TO_PREPARED = 32, /* Commands with passwords, tokens or personal data. */
     PW_TO_TENANTS = PW_TO_COMMANDS | PW_TO_QUERIES,
