@@ -89,8 +89,7 @@ static void *run(void *self)
 
 static void on_event(void *self, const struct pw_id *boundary_id, const struct pw_event *event)
 {
-    const struct pw_tenant_issuer_trusted *trusted = &event->tenant_issuer_trusted;
-    pw_trust_add(self, boundary_id, trusted->issuer, &trusted->public_key);
+    pw_trust_take(self, boundary_id, event);
 }
 
 static void on_restored(void *self, const struct pw_state *state)
@@ -165,7 +164,7 @@ static enum pw_code engine_start(struct engine_thread *thread, uint32_t number, 
         .peers = all->options.peers,
         .checks = all->options.checks,
         .observer = {.self = all->options.trust,
-                     .event_types = UINT64_C(1) << PW_EVENT_TENANT_ISSUER_TRUSTED,
+                     .event_types = PW_TRUST_EVENTS,
                      .event = on_event,
                      .restored = on_restored},
         .snapshots = {.dir = pw_node_snapshots_dir(all->options.config),

@@ -48,7 +48,8 @@ struct pw_service {
     struct pw_routes internal_routes;
     const struct pw_openapi *openapi;
     int64_t started_boot_us;
-    bool never_leads; /* It runs without the part `commands`. */
+    atomic_bool has_read[PW_PARTITIONS_MAX]; /* The door's: which were read to their end once. */
+    bool never_leads;                        /* It runs without the part `commands`. */
     atomic_bool stopping;
 };
 

@@ -2,7 +2,8 @@
  *
  * An Ed25519 check costs 37 us, a look into this table one. Each set holds a few verdicts, found by
  * the SHA-256 of the whole token; a new one takes the place of the one that expires first. Only
- * good verdicts are kept: so forged tokens cannot push them out. */
+ * good verdicts are kept: so forged tokens cannot push them out. None outlives a trust that it may
+ * rest on: one from before the newest distrust, whoever's it was, is made anew. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 struct verdict {
     struct pw_hash hash;
     struct pw_actor actor;
+    uint64_t epoch;        /* Of the trust, from before its keys were read. */
     int64_t expires_at_us; /* 0: free. */
     int64_t not_before_at_us;
 };
@@ -71,17 +73,27 @@ static bool recall(struct pw_tokens *tokens, const struct pw_hash *hash,
                    struct verdict *ret_verdict)
 {
     size_t set = set_of(hash);
+    uint64_t epoch = pw_trust_epoch(tokens->trust);
     bool found = false;
     pthread_mutex_lock(&tokens->locks[set % STRIPES]);
     for (size_t way = 0; way < WAYS && !found; way++) {
         const struct verdict *verdict = &tokens->sets[set][way];
-        if (verdict->expires_at_us != 0 && pw_hash_equal(&verdict->hash, hash)) {
+        if (verdict->expires_at_us != 0 && verdict->epoch == epoch &&
+            pw_hash_equal(&verdict->hash, hash)) {
             *ret_verdict = *verdict;
             found = true;
         }
     }
     pthread_mutex_unlock(&tokens->locks[set % STRIPES]);
     return found;
+}
+
+/* Whether `a` is of less use than `b`. */
+static bool goes_before(const struct verdict *a, const struct verdict *b, uint64_t epoch)
+{
+    bool a_counts = a->epoch == epoch;
+    bool b_counts = b->epoch == epoch;
+    return a_counts != b_counts ? b_counts : a->expires_at_us < b->expires_at_us;
 }
 
 static void keep(struct pw_tokens *tokens, const struct verdict *verdict)
@@ -91,7 +103,7 @@ static void keep(struct pw_tokens *tokens, const struct verdict *verdict)
     struct verdict *first = &tokens->sets[set][0];
     for (size_t way = 1; way < WAYS; way++) {
         struct verdict *other = &tokens->sets[set][way];
-        first = other->expires_at_us < first->expires_at_us ? other : first;
+        first = goes_before(other, first, verdict->epoch) ? other : first;
     }
     *first = *verdict;
     pthread_mutex_unlock(&tokens->locks[set % STRIPES]);
@@ -144,6 +156,7 @@ static enum pw_code judge(struct pw_tokens *tokens, struct pw_str text, struct v
                           bool *ret_unknown_key, struct pw_err *err)
 {
     struct pw_token token;
+    verdict->epoch = pw_trust_epoch(tokens->trust);
     enum pw_code code = pw_token_read(text, tokens->audience, &token, err);
     code = code != PW_OK ? code : judge_signature(tokens, &token, ret_unknown_key, err);
     if (code == PW_OK) {

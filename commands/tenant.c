@@ -53,6 +53,25 @@ enum pw_code pw_tenant_trust_issuer_decide(const struct pw_tenant *tenant,
     return PW_OK;
 }
 
+enum pw_code pw_tenant_distrust_issuer_decide(const struct pw_tenant *tenant,
+                                              const struct pw_tenant_distrust_issuer *command,
+                                              const struct pw_context *context,
+                                              struct pw_decision *out, struct pw_err *err)
+{
+    (void)context;
+    if (!pw_id_equal(&tenant->id, &command->tenant_id)) {
+        return pw_fail(err, PW_ERR_NO_SUCH_TENANT, "tenant_id");
+    }
+    if (pw_tenant_issuer_index(tenant, command->issuer, &command->public_key) < 0) {
+        return PW_OK;
+    }
+    struct pw_event *event =
+        pw_decision_add(out, PW_EVENT_TENANT_ISSUER_DISTRUSTED, &command->tenant_id);
+    event->tenant_issuer_distrusted = (struct pw_tenant_issuer_distrusted){
+        .issuer = command->issuer, .public_key = command->public_key};
+    return PW_OK;
+}
+
 enum pw_code pw_tenant_created_evolve(struct pw_tenant *tenant, const struct pw_event *event,
                                       struct pw_undo *undo, struct pw_err *err)
 {
@@ -83,6 +102,28 @@ enum pw_code pw_tenant_issuer_trusted_evolve(struct pw_tenant *tenant, const str
     memcpy(issuer->name, trusted->issuer.ptr, trusted->issuer.len);
     issuer->name_bytes = (uint32_t)trusted->issuer.len;
     issuer->public_key = trusted->public_key;
+    tenant->version = event->stream_version;
+    return PW_OK;
+}
+
+/* The last one takes the place of the one that goes. Both are saved: what is trusted next is written
+ * over the last one's place. */
+enum pw_code pw_tenant_issuer_distrusted_evolve(struct pw_tenant *tenant,
+                                                const struct pw_event *event, struct pw_undo *undo,
+                                                struct pw_err *err)
+{
+    const struct pw_tenant_issuer_distrusted *distrusted = &event->tenant_issuer_distrusted;
+    int index = pw_tenant_issuer_index(tenant, distrusted->issuer, &distrusted->public_key);
+    if (index < 0) {
+        return pw_misfit(err, event, "the issuer is not trusted");
+    }
+    struct pw_issuer *last = &tenant->issuers[tenant->issuer_count - 1];
+    pw_undo_save(undo, &tenant->version, sizeof tenant->version);
+    pw_undo_save(undo, &tenant->issuer_count, sizeof tenant->issuer_count);
+    pw_undo_save(undo, &tenant->issuers[index], sizeof tenant->issuers[index]);
+    pw_undo_save(undo, last, sizeof *last);
+    tenant->issuers[index] = *last;
+    tenant->issuer_count--;
     tenant->version = event->stream_version;
     return PW_OK;
 }

@@ -4,6 +4,7 @@ The tests tell one story, in the order of their names: who leads what, commands 
 takes its share, restarts in turn under load, and leaders that are killed. What took how long is printed.
 """
 
+import base64
 import collections
 import concurrent.futures
 import math
@@ -111,6 +112,23 @@ class NodesTest(unittest.TestCase):
         forwards = [total(node.metrics(), "pw_forwards_total", result="answered") for node in self.nodes]
         print(f"\n  answers that came from another node: {forwards}", flush=True)
         self.assertGreater(sum(forwards), 0)
+        self.good = True
+
+    def test_2_trust_is_taken_back_on_every_node(self):
+        self.await_shares(math.ceil(PARTITIONS / NODES))
+        tenant = self.stack.tenant(self.nodes[0], "Distrusting")
+        clients = [tenant.teacher.client(node) for node in self.nodes]
+        trusted = {"issuer": tenant.issuer, "public_key": base64.urlsafe_b64encode(tenant.public_key).rstrip(b"=").decode()}
+        for client in clients:
+            wait_until("trusted", lambda asked=client: asked.get("/exams").status == 200, SETTLE_SECONDS, every=0.02)
+        operator = self.nodes[1].internal()
+        self.assertEqual(operator.command(f"/tenants/{tenant.id}/distrust-issuer", trusted).status, 200)
+        began, seconds = time.monotonic(), []
+        for client in clients:
+            wait_until("distrusted", lambda asked=client: asked.get("/exams").status == 401, SETTLE_SECONDS, every=0.005)
+            seconds.append(time.monotonic() - began)
+        self.assertEqual([client.command("/exams", {"title": "x", "duration_minutes": 60}).status for client in clients], [401] * NODES)
+        print(f"\n  no node took the distrusted key's tokens {1000 * max(seconds):.0f} ms after that was answered", flush=True)
         self.good = True
 
     def test_3_a_fourth_node_takes_its_share(self):

@@ -452,6 +452,65 @@ Test(doors, our_keys_are_published_to_everybody)
     rig_close(&rig);
 }
 
+Test(doors, a_node_that_still_reads_takes_nobody_s_word)
+{
+    static struct rig first;
+    static struct rig second;
+    struct answer answer;
+    char token[2048];
+    char name[64];
+    rig_open(&first);
+    rig_open_unread(&second, &first);
+    rig_token(&first, TINA, PW_ROLE(TEACHER), 600, token);
+    rig_ask_as(&second, token, "GET", "/exams", NULL, NULL, &answer);
+    cr_expect_eq(answer.status, 503, "not trusted as far as it has read");
+    cr_expect_str_eq(answer_problem(&answer, name), "no-leader");
+    pw_trust_add(second.service.trust, &second.tenant_id, PW_STR(RIG_ISSUER), &first.public_key);
+    rig_ask_as(&second, token, "GET", "/exams", NULL, NULL, &answer);
+    cr_expect_eq(answer.status, 503, "trusted as far as it has read");
+    cr_expect_str_eq(answer_problem(&answer, name), "no-leader");
+    rig_ask_as(&second, "e30.e30.AA", "GET", "/exams", NULL, NULL, &answer);
+    cr_expect_eq(answer.status, 401);
+    rig_close(&second);
+    rig_close(&first);
+}
+
+/* By way of the internal door; gives the answer's status. */
+static long tell_trust(const struct rig *rig, const char *tail)
+{
+    static const char *const headers[] = {"Authorization: Bearer " RIG_CLUSTER_KEY,
+                                          "Content-Type: application/json", NULL};
+    struct answer answer;
+    char url[160];
+    char body[256];
+    char key[PW_BASE64URL_BYTES(32) + 1];
+    pw_base64url_format(rig->public_key.bytes, 32, key);
+    snprintf(url, sizeof url, "%s/internal/tenants/%s/%s", rig->internal_url, rig->tenant, tail);
+    snprintf(body, sizeof body, "{\"issuer\":\"" RIG_ISSUER "\",\"public_key\":\"%s\"}", key);
+    rig_ask("POST", url, headers, body, &answer);
+    return answer.status;
+}
+
+Test(doors, trust_ends_when_it_is_taken_back)
+{
+    static struct rig rig;
+    struct answer answer;
+    char token[2048];
+    rig_open(&rig);
+    rig_token(&rig, TINA, PW_ROLE(TEACHER), 600, token);
+    rig_ask_as(&rig, token, "POST", "/exams", NULL, exam_body, &answer);
+    cr_expect_eq(answer.status, 201);
+    for (int i = 0; i < 2; i++) {
+        cr_expect_eq(tell_trust(&rig, "distrust-issuer"), 200);
+        rig_ask_as(&rig, token, "POST", "/exams", NULL, exam_body, &answer);
+        cr_expect_eq(answer.status, 401);
+    }
+    cr_expect_eq(tell_trust(&rig, "issuers"), 200);
+    rig_ask_as(&rig, token, "POST", "/exams", NULL, exam_body, &answer);
+    cr_expect_eq(answer.status, 201, "%s", answer.body);
+    rig_close(&rig);
+}
+
 Test(doors, nobody_is_trusted_under_our_own_name)
 {
     static struct rig rig;

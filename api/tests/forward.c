@@ -144,6 +144,35 @@ Test(forward, a_token_of_a_new_key_is_judged_by_the_leader)
     world_close(&world);
 }
 
+/* The leader knows at once; the other keeps its verdict until it reads of it, and forgets it then. */
+Test(forward, trust_that_is_taken_back_ends_on_every_node)
+{
+    static const char *const headers[] = {"Authorization: Bearer " RIG_CLUSTER_KEY,
+                                          "Content-Type: application/json", NULL};
+    static struct world world;
+    struct answer answer;
+    char url[160];
+    char body[256];
+    char key[PW_BASE64URL_BYTES(32) + 1];
+    world_open(&world);
+    ask_other(&world, world.tina, "/exams", NULL, exam_body, &answer);
+    cr_expect_eq(answer.status, 201);
+    pw_base64url_format(world.leader.public_key.bytes, 32, key);
+    snprintf(url, sizeof url, "%s/internal/tenants/%s/distrust-issuer", world.other.internal_url,
+             world.leader.tenant);
+    snprintf(body, sizeof body, "{\"issuer\":\"" RIG_ISSUER "\",\"public_key\":\"%s\"}", key);
+    rig_ask("POST", url, headers, body, &answer);
+    cr_expect_eq(answer.status, 200, "%s", answer.body);
+    rig_ask_as(&world.leader, world.tina, "GET", "/exams", NULL, NULL, &answer);
+    cr_expect_eq(answer.status, 401);
+    rig_ask_as(&world.other, world.tina, "POST", "/exams", NULL, exam_body, &answer);
+    cr_expect_eq(answer.status, 401, "whichever of the two checks it");
+    do {
+        rig_ask_as(&world.other, world.tina, "GET", "/exams", NULL, NULL, &answer);
+    } while (answer.status != 401);
+    world_close(&world);
+}
+
 Test(forward, the_operators_commands_too)
 {
     static const char *const headers[] = {"Authorization: Bearer " RIG_CLUSTER_KEY,

@@ -210,8 +210,8 @@ static json_t *header_of(const char *token)
 }
 
 static enum pw_code verify_at(int64_t now_us, const struct pw_token_issuer *issuer,
-                              struct pw_trust *trust, const char *token,
-                              struct pw_actor *ret_actor, bool *ret_unknown_key)
+                              struct pw_trust *trust, const char *token, struct pw_actor *ret_actor,
+                              bool *ret_unknown_key)
 {
     struct pw_tokens *tokens = pw_tokens_new(trust, issuer, "");
     enum pw_code code =

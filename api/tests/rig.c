@@ -27,8 +27,7 @@ static void on_wake(void *self)
 
 static void on_event(void *self, const struct pw_id *boundary_id, const struct pw_event *event)
 {
-    const struct pw_tenant_issuer_trusted *trusted = &event->tenant_issuer_trusted;
-    pw_trust_add(self, boundary_id, trusted->issuer, &trusted->public_key);
+    pw_trust_take(self, boundary_id, event);
 }
 
 /* The broker's clock is the wall's, as the engine asks for. */
@@ -69,9 +68,7 @@ static void open_engine(struct rig *rig)
         .clock = pw_clock_system(),
         .peers = rig->service.peers,
         .wake = {.wake = on_wake},
-        .observer = {.self = rig->service.trust,
-                     .event_types = UINT64_C(1) << PW_EVENT_TENANT_ISSUER_TRUSTED,
-                     .event = on_event},
+        .observer = {.self = rig->service.trust, .event_types = PW_TRUST_EVENTS, .event = on_event},
     };
     rig->engine = pw_engine_new(&config, &err);
     cr_assert(rig->engine != NULL);
@@ -79,7 +76,9 @@ static void open_engine(struct rig *rig)
     rig->service.engines = rig->engines;
     rig->service.engine_count = 1;
     rig->service.partition_count = PW_COUNT(partitions);
-    pthread_create(&rig->stepper, NULL, step, rig);
+    if (!rig->is_unread) {
+        pthread_create(&rig->stepper, NULL, step, rig);
+    }
 }
 
 static struct pw_http_server *
@@ -173,12 +172,13 @@ static void tell_of_first(struct rig *rig, const struct rig *first)
     pw_peers_tell(rig->probe, "rig", PW_PROBE_ANSWERED, pw_str_of(answer.body));
 }
 
-void rig_open_beside(struct rig *rig, struct rig *first)
+static void open_second(struct rig *rig, struct rig *first, bool is_unread)
 {
     char nodes[160];
     memset(rig, 0, sizeof *rig);
     snprintf(nodes, sizeof nodes, "beside=127.0.0.1:1,rig=%s", first->internal_url + 7);
     rig->is_second = true;
+    rig->is_unread = is_unread;
     rig->log = first->log;
     memcpy(rig->secret_key, first->secret_key, sizeof rig->secret_key);
     memcpy(rig->tenant, first->tenant, sizeof rig->tenant);
@@ -196,12 +196,24 @@ void rig_open_beside(struct rig *rig, struct rig *first)
     open_service(rig);
 }
 
+void rig_open_beside(struct rig *rig, struct rig *first)
+{
+    open_second(rig, first, false);
+}
+
+void rig_open_unread(struct rig *rig, struct rig *first)
+{
+    open_second(rig, first, true);
+}
+
 void rig_close(struct rig *rig)
 {
     pw_http_halt(rig->service.public_server);
     pw_http_halt(rig->service.admin_server);
     atomic_store(&rig->stopping, true);
-    pthread_join(rig->stepper, NULL);
+    if (!rig->is_unread) {
+        pthread_join(rig->stepper, NULL);
+    }
     pw_query_pool_free(rig->service.queries);
     pw_forwarder_stop(rig->service.forwarder);
     pw_engine_free(rig->engine);

@@ -22,6 +22,7 @@
 struct rig {
     struct pw_sim_log *log;
     bool is_second; /* The log is the first one's. */
+    bool is_unread; /* Nobody steps the engine. */
     struct pw_peers_probe *probe;
     struct pw_engine *engine;
     struct pw_engine *engines[1];
@@ -43,6 +44,9 @@ void rig_open(struct rig *rig);
 /* A second node on the log of the first, which it takes for alive and the leader until told
  * otherwise by its probe: it forwards. Closed before the first. */
 void rig_open_beside(struct rig *rig, struct rig *first);
+
+/* The same, but it never gets to read the log. */
+void rig_open_unread(struct rig *rig, struct rig *first);
 void rig_close(struct rig *rig);
 
 /* A token for this tenant. ttl_seconds may be negative. */

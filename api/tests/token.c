@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "api/jwt.h"
+#include "commands/state.h"
 
 #define NOW_US INT64_C(1800000000000000)
 #define HEADER "{\"alg\":\"EdDSA\",\"typ\":\"JWT\"}"
@@ -244,5 +245,68 @@ Test(token, what_is_signed_can_be_read, .init = make_key)
     }
     cr_expect_eq(pw_token_sign(&actor, &plan, secret_key, text, len + 1), len);
     pw_tokens_free(tokens);
+    pw_trust_free(trust);
+}
+
+/* --- Trust that is taken back --- */
+
+Test(token, a_verdict_does_not_outlive_the_trust, .init = make_key)
+{
+    struct pw_trust *trust;
+    struct pw_tokens *tokens = tokens_for(&trust, "");
+    struct pw_actor actor;
+    struct pw_id tenant_id;
+    struct pw_id other_id = {{1}};
+    struct pw_hash other_key = {{2}};
+    char text[16384];
+    uint64_t known = 0;
+    uint64_t verified = 0;
+    bool unknown = false;
+    struct pw_str token = sign(HEADER, "{" ALL "}", text);
+    pw_id_parse(PW_STR("01890a5d-ac96-774b-bcce-b302099a8058"), &tenant_id);
+    cr_expect_eq(pw_tokens_verify(tokens, token, NOW_US, &actor, NULL, NULL), PW_OK);
+    cr_expect_eq(pw_tokens_verify(tokens, token, NOW_US, &actor, NULL, NULL), PW_OK);
+    pw_trust_add(trust, &other_id, PW_STR("i"), &other_key);
+    pw_trust_remove(trust, &other_id, PW_STR("i"), &other_key);
+    cr_expect_eq(pw_tokens_verify(tokens, token, NOW_US, &actor, NULL, NULL), PW_OK);
+    cr_expect_eq(pw_tokens_verify(tokens, token, NOW_US, &actor, NULL, NULL), PW_OK);
+    pw_tokens_counts(tokens, &known, &verified);
+    cr_expect(known == 2 && verified == 2, "made anew once, and kept again");
+    pw_trust_remove(trust, &tenant_id, PW_STR("i"), &public_key);
+    cr_expect_eq(pw_tokens_verify(tokens, token, NOW_US, &actor, &unknown, NULL),
+                 PW_ERR_UNAUTHENTICATED);
+    cr_expect(unknown, "another node may have read that it is trusted again");
+    pw_trust_add(trust, &tenant_id, PW_STR("i"), &public_key);
+    cr_expect_eq(pw_tokens_verify(tokens, token, NOW_US, &actor, NULL, NULL), PW_OK);
+    pw_tokens_free(tokens);
+    pw_trust_free(trust);
+}
+
+Test(token, trust_is_taken_back_in_one_key_of_one_issuer_of_one_tenant, .init = make_key)
+{
+    struct pw_trust *trust = pw_trust_new();
+    struct pw_id tenants[2] = {{{1}}, {{2}}};
+    struct pw_hash keys[PW_ISSUERS_MAX];
+    for (uint8_t i = 1; i <= 4; i++) {
+        struct pw_hash key = {{i}};
+        pw_trust_add(trust, &tenants[0], i < 4 ? PW_STR("i") : PW_STR("j"), &key);
+        pw_trust_add(trust, &tenants[1], PW_STR("i"), &key);
+    }
+    uint64_t epoch = pw_trust_epoch(trust);
+    pw_trust_remove(trust, &tenants[0], PW_STR("i"), &(struct pw_hash){{4}});
+    pw_trust_remove(trust, &tenants[0], PW_STR("k"), &(struct pw_hash){{1}});
+    cr_expect_eq(pw_trust_epoch(trust), epoch, "nothing was taken back");
+    pw_trust_remove(trust, &tenants[0], PW_STR("i"), &(struct pw_hash){{1}});
+    cr_expect_neq(pw_trust_epoch(trust), epoch);
+    cr_expect_eq(pw_trust_keys(trust, &tenants[0], PW_STR("i"), keys), 2);
+    cr_expect_eq(keys[0].bytes[0] + keys[1].bytes[0], 2 + 3);
+    cr_expect_eq(pw_trust_keys(trust, &tenants[0], PW_STR("j"), keys), 1);
+    cr_expect_eq(pw_trust_keys(trust, &tenants[1], PW_STR("i"), keys), 4);
+    pw_trust_remove(trust, &tenants[0], PW_STR("i"), &(struct pw_hash){{3}});
+    pw_trust_remove(trust, &tenants[0], PW_STR("i"), &(struct pw_hash){{2}});
+    pw_trust_remove(trust, &tenants[0], PW_STR("j"), &(struct pw_hash){{4}});
+    cr_expect_eq(pw_trust_keys(trust, &tenants[0], PW_STR("i"), keys), 0);
+    pw_trust_add(trust, &tenants[0], PW_STR("i"), &(struct pw_hash){{9}});
+    cr_expect_eq(pw_trust_keys(trust, &tenants[0], PW_STR("i"), keys), 1);
     pw_trust_free(trust);
 }

@@ -246,9 +246,13 @@ static struct pw_command draw_command(struct run *run, uint32_t tenant, struct p
         command.type = PW_COMMAND_TENANT_CREATE;
         command.tenant_create = (struct pw_tenant_create){id_of(KIND_TENANT, tenant), title_of(0),
                                                           title_of(1), title_of(2)};
-    } else if (what < 4) {
+    } else if (what < 4 && draw(run, 4) > 0) {
         command.type = PW_COMMAND_TENANT_TRUST_ISSUER;
         command.tenant_trust_issuer = (struct pw_tenant_trust_issuer){
+            id_of(KIND_TENANT, tenant), title_of(draw(run, 3)), {{(uint8_t)draw(run, 20)}}};
+    } else if (what < 4) {
+        command.type = PW_COMMAND_TENANT_DISTRUST_ISSUER;
+        command.tenant_distrust_issuer = (struct pw_tenant_distrust_issuer){
             id_of(KIND_TENANT, tenant), title_of(draw(run, 3)), {{(uint8_t)draw(run, 20)}}};
     } else if (what < 7 && drafted < EXAMS) {
         command.type = PW_COMMAND_EXAM_DRAFT;

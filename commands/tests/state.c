@@ -91,6 +91,12 @@ static const struct damage damages[] = {
     {"next version", GIVEN(CREATED), TRUSTED(3, "sso", 1)},
     {"trusted already", GIVEN(CREATED, TRUSTED(0, "sso", 1)), TRUSTED(3, "sso", 1)},
     {"as many issuers", GIVEN(CREATED, EIGHT_KEYS("a"), EIGHT_KEYS("b")), TRUSTED(18, "c", 1)},
+    {"is not trusted",
+     GIVEN(CREATED, TRUSTED(0, "sso", 1)),
+     {.type = PW_EVENT_TENANT_ISSUER_DISTRUSTED,
+      .stream_id = OUR_TENANT,
+      .stream_version = 3,
+      .tenant_issuer_distrusted = {TEXT("sso"), KEY(2)}}},
     {"too long",
      GIVEN(CREATED),
      {.type = PW_EVENT_TENANT_ISSUER_TRUSTED,
@@ -300,4 +306,31 @@ Test(state, a_tenant_that_was_undone_can_be_made_again)
     }
     pw_undo_free(undo);
     pw_state_free(state);
+}
+
+/* The place that a distrusted issuer leaves is written over by the next one that is trusted. */
+Test(state, issuers_come_back_as_they_were)
+{
+    static const struct pw_event before[] = {CREATED, TRUSTED(0, "a", 1), TRUSTED(0, "b", 2),
+                                             TRUSTED(0, "c", 3)};
+    for (uint8_t gone = 0; gone < 3; gone++) {
+        struct pw_state *state = pw_state_new();
+        struct pw_undo *undo = pw_undo_new();
+        world_fold(state, before, PW_COUNT(before));
+        struct pw_hash bytes = bytes_of(state);
+        const struct pw_tenant_issuer_trusted *issuer = &before[1 + gone].tenant_issuer_trusted;
+        struct pw_event distrusted = {
+            .type = PW_EVENT_TENANT_ISSUER_DISTRUSTED,
+            .stream_id = OUR_TENANT,
+            .stream_version = 5,
+            .tenant_issuer_distrusted = {issuer->issuer, issuer->public_key}};
+        struct pw_event trusted = TRUSTED(6, "d", 4);
+        cr_assert_eq(pw_state_evolve(state, &world_tenant_id, &distrusted, undo, NULL), PW_OK);
+        cr_assert_eq(pw_state_evolve(state, &world_tenant_id, &trusted, undo, NULL), PW_OK);
+        pw_undo_to(undo, 0);
+        struct pw_hash again = bytes_of(state);
+        cr_expect(pw_hash_equal(&bytes, &again), "without the issuer %u", gone);
+        pw_undo_free(undo);
+        pw_state_free(state);
+    }
 }

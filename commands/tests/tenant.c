@@ -15,6 +15,14 @@
             KEY(key)                                                                               \
         }                                                                                          \
     }
+#define DISTRUSTED(version, name, key)                                                             \
+    {                                                                                              \
+        .type = PW_EVENT_TENANT_ISSUER_DISTRUSTED, .stream_id = OUR_TENANT,                        \
+        .stream_version = version, .tenant_issuer_distrusted = {                                   \
+            TEXT(name),                                                                            \
+            KEY(key)                                                                               \
+        }                                                                                          \
+    }
 #define FOUR_KEYS(name)                                                                            \
     TRUSTED(0, name, 1), TRUSTED(0, name, 2), TRUSTED(0, name, 3), TRUSTED(0, name, 4)
 
@@ -30,6 +38,14 @@
 #define TRUST(name, key)                                                                           \
     {                                                                                              \
         .type = PW_COMMAND_TENANT_TRUST_ISSUER, .tenant_trust_issuer = {                           \
+            OUR_TENANT,                                                                            \
+            TEXT(name),                                                                            \
+            KEY(key)                                                                               \
+        }                                                                                          \
+    }
+#define DISTRUST(name, key)                                                                        \
+    {                                                                                              \
+        .type = PW_COMMAND_TENANT_DISTRUST_ISSUER, .tenant_distrust_issuer = {                     \
             OUR_TENANT,                                                                            \
             TEXT(name),                                                                            \
             KEY(key)                                                                               \
@@ -66,9 +82,38 @@ static const struct row tenant_trust_issuer_rows[] = {
     {"one of the sixteen again is fine",
      GIVEN(CREATED, FOUR_KEYS("a"), FOUR_KEYS("b"), FOUR_KEYS("c"), FOUR_KEYS("d")), TRUST("d", 4),
      BY_OPS, PW_OK, NOTHING},
+    {"who was distrusted may be trusted again",
+     GIVEN(CREATED, TRUSTED(0, "sso", 1), DISTRUSTED(0, "sso", 1)), TRUST("sso", 1), BY_OPS, PW_OK,
+     THEN(TRUSTED(4, "sso", 1))},
+    {"whose place another one can take",
+     GIVEN(CREATED, FOUR_KEYS("a"), FOUR_KEYS("b"), FOUR_KEYS("c"), FOUR_KEYS("d"),
+           DISTRUSTED(0, "a", 1)),
+     TRUST("e", 1), BY_OPS, PW_OK, THEN(TRUSTED(19, "e", 1))},
     {"the version that was read", GIVEN(CREATED), TRUST("sso", 1), BY_OPS, PW_OK,
      THEN(TRUSTED(2, "sso", 1)), IF_MATCH(1)},
     {"an older one than it has", GIVEN(CREATED, TRUSTED(0, "sso", 1)), TRUST("sso", 2), BY_OPS,
      PW_ERR_VERSION_MISMATCH, NOTHING, "version 2", IF_MATCH(1)},
 };
 ROWS_OF(tenant_trust_issuer);
+
+static const struct row tenant_distrust_issuer_rows[] = {
+    {"trust is taken back", GIVEN(CREATED, TRUSTED(0, "sso", 1)), DISTRUST("sso", 1), BY_OPS, PW_OK,
+     THEN(DISTRUSTED(3, "sso", 1))},
+    {"in that key only", GIVEN(CREATED, TRUSTED(0, "sso", 1), TRUSTED(0, "sso", 2)),
+     DISTRUST("sso", 2), BY_OPS, PW_OK, THEN(DISTRUSTED(4, "sso", 2))},
+    {"in that issuer only", GIVEN(CREATED, TRUSTED(0, "sso", 1)), DISTRUST("ss", 1), BY_OPS, PW_OK,
+     NOTHING},
+    {"who was never trusted", GIVEN(CREATED), DISTRUST("sso", 1), BY_OPS, PW_OK, NOTHING},
+    {"the same again changes nothing",
+     GIVEN(CREATED, TRUSTED(0, "sso", 1), DISTRUSTED(0, "sso", 1)), DISTRUST("sso", 1), BY_OPS,
+     PW_OK, NOTHING},
+    {"the others stay, the first as the last",
+     GIVEN(CREATED, TRUSTED(0, "a", 1), TRUSTED(0, "a", 2), TRUSTED(0, "a", 3),
+           DISTRUSTED(0, "a", 1)),
+     DISTRUST("a", 3), BY_OPS, PW_OK, THEN(DISTRUSTED(6, "a", 3))},
+    {"a tenant that does not exist", NEW, DISTRUST("sso", 1), BY_OPS, PW_ERR_NO_SUCH_TENANT,
+     NOTHING},
+    {"an older version than it has", GIVEN(CREATED, TRUSTED(0, "sso", 1)), DISTRUST("sso", 1),
+     BY_OPS, PW_ERR_VERSION_MISMATCH, NOTHING, "version 2", IF_MATCH(1)},
+};
+ROWS_OF(tenant_distrust_issuer);

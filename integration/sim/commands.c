@@ -93,6 +93,15 @@ static struct op *op_issuer(struct world *world, uint32_t tenant)
     return seal(op);
 }
 
+static struct op *op_distrust(struct world *world, uint32_t tenant)
+{
+    struct op *op = op_new(world, tenant, PW_COMMAND_TENANT_DISTRUST_ISSUER,
+                           world->teachers[tenant], PW_ROLE_OPERATOR);
+    op->request.command.tenant_distrust_issuer = (struct pw_tenant_distrust_issuer){
+        world->tenants[tenant], PW_STR("https://sso.example"), {{(uint8_t)draw(world, 20)}}};
+    return seal(op);
+}
+
 struct op *op_draft(struct world *world, uint32_t tenant)
 {
     struct op *op =
@@ -202,8 +211,9 @@ struct op *op_any(struct world *world)
                     : dice < 88 ? op_open(world, tenant, false)
                     : dice < 90 ? op_draft(world, tenant)
                     : dice < 94 ? op_revise(world, tenant)
-                    : dice < 98 ? op_publish(world, tenant, NULL)
-                    : dice < 99 ? op_issuer(world, tenant)
+                    : dice < 97 ? op_publish(world, tenant, NULL)
+                    : dice < 98 ? op_issuer(world, tenant)
+                    : dice < 99 ? op_distrust(world, tenant)
                                 : op_tenant(world, tenant);
     if (draw(world, 60) == 0) {
         use_key_again(world, op);

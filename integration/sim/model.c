@@ -214,19 +214,38 @@ static struct content revised(const struct pw_exam_revise_draft *command)
                             command->buffer_minutes};
 }
 
+/* The place of the issuer among those that the tenant trusts; issuer_count: it is none of them. */
+static uint32_t issuer_at(const struct tenant *tenant, struct pw_str issuer,
+                          const struct pw_hash *public_key)
+{
+    uint32_t i = 0;
+    while (i < tenant->issuer_count &&
+           !(pw_str_equal(tenant->issuers[i].issuer, issuer) &&
+             pw_hash_equal(&tenant->issuers[i].public_key, public_key))) {
+        i++;
+    }
+    return i;
+}
+
 static enum pw_code trust(const struct model *model, const struct pw_job *request,
                           bool *ret_changes)
 {
     const struct tenant *tenant = &model->tenants[tenant_at(model, &request->boundary_id)];
     const struct pw_tenant_trust_issuer *command = &request->command.tenant_trust_issuer;
-    for (uint32_t i = 0; i < tenant->issuer_count; i++) {
-        if (pw_str_equal(tenant->issuers[i].issuer, command->issuer) &&
-            pw_hash_equal(&tenant->issuers[i].public_key, &command->public_key)) {
-            *ret_changes = false;
-            return PW_OK;
-        }
+    if (issuer_at(tenant, command->issuer, &command->public_key) < tenant->issuer_count) {
+        *ret_changes = false;
+        return PW_OK;
     }
     return tenant->issuer_count == PW_ISSUERS_MAX ? PW_ERR_TOO_MANY_ISSUERS : PW_OK;
+}
+
+static enum pw_code distrust(const struct model *model, const struct pw_job *request,
+                             bool *ret_changes)
+{
+    const struct tenant *tenant = &model->tenants[tenant_at(model, &request->boundary_id)];
+    const struct pw_tenant_distrust_issuer *command = &request->command.tenant_distrust_issuer;
+    *ret_changes = issuer_at(tenant, command->issuer, &command->public_key) < tenant->issuer_count;
+    return PW_OK;
 }
 
 static enum pw_code decide(const struct model *model, const struct pw_job *request, int64_t now_us,
@@ -236,6 +255,7 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
     case PW_COMMAND_TENANT_CREATE:
         return tenant_at(model, &request->boundary_id) == UINT32_MAX ? PW_OK : PW_ERR_TENANT_EXISTS;
     case PW_COMMAND_TENANT_TRUST_ISSUER: return trust(model, request, ret_changes);
+    case PW_COMMAND_TENANT_DISTRUST_ISSUER: return distrust(model, request, ret_changes);
     case PW_COMMAND_EXAM_DRAFT: return PW_OK;
     case PW_COMMAND_EXAM_REVISE_DRAFT: {
         struct content content = revised(&request->command.exam_revise_draft);
@@ -327,7 +347,13 @@ static uint32_t tenant_apply(struct model *model, const struct pw_job *request)
         return 1;
     }
     struct tenant *tenant = &model->tenants[tenant_at(model, &request->boundary_id)];
-    tenant->issuers[tenant->issuer_count++] = request->command.tenant_trust_issuer;
+    if (request->command.type == PW_COMMAND_TENANT_TRUST_ISSUER) {
+        tenant->issuers[tenant->issuer_count++] = request->command.tenant_trust_issuer;
+    } else {
+        const struct pw_tenant_distrust_issuer *command = &request->command.tenant_distrust_issuer;
+        uint32_t at = issuer_at(tenant, command->issuer, &command->public_key);
+        tenant->issuers[at] = tenant->issuers[--tenant->issuer_count];
+    }
     return ++tenant->version;
 }
 
@@ -365,7 +391,8 @@ uint32_t model_apply(struct model *model, const struct pw_job *request,
     const struct pw_id *tenant = &request->boundary_id;
     switch (request->command.type) {
     case PW_COMMAND_TENANT_CREATE:
-    case PW_COMMAND_TENANT_TRUST_ISSUER: return tenant_apply(model, request);
+    case PW_COMMAND_TENANT_TRUST_ISSUER:
+    case PW_COMMAND_TENANT_DISTRUST_ISSUER: return tenant_apply(model, request);
     case PW_COMMAND_EXAM_DRAFT: return draft(model, request, stream_id);
     case PW_COMMAND_EXAM_REVISE_DRAFT:
         return exam_apply(model, request, &request->command.exam_revise_draft.exam_id);

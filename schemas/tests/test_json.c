@@ -29,6 +29,8 @@ static const struct json_row {
     {"as documented", PW_COMMAND_TENANT_CREATE, PW_STR(TENANT), ""},
     {"white space and another order", PW_COMMAND_TENANT_TRUST_ISSUER,
      PW_STR(" {\n" KEY ",\t" ISSUER "\r\n} "), ""},
+    {"trust is taken back from a key, not from an issuer", PW_COMMAND_TENANT_DISTRUST_ISSUER,
+     PW_STR("{" ISSUER "}"), "/public_key is missing\n"},
     {"nothing to say", PW_COMMAND_RESERVATION_RESERVE, PW_STR("{}"), ""},
     {"no body at all", PW_COMMAND_RESERVATION_CANCEL, PW_STR(""), ""},
     {"nor here", PW_COMMAND_EXAM_PUBLISH, PW_STR(""), ""},
