@@ -1,5 +1,5 @@
-/* api/admin_tenant.c: the operator's verbs that go through a running node: only `admin ledger
- * create` writes by itself. */
+/* api/admin_tenant.c: how the operator's verbs ask a running node, and the first of them: only `admin
+ * ledger create` writes by itself. */
 #include <curl/curl.h>
 #include <jansson.h>
 #include <sodium.h>
@@ -119,7 +119,7 @@ int pw_internal_post(const struct pw_config *config, const char *path, const cha
     return result;
 }
 
-static void make_key(char ret_key[PW_ID_TEXT_BYTES + 1])
+void pw_internal_key(char ret_key[PW_ID_TEXT_BYTES + 1])
 {
     uint8_t random[16];
     randombytes_buf(random, sizeof random);
@@ -136,7 +136,7 @@ static void print_answer(const char *body, bool as_json)
     json_decref(json);
 }
 
-static int send_command(const struct pw_config *config, const char *path, json_t *body,
+int pw_internal_command(const struct pw_config *config, const char *path, json_t *body,
                         const char *key, bool as_json)
 {
     char made[PW_ID_TEXT_BYTES + 1];
@@ -147,7 +147,7 @@ static int send_command(const struct pw_config *config, const char *path, json_t
         fputs("proctorwise: the texts given are not UTF-8\n", stderr);
         return PW_EXIT_USAGE;
     }
-    make_key(made);
+    pw_internal_key(made);
     int result = pw_internal_post(config, path, text, key != NULL ? key : made, &answer);
     if (result == PW_EXIT_GOOD) {
         print_answer(answer, as_json);
@@ -177,61 +177,8 @@ int pw_verb_admin_tenant_create(int argc, char **argv)
         if (complete) {
             json_t *body = json_pack("{s:s, s:s, s:s}", "name", name.text, "time_zone", zone.text,
                                      "language", language.text);
-            result = send_command(&config, "/internal/tenants", body, key.text, as_json);
+            result = pw_internal_command(&config, "/internal/tenants", body, key.text, as_json);
         }
-    }
-    pw_config_close(&config);
-    return result;
-}
-
-static int trust(const struct pw_config *config, const char *tenant, const char *issuer,
-                 const char *public_key, bool as_json)
-{
-    char path[128];
-    struct pw_id tenant_id;
-    if (!pw_id_parse(pw_str_of(tenant), &tenant_id)) {
-        fputs("proctorwise: --tenant must be a UUID\n", stderr);
-        return PW_EXIT_USAGE;
-    }
-    snprintf(path, sizeof path, "/internal/tenants/%s/issuers", tenant);
-    json_t *body = json_pack("{s:s, s:s}", "issuer", issuer, "public_key", public_key);
-    return send_command(config, path, body, NULL, as_json);
-}
-
-int pw_verb_admin_trust_issuer(int argc, char **argv)
-{
-    struct pw_config config;
-    struct pw_verb_text tenant = {0};
-    struct pw_verb_text issuer = {0};
-    struct pw_verb_text public_key = {0};
-    struct pw_verb_text key_file = {0};
-    bool as_json = false;
-    char x[PW_BASE64URL_BYTES(32) + 1];
-    struct pw_flag flags[] = {PW_FLAG_TEXT("tenant", tenant), PW_FLAG_TEXT("issuer", issuer),
-                              PW_FLAG_TEXT("public-key", public_key),
-                              PW_FLAG_TEXT("key-file", key_file), PW_FLAG_SWITCH("json", as_json)};
-    int result = pw_verb_load(&config, argc, argv, flags, PW_COUNT(flags));
-    bool complete = result == PW_EXIT_GOOD && pw_verb_needs(&tenant, "tenant") &&
-                    pw_verb_needs(&issuer, "issuer") &&
-                    (key_file.text != NULL || pw_verb_needs(&public_key, "public-key"));
-    if (complete && key_file.text != NULL && public_key.text != NULL) {
-        fputs("proctorwise: say --public-key or --key-file, not both\n", stderr);
-        complete = false;
-    }
-    if (complete && key_file.text != NULL) {
-        uint8_t secret_key[64];
-        struct pw_hash key;
-        struct pw_err err = {0};
-        enum pw_code code = pw_key_read(key_file.text, secret_key, &key, &err);
-        sodium_memzero(secret_key, sizeof secret_key);
-        pw_base64url_format(key.bytes, 32, x);
-        public_key.text = x;
-        complete = code == PW_OK || pw_verb_fail(code, err.detail) == PW_EXIT_GOOD;
-    }
-    if (complete) {
-        result = trust(&config, tenant.text, issuer.text, public_key.text, as_json);
-    } else if (result == PW_EXIT_GOOD) {
-        result = PW_EXIT_USAGE;
     }
     pw_config_close(&config);
     return result;

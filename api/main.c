@@ -28,6 +28,22 @@ static const struct {
      "  --language TAG         BCP 47 language tag, such as de\n"
      "  --idempotency-key KEY  a UUIDv7 of your own, to repeat a request safely\n"
      "  --json                 print the whole answer\n"},
+    {"admin tenant trust", pw_verb_admin_tenant_trust, true,
+     "Trust every Ed25519 key of an issuer's key set for a tenant, through the running node on "
+     "admin.listen; prints them. Safe to repeat.",
+     "  --tenant ID            the tenant\n"
+     "  --issuer TEXT          what its tokens say in `iss`\n"
+     "  --jwks FILE|URL        its JSON Web Key Set, in a file or at an https address\n"
+     "  --insecure-http        the address may be http, on this machine\n"
+     "  --json                 print one JSON object\n"},
+    {"admin tenant distrust", pw_verb_admin_tenant_distrust, true,
+     "Take trust in an issuer's key back, through the running node on admin.listen. Safe to "
+     "repeat.",
+     "  --tenant ID            the tenant\n"
+     "  --issuer TEXT          what its tokens say in `iss`\n"
+     "  --public-key KEY       Ed25519 public key, base64url\n"
+     "  --key-file FILE        or: the public key of this key file\n"
+     "  --json                 print the whole answer\n"},
     {"admin trust-issuer", pw_verb_admin_trust_issuer, true,
      "Trust an issuer's key for a tenant, through the running node on admin.listen.",
      "  --tenant ID            the tenant\n"

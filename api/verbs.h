@@ -15,6 +15,8 @@ int pw_verb_serve(int argc, char **argv);
 int pw_verb_admin_ledger_create(int argc, char **argv);
 int pw_verb_admin_migrate(int argc, char **argv);
 int pw_verb_admin_tenant_create(int argc, char **argv);
+int pw_verb_admin_tenant_trust(int argc, char **argv);
+int pw_verb_admin_tenant_distrust(int argc, char **argv);
 int pw_verb_admin_trust_issuer(int argc, char **argv);
 int pw_verb_admin_keygen(int argc, char **argv);
 int pw_verb_admin_token(int argc, char **argv);
@@ -69,5 +71,14 @@ enum pw_code pw_key_read(const char *path, uint8_t ret_secret_key[64], struct pw
  * up to 30 s. Gives the exit code; on success *ret_body (free it) is the answer. */
 int pw_internal_post(const struct pw_config *config, const char *path, const char *body,
                      const char *key, char **ret_body);
+
+/* A fresh idempotency key. */
+void pw_internal_key(char ret_key[PW_ID_TEXT_BYTES + 1]);
+
+/* The same with a JSON body, which it takes, under a key of its own where `key` is NULL; prints the
+ * answer, or only its id. */
+struct json_t;
+int pw_internal_command(const struct pw_config *config, const char *path, struct json_t *body,
+                        const char *key, bool as_json);
 
 #endif
