@@ -81,7 +81,7 @@ def hunt(name, seeds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these defects")
-    parser.add_argument("--seeds", type=int, default=400, help="at most so many for each (%(default)s)")
+    parser.add_argument("--seeds", type=int, default=1000, help="at most so many for each (%(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     asked = parser.parse_args()
     patches = sorted(patch for patch in DEFECTS.glob("*.patch") if not asked.names or patch.stem in asked.names)
