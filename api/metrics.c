@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "api/door.h"
+#include "api/vault.h"
 #include "api/workers.h"
 #include "commands/memory.h"
 
@@ -323,6 +324,52 @@ static void add_tokens(struct pw_text *text, struct pw_service *service)
     pw_text_addf(text, "pw_tokens_total{how=\"verified\"} %llu\n", (unsigned long long)verified);
 }
 
+/* --- Keys --- */
+
+static const struct vault_metric {
+    const char *name;
+    const char *type;
+    const char *help;
+    size_t offset; /* In struct pw_vault_counts. */
+} vault_metrics[] = {
+    {"pw_keys", "gauge", "Data keys that can be used, as far as is known without opening them.",
+     offsetof(struct pw_vault_counts, keys)},
+    {"pw_keys_unopened", "gauge", "Data keys that are damaged, or whose master key is in no file.",
+     offsetof(struct pw_vault_counts, unopened)},
+    {"pw_keys_destroyed", "gauge", "Data keys that are known to be destroyed.",
+     offsetof(struct pw_vault_counts, destroyed)},
+    {"pw_keys_lingering", "gauge", "Destroyed data keys for which tombstones are still written.",
+     offsetof(struct pw_vault_counts, lingering)},
+    {"pw_key_creates_waiting", "gauge", "Calls for new keys that wait until they are on record.",
+     offsetof(struct pw_vault_counts, waiting)},
+    {"pw_keys_created_total", "counter", "Data keys made by this node.",
+     offsetof(struct pw_vault_counts, created)},
+    {"pw_key_seals_total", "counter", "Payloads encrypted, and tags made.",
+     offsetof(struct pw_vault_counts, seals)},
+    {"pw_key_unseals_total", "counter", "Payloads decrypted.",
+     offsetof(struct pw_vault_counts, unseals)},
+    {"pw_key_failures_total", "counter", "Uses of keys, and attempts to make them, that failed.",
+     offsetof(struct pw_vault_counts, failures)},
+};
+
+static void add_keys(struct pw_text *text, struct pw_service *service)
+{
+    struct pw_vault_counts counts;
+    if (service->vault == NULL) {
+        return;
+    }
+    pw_vault_count(service->vault, &counts);
+    for (size_t i = 0; i < PW_COUNT(vault_metrics); i++) {
+        uint64_t value;
+        memcpy(&value, (const char *)&counts + vault_metrics[i].offset, sizeof value);
+        family(text, vault_metrics[i].name, vault_metrics[i].type, vault_metrics[i].help);
+        pw_text_addf(text, "%s %llu\n", vault_metrics[i].name, (unsigned long long)value);
+    }
+    family(text, "pw_key_create_seconds", "summary", "Until new keys, one or many, are on record.");
+    pw_text_addf(text, "pw_key_create_seconds_sum %.6f\npw_key_create_seconds_count %llu\n",
+                 (double)counts.create_us / PW_US_PER_SECOND, (unsigned long long)counts.creates);
+}
+
 void pw_metrics_answer(struct pw_service *service, struct pw_http_request *request)
 {
     struct pw_text text;
@@ -335,5 +382,6 @@ void pw_metrics_answer(struct pw_service *service, struct pw_http_request *reque
     add_http(&text, service);
     add_forwards(&text, service);
     add_peers(&text, service);
+    add_keys(&text, service);
     pw_http_answer(request, 200, "text/plain; version=0.0.4; charset=utf-8", pw_text_str(&text));
 }

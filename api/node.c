@@ -14,6 +14,7 @@
 #include "api/log.h"
 #include "api/openapi.h"
 #include "api/peers.h"
+#include "api/vault.h"
 #include "commands/memory.h"
 
 #define DESCRIPTORS_KEPT 512 /* For everything but clients' connections. */
@@ -24,6 +25,7 @@ struct pw_node {
     struct pw_peers_probe *peers;
     struct pw_ranks ranks;
     struct pw_ledger_watch *watch;
+    struct pw_masters *masters;
     struct pw_engine_threads *engines;
     struct pw_openapi *openapi;
     char *secret;
@@ -168,6 +170,27 @@ static enum pw_code probe_listeners(const struct pw_config *config, struct pw_er
                          : pw_http_probe(pw_config_text(config, PW_CONFIG_ADMIN_LISTEN), err);
 }
 
+static enum pw_code open_key_log(void *self, bool reads_only, struct pw_key_log *ret_log,
+                                 struct pw_err *err)
+{
+    return pw_node_open_keys(self, reads_only, ret_log, err);
+}
+
+static enum pw_code start_vault(struct pw_node *node, struct pw_err *err)
+{
+    struct pw_vault_options options = {
+        .self = (void *)(uintptr_t)node->config,
+        .open_log = open_key_log,
+        .clock = pw_clock_system(),
+    };
+    if (!pw_node_has_keys(node->config)) {
+        return PW_OK;
+    }
+    enum pw_code code = pw_node_load_masters(node->config, &node->masters, err);
+    options.masters = node->masters;
+    return code != PW_OK ? code : pw_vault_open(&options, &node->service.vault, err);
+}
+
 static enum pw_code start_commands(struct pw_node *node, const volatile sig_atomic_t *stop,
                                    struct pw_err *err)
 {
@@ -308,6 +331,7 @@ enum pw_code pw_node_start(const struct pw_config *config, const volatile sig_at
     make_snapshots_dir(config);
     enum pw_code code = read_secrets(node, err);
     code = code != PW_OK ? code : probe_listeners(config, err);
+    code = code != PW_OK ? code : start_vault(node, err);
     code = code != PW_OK ? code : start_commands(node, stop, err);
     code = code != PW_OK ? code : start_queries(node, err);
     code = code != PW_OK ? code : start_limits(node, err);
@@ -345,6 +369,9 @@ void pw_node_stop(struct pw_node *node)
         pw_engine_threads_drain(node->engines, until_boot_us);
     }
     wait_until_answered(service->public_server, until_boot_us);
+    if (service->vault != NULL) {
+        pw_vault_stop(service->vault); /* Nobody is left to wait for a key. */
+    }
     /* Once the loops have ended nobody asks pool or engines any more. */
     pw_http_halt(service->public_server);
     pw_http_halt(service->admin_server);
@@ -362,11 +389,30 @@ void pw_node_stop(struct pw_node *node)
     pw_openapi_free(node->openapi);
     pw_tokens_free(service->tokens);
     pw_trust_free(service->trust);
+    pw_vault_close(service->vault);
+    pw_masters_free(node->masters);
     pw_secret_free(node->secret, service->secret_bytes);
     pw_secret_free(node->cluster_key, service->cluster_key.len);
     pw_secret_free(node->tls_key, node->tls_key_bytes);
     free(node->tls_certificate);
     free(node);
+}
+
+static enum pw_code check_keys(const struct pw_config *config, struct pw_err *err)
+{
+    struct pw_masters *masters = NULL;
+    struct pw_key_log log;
+    if (!pw_node_has_keys(config)) {
+        return PW_OK;
+    }
+    enum pw_code code = pw_node_load_masters(config, &masters, err);
+    pw_masters_free(masters);
+    code = code != PW_OK ? code : pw_node_open_keys(config, true, &log, err);
+    if (code == PW_OK) {
+        code = log.check(log.self, err);
+        log.close(log.self);
+    }
+    return code;
 }
 
 enum pw_code pw_node_check(const struct pw_config *config, struct pw_err *err)
@@ -387,6 +433,7 @@ enum pw_code pw_node_check(const struct pw_config *config, struct pw_err *err)
         code = ledger.check(ledger.self, err);
         ledger.close(ledger.self);
     }
+    code = code != PW_OK ? code : check_keys(config, err);
     if (code == PW_OK) {
         code = pw_galera_new(&options, &galera, err);
     }

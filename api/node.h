@@ -1,7 +1,8 @@
 /* api/node.h: all parts of one running node, built, watched and taken down in order.
  *
- * Contract  pw_node_start opens the ledger (waiting for Kafka as long as *stop is not set), starts
- *           engines, workers, query threads, peers and listeners. pw_node_stop drains: no new
+ * Contract  pw_node_start opens the keys (where keys.master_files is set) and the ledger (waiting for
+ *           Kafka as long as *stop is not set), starts engines, workers, query threads, peers and
+ *           listeners. pw_node_stop drains: no new
  *           connections, jobs decided and answered, at most PW_DRAIN_SECONDS; then everything ends.
  *           Nothing on this node's disk is needed to come back.
  * Owner     The config is borrowed and outlives the node.
@@ -28,7 +29,7 @@ void pw_node_stop(struct pw_node *node);
 
 const struct pw_service *pw_node_service(const struct pw_node *node);
 
-/* `serve --check`: settings, files, the ledger's settings, and whether the read models answer. */
+/* `serve --check`: settings, files, the settings of the ledger and of its keys, and whether the read models answer. */
 enum pw_code pw_node_check(const struct pw_config *config, struct pw_err *err);
 
 /* What opens the cluster by the settings. */

@@ -18,6 +18,7 @@
 
 struct pw_node_workers;
 struct pw_openapi;
+struct pw_vault;
 
 struct pw_service {
     const char *node_id;
@@ -36,6 +37,7 @@ struct pw_service {
     struct pw_forwarder *forwarder; /* NULL: this node is alone. */
     struct pw_limits *limits;       /* NULL: none. */
     const struct pw_cors *cors;     /* NULL: no browser's scripts from elsewhere. */
+    struct pw_vault *vault;         /* NULL: no keys are kept. */
     struct pw_query_pool *queries;
     struct pw_node_workers *workers;
     struct pw_http_server *public_server;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "api/door.h"
+#include "api/vault.h"
 #include "api/workers.h"
 
 void pw_healthz_answer(struct pw_service *service, struct pw_http_request *request)
@@ -86,6 +87,14 @@ static void check_worker(struct pw_node_workers *workers, uint32_t number, struc
     }
 }
 
+static void check_vault(struct pw_service *service, struct reasons *reasons)
+{
+    struct pw_err err = {0};
+    if (service->vault != NULL && pw_vault_ready(service->vault, &err) != PW_OK) {
+        add_reason(reasons, "keys", service->node_id, err.detail);
+    }
+}
+
 void pw_readyz_answer(struct pw_service *service, struct pw_http_request *request)
 {
     struct reasons reasons = {.count = 0};
@@ -99,6 +108,7 @@ void pw_readyz_answer(struct pw_service *service, struct pw_http_request *reques
         for (uint32_t i = 0; i < service->workers->count; i++) {
             check_worker(service->workers, i, &reasons);
         }
+        check_vault(service, &reasons);
     }
     const char *body = pw_text_format(&request->arena, "{\"ready\":%s,\"reasons\":[%.*s]}",
                                       reasons.count == 0 ? "true" : "false", (int)reasons.text.len,

@@ -24,11 +24,19 @@ static const struct kafka_rules rules = {key_rules, PW_COUNT(key_rules)};
 struct key_kafka {
     struct pw_ledger ledger;
     uint64_t last_tag;
+    int64_t next_offset; /* Where following goes on. */
+    atomic_bool interrupted;
 };
 
 static struct pw_kafka *kafka_of(const struct key_kafka *keys)
 {
     return keys->ledger.self;
+}
+
+/* False once the time is over, or nobody wants to wait any more. */
+static bool waits(const struct key_kafka *keys, int64_t until_ms)
+{
+    return kafka_now_ms() < until_ms && !atomic_load(&keys->interrupted);
 }
 
 static enum pw_code one_partition(const struct key_kafka *keys, struct pw_err *err)
@@ -49,65 +57,104 @@ static enum pw_code key_check(void *self, struct pw_err *err)
 
 /* --- Writing --- */
 
-/* Waits for the report of the one append that is under way. FAILED is no word about whether it landed. */
-static bool delivered(struct key_kafka *keys, uint64_t tag, int64_t until_ms, struct pw_err *why)
+/* Records of one call that are not confirmed yet. Their tags are those from first_tag on. */
+struct writing {
+    const struct pw_key_put *puts; /* NULL: the one tombstone of key_id. */
+    const struct pw_id *key_id;
+    size_t count;
+    size_t left;
+    uint64_t first_tag;
+    bool is_done[PW_KEY_PUTS_MAX];
+};
+
+/* Sends what is not confirmed. */
+static enum pw_code send_all(struct key_kafka *keys, struct writing *writing, struct pw_err *why)
+{
+    char text[PW_ID_TEXT_BYTES + 1];
+    enum pw_code code = PW_OK;
+    writing->first_tag = keys->last_tag + 1;
+    keys->last_tag += writing->count;
+    for (size_t i = 0; code == PW_OK && i < writing->count; i++) {
+        if (writing->is_done[i]) {
+            continue;
+        }
+        const struct pw_key_put *put = writing->puts == NULL ? NULL : &writing->puts[i];
+        pw_id_format(put == NULL ? writing->key_id : &put->key_id, text);
+        code = keys->ledger.append(
+            keys->ledger.self, PARTITION, pw_str_of(text), put == NULL ? NULL : put->value,
+            put == NULL ? 0 : sizeof put->value, writing->first_tag + i, why);
+    }
+    return code;
+}
+
+/* Waits for the reports of what was sent. FAILED is no word about whether it landed. */
+static bool confirmed(struct key_kafka *keys, struct writing *writing, int64_t until_ms,
+                      struct pw_err *why)
 {
     struct pw_ledger_event event;
-    while (kafka_now_ms() < until_ms) {
+    while (writing->left > 0 && waits(keys, until_ms)) {
         keys->ledger.next(keys->ledger.self, TURN_MS, &event);
         if (event.kind == PW_LEDGER_DOWN) {
             pw_fail(why, PW_ERR_LEDGER_DOWN, "%s", event.detail != NULL ? event.detail : "down");
         }
-        if (event.tag != tag) {
+        if (event.tag < writing->first_tag || event.tag - writing->first_tag >= writing->count) {
             continue; /* Of a reading that was stopped, or an append that was given up. */
-        }
-        if (event.kind == PW_LEDGER_DELIVERED) {
-            return true;
         }
         if (event.kind == PW_LEDGER_FAILED) {
             pw_fail(why, PW_ERR_LEDGER_DOWN, "%s", event.detail != NULL ? event.detail : "failed");
             return false;
         }
+        if (event.kind == PW_LEDGER_DELIVERED) {
+            writing->is_done[event.tag - writing->first_tag] = true;
+            writing->left--;
+        }
     }
-    return false;
+    return writing->left == 0;
 }
 
 /* The same record twice is the same key, so what may have landed is simply written again. */
-static enum pw_code write_one(struct key_kafka *keys, const struct pw_id *key_id, const void *value,
-                              size_t value_bytes, struct pw_err *err)
+static enum pw_code write_all(struct key_kafka *keys, struct writing *writing, struct pw_err *err)
 {
-    char text[PW_ID_TEXT_BYTES + 1];
     struct pw_err why = {0};
     int64_t until_ms = kafka_now_ms() + PATIENCE_MS;
     enum pw_code code = PW_OK;
     if (kafka_of(keys)->reads_only) {
         return pw_fail(err, PW_ERR_LEDGER_DOWN, "this handle only reads");
     }
-    pw_id_format(key_id, text);
+    writing->left = writing->count;
     do {
-        uint64_t tag = ++keys->last_tag;
-        code = keys->ledger.append(keys->ledger.self, PARTITION, pw_str_of(text), value,
-                                   value_bytes, tag, &why);
-        if (code == PW_OK && delivered(keys, tag, until_ms, &why)) {
+        code = send_all(keys, writing, &why);
+        if (code == PW_OK && confirmed(keys, writing, until_ms, &why)) {
             return PW_OK;
         }
         code = keys->ledger.renew(keys->ledger.self, &why);
-    } while (code == PW_OK && kafka_now_ms() < until_ms);
+    } while (code == PW_OK && waits(keys, until_ms));
     return pw_fail(err, PW_ERR_LEDGER_DOWN, "topic %s: a key was not confirmed: %s",
                    kafka_of(keys)->topic, why.detail);
+}
+
+static enum pw_code key_put_many(void *self, const struct pw_key_put *puts, size_t count,
+                                 struct pw_err *err)
+{
+    struct writing writing = {.puts = puts, .count = count};
+    assert(count >= 1 && count <= PW_KEY_PUTS_MAX);
+    return write_all(self, &writing, err);
 }
 
 static enum pw_code key_put(void *self, const struct pw_id *key_id,
                             const uint8_t value[PW_KEY_RECORD_BYTES], bool again,
                             struct pw_err *err)
 {
+    struct pw_key_put put = {.key_id = *key_id};
     (void)again; /* Kafka cannot append "only if": docs/keys.md says why that is well. */
-    return write_one(self, key_id, value, PW_KEY_RECORD_BYTES, err);
+    memcpy(put.value, value, sizeof put.value);
+    return key_put_many(self, &put, 1, err);
 }
 
 static enum pw_code key_destroy(void *self, const struct pw_id *key_id, struct pw_err *err)
 {
-    return write_one(self, key_id, NULL, 0, err);
+    struct writing writing = {.key_id = key_id, .count = 1};
+    return write_all(self, &writing, err);
 }
 
 /* --- Reading --- */
@@ -129,23 +176,26 @@ static enum pw_code give(struct key_kafka *keys, const struct pw_ledger_event *e
 static enum pw_code read_to_end(struct key_kafka *keys, const struct pw_key_sink *sink,
                                 struct pw_err *err)
 {
-    uint64_t count = keys->ledger.size(keys->ledger.self, PARTITION);
+    uint64_t count = keys->next_offset == 0 ? keys->ledger.size(keys->ledger.self, PARTITION) : 0;
     uint64_t number = 0;
     struct pw_ledger_event event;
     struct pw_err why = {0};
     int64_t until_ms = kafka_now_ms() + READ_PATIENCE_MS;
     enum pw_code code = PW_OK;
-    while (code == PW_OK && kafka_now_ms() < until_ms) {
+    while (code == PW_OK && waits(keys, until_ms)) {
         keys->ledger.next(keys->ledger.self, TURN_MS, &event);
         switch (event.kind) {
         case PW_LEDGER_RECORD:
             code = give(keys, &event, number++, count, sink, err);
+            keys->next_offset = code == PW_OK ? event.offset + 1 : keys->next_offset;
             until_ms = kafka_now_ms() + READ_PATIENCE_MS;
             break;
         case PW_LEDGER_END: return PW_OK;
         case PW_LEDGER_LOST:
             return pw_fail(err, PW_ERR_LEDGER_DAMAGED,
-                           "topic %s: the start was deleted, and keys with it",
+                           keys->next_offset == 0
+                               ? "topic %s: the start was deleted, and keys with it"
+                               : "topic %s: what was not read yet is gone, or the topic is another",
                            kafka_of(keys)->topic);
         case PW_LEDGER_DOWN:
             pw_fail(&why, PW_ERR_LEDGER_DOWN, "%s", event.detail != NULL ? event.detail : "down");
@@ -160,10 +210,11 @@ static enum pw_code read_to_end(struct key_kafka *keys, const struct pw_key_sink
                                    kafka_of(keys)->topic, why.detail);
 }
 
-static enum pw_code key_read(void *self, const struct pw_key_sink *sink, struct pw_err *err)
+static enum pw_code key_follow(void *self, const struct pw_key_sink *sink, struct pw_err *err)
 {
     struct key_kafka *keys = self;
-    enum pw_code code = keys->ledger.read_from(keys->ledger.self, PARTITION, 0, err);
+    enum pw_code code =
+        keys->ledger.read_from(keys->ledger.self, PARTITION, keys->next_offset, err);
     if (code == PW_OK) {
         code = read_to_end(keys, sink, err);
         keys->ledger.read_stop(keys->ledger.self, PARTITION);
@@ -171,7 +222,19 @@ static enum pw_code key_read(void *self, const struct pw_key_sink *sink, struct 
     return code;
 }
 
+static enum pw_code key_read(void *self, const struct pw_key_sink *sink, struct pw_err *err)
+{
+    ((struct key_kafka *)self)->next_offset = 0;
+    return key_follow(self, sink, err);
+}
+
 /* --- Opening and making --- */
+
+static void key_interrupt(void *self)
+{
+    struct key_kafka *keys = self;
+    atomic_store(&keys->interrupted, true);
+}
 
 static void key_close(void *self)
 {
@@ -200,8 +263,11 @@ enum pw_code pw_key_kafka_open(const struct pw_kafka_config *config, int timeout
         .self = keys,
         .check = key_check,
         .put = key_put,
+        .put_many = key_put_many,
         .destroy = key_destroy,
         .read = key_read,
+        .follow = key_follow,
+        .interrupt = key_interrupt,
         .close = key_close,
     };
     return PW_OK;

@@ -4,13 +4,21 @@
  * Contract  What was written is durable when the call returns PW_OK. Where it returns LEDGER_DOWN, the write may still land. A read
  *           gives everything that stands, in the order in which it was written where that has a meaning.
  * Owner     Arguments are borrowed; what a read gives lives until the sink returns.
- * Threads   One handle per thread; handles share nothing, and any number may be open in any process.
+ * Threads   One handle per thread, but for interrupt; handles share nothing, and any number may be open in any process.
  * Errors    LEDGER_DOWN: try later. SETTING_WRONG: names the setting, its value and what it must be; or there is no store.
- *           LEDGER_DAMAGED: its beginning is gone. */
+ *           LEDGER_DAMAGED: its beginning is gone, or records that were not read yet are. */
 #ifndef PW_EVENTSTORE_KEY_LOG_H
 #define PW_EVENTSTORE_KEY_LOG_H
 
 #include "eventstore/keys.h"
+
+#define PW_KEY_PUTS_MAX 1024
+
+/* A new record. */
+struct pw_key_put {
+    struct pw_id key_id;
+    uint8_t value[PW_KEY_RECORD_BYTES];
+};
 
 struct pw_key_entry {
     struct pw_str log_key;
@@ -37,11 +45,24 @@ struct pw_key_log {
     enum pw_code (*put)(void *self, const struct pw_id *key_id,
                         const uint8_t value[PW_KEY_RECORD_BYTES], bool again, struct pw_err *err);
 
+    /* Writes records of new keys, at most PW_KEY_PUTS_MAX, all on their way at once where an adapter can. LEDGER_DOWN: any of them may
+     * have landed. */
+    enum pw_code (*put_many)(void *self, const struct pw_key_put *puts, size_t count,
+                             struct pw_err *err);
+
     /* Writes a tombstone, or takes the record away; of a key that is not there, too. */
     enum pw_code (*destroy)(void *self, const struct pw_id *key_id, struct pw_err *err);
 
     /* Reads from the start to the end as it is at this call, or a later one. */
     enum pw_code (*read)(void *self, const struct pw_key_sink *sink, struct pw_err *err);
+
+    /* Reads on: behind what this handle's last read or follow gave (from the start, where there was none), to the end as above. A key
+     * that is not there any more is given as a tombstone, be there one in the log or not. What was given before may come again, and
+     * after a failure it does or reading goes on behind it. */
+    enum pw_code (*follow)(void *self, const struct pw_key_sink *sink, struct pw_err *err);
+
+    /* From any thread, and for good: what waits for a server in this handle, now or later, ends soon, with LEDGER_DOWN. */
+    void (*interrupt)(void *self);
 
     void (*close)(void *self);
 };

@@ -3,14 +3,6 @@
 
 #include <stdlib.h>
 
-struct reading {
-    struct key_table table;
-    const struct pw_masters *masters;
-    const struct pw_key_progress *progress;
-    uint8_t *scratch;
-    struct pw_key_counts counts;
-};
-
 static bool is_same_key(const struct pw_key_record *a, const struct pw_key_record *b)
 {
     return a->purpose == b->purpose && pw_id_equal(&a->tenant_id, &b->tenant_id) &&
@@ -18,7 +10,7 @@ static bool is_same_key(const struct pw_key_record *a, const struct pw_key_recor
 }
 
 /* It is taken if it opens, so that a damaged one takes nothing away; or if neither it nor the one before can be opened here. */
-static void take_rewrap(struct reading *reading, struct key *key,
+static void take_rewrap(struct key_reading *reading, struct key *key,
                         const struct pw_key_record *record, const uint8_t *value)
 {
     enum pw_code code = pw_key_unwrap(reading->masters, value, reading->scratch, NULL);
@@ -31,7 +23,7 @@ static void take_rewrap(struct reading *reading, struct key *key,
     }
 }
 
-static void take_value(struct reading *reading, struct key *key, bool is_new,
+static void take_value(struct key_reading *reading, struct key *key, bool is_new,
                        const struct pw_key_record *record, const uint8_t *value)
 {
     key->found = true;
@@ -47,48 +39,62 @@ static void take_value(struct reading *reading, struct key *key, bool is_new,
     }
 }
 
-static void take_damaged(struct reading *reading, struct key *key)
+static void take_damaged(struct key_reading *reading, struct key *key)
 {
     reading->counts.damaged++;
     key->found = true;
     key->late = key->late || key->state == KEY_GONE;
 }
 
-static enum pw_code take_entry(void *self, const struct pw_key_entry *entry, struct pw_err *err)
+enum pw_code key_tell(const struct pw_key_entry *entry, struct key_told *ret_told,
+                      struct pw_err *err)
 {
-    struct reading *reading = self;
-    struct pw_key_record record = {.key_id = {{0}}};
-    bool is_new = false;
-    enum pw_key_verdict verdict =
-        pw_key_record_read(entry->log_key, entry->value, entry->value_bytes, &record);
-    if (reading->progress != NULL && entry->number % KEY_TELL_EVERY == 0) {
-        reading->progress->told(reading->progress->self, entry->number, entry->count);
-    }
-    if (verdict == PW_KEY_FOREIGN) {
-        reading->counts.foreign++;
-        return PW_OK;
-    }
-    if (verdict == PW_KEY_NEWER) {
+    struct key_told told = {.value = entry->value};
+    told.verdict =
+        pw_key_record_read(entry->log_key, entry->value, entry->value_bytes, &told.record);
+    if (told.verdict == PW_KEY_NEWER) {
         return pw_fail(err, PW_ERR_LEDGER_DAMAGED,
                        "newer-format: record %llu of the keys was written by a newer program",
                        (unsigned long long)entry->number);
     }
-    struct key *key = key_table_take(&reading->table, &record.key_id, &is_new);
-    switch (verdict) {
-    case PW_KEY_DESTROYED: key_end(key); break;
-    case PW_KEY_DAMAGED: take_damaged(reading, key); break;
-    default: take_value(reading, key, is_new, &record, entry->value); break;
-    }
-    if (reading->table.count > PW_KEY_STORE_KEYS_MAX) {
-        return pw_fail(err, PW_ERR_LEDGER_DAMAGED, "more than %d keys", PW_KEY_STORE_KEYS_MAX);
-    }
+    *ret_told = told;
     return PW_OK;
 }
 
-static void count_keys(struct reading *reading)
+struct key *key_take(struct key_reading *reading, const struct key_told *told)
 {
-    for (uint32_t i = 0; i < reading->table.count; i++) {
-        const struct key *key = &reading->table.keys[i];
+    bool is_new = false;
+    struct key *key = key_table_take(reading->table, &told->record.key_id, &is_new);
+    switch (told->verdict) {
+    case PW_KEY_DESTROYED: key_end(key); break;
+    case PW_KEY_DAMAGED: take_damaged(reading, key); break;
+    default: take_value(reading, key, is_new, &told->record, told->value); break;
+    }
+    return key;
+}
+
+static enum pw_code take_entry(void *self, const struct pw_key_entry *entry, struct pw_err *err)
+{
+    struct key_reading *reading = self;
+    struct key_told told;
+    if (reading->progress != NULL && entry->number % KEY_TELL_EVERY == 0) {
+        reading->progress->told(reading->progress->self, entry->number, entry->count);
+    }
+    enum pw_code code = key_tell(entry, &told, err);
+    if (code != PW_OK || told.verdict == PW_KEY_FOREIGN) {
+        reading->counts.foreign += code == PW_OK;
+        return code;
+    }
+    key_take(reading, &told);
+    return reading->table->count <= PW_KEYS_MAX
+               ? PW_OK
+               : pw_fail(err, PW_ERR_LEDGER_DAMAGED, "more than %d keys", PW_KEYS_MAX);
+}
+
+static void count_keys(struct key_reading *reading)
+{
+    for (uint32_t i = 0; i < reading->table->count; i++) {
+        const struct key *key = &reading->table->keys[i];
         bool is_gone = key->state == KEY_GONE;
         reading->counts.keys += key->state == KEY_GOOD;
         reading->counts.destroyed += is_gone && !key->late;
@@ -128,18 +134,20 @@ enum pw_code key_read(const struct pw_key_log *log, const struct pw_masters *mas
                       uint8_t scratch[PW_KEY_BYTES], struct key_table *ret_table,
                       struct pw_key_counts *ret_counts, struct pw_err *err)
 {
-    struct reading reading = {.masters = masters, .progress = progress, .scratch = scratch};
+    struct key_table table;
+    struct key_reading reading = {
+        .table = &table, .masters = masters, .progress = progress, .scratch = scratch};
     struct pw_key_sink sink = {.self = &reading, .entry = take_entry};
-    key_table_init(&reading.table);
+    key_table_init(&table);
     enum pw_code code = log->read(log->self, &sink, err);
     if (code != PW_OK) {
-        key_table_close(&reading.table);
+        key_table_close(&table);
         return code;
     }
-    keep_gone(before, &reading.table);
+    keep_gone(before, &table);
     count_keys(&reading);
-    carry_gone(before, &reading.table);
-    *ret_table = reading.table;
+    carry_gone(before, &table);
+    *ret_table = table;
     *ret_counts = reading.counts;
     return PW_OK;
 }

@@ -10,18 +10,14 @@
 #ifndef PW_EVENTSTORE_KEY_STORE_H
 #define PW_EVENTSTORE_KEY_STORE_H
 
-#include "eventstore/key_log.h"
-
-#define PW_KEY_STORE_KEYS_MAX   (16 * 1024 * 1024) /* More stop a read. */
-#define PW_KEY_STORE_OPENED_MAX 65536
+#include "eventstore/key_ring.h"
 
 struct pw_key_store;
 
 struct pw_key_store_config {
     struct pw_key_log log;
     const struct pw_masters *masters;
-    uint32_t
-        opened_max; /* Opened keys in locked memory, 32 bytes each: 1 to PW_KEY_STORE_OPENED_MAX. */
+    uint32_t opened_max; /* As pw_key_ring_new has it. */
 };
 
 /* SETTING_WRONG: so much memory cannot be locked. The log is taken in any case. Nothing is read yet. */
@@ -107,5 +103,9 @@ enum pw_code pw_key_store_rewrap(struct pw_key_store *store, const struct pw_key
  * of so many of them (*ret_lingering) still lies in it, before a tombstone: repeat the call, an hour apart, until it is 0. */
 enum pw_code pw_key_store_destroy(struct pw_key_store *store, const struct pw_id *key_ids,
                                   size_t count, size_t *ret_lingering, struct pw_err *err);
+
+/* The same on a log alone, for who keeps the keys elsewhere (eventstore/key_destroy.c): ret_lingers[i] tells it of key i. */
+enum pw_code pw_key_log_destroy(const struct pw_key_log *log, const struct pw_id *key_ids,
+                                size_t count, bool *ret_lingers, struct pw_err *err);
 
 #endif

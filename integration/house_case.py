@@ -26,9 +26,9 @@ TRACE_ID = re.compile(r"[0-9a-f]{32}")
 class House:
     """A stack with one node that runs, and one tenant."""
 
-    def start(self, settings=None):
+    def start(self, settings=None, keys=False):
         network = random_address().rpartition(".")[0]
-        self.stack = Stack(scratch("house"), network, settings=settings)
+        self.stack = Stack(scratch("house"), network, settings=settings, keys=keys)
         unittest.addModuleCleanup(self.stack.remove)
         unittest.addModuleCleanup(self.stack.stop)
         self.stack.start()

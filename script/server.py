@@ -191,7 +191,7 @@ class House:
         """Writes the configurations, and the secrets where there are none yet."""
         from integration.cluster.cluster import write_whole
 
-        for name in ("ledger.secret", "cluster.key"):
+        for name in ("ledger.secret", "cluster.key", "master.key"):
             if not (self.dir / name).exists():
                 write_whole(self.dir / name, secrets.token_hex(32), mode=0o600)
         for node in self.nodes:
@@ -202,6 +202,7 @@ class House:
                 "snapshots.dir": node.snapshots,
                 "ledger.secret_file": self.dir / "ledger.secret",
                 "ledger.replication_factor": self.replicas,
+                "keys.master_files": self.dir / "master.key",
                 "galera.nodes": self.galera.endpoints(),
                 "galera.user": "proctorwise",
                 "galera.password_file": self.galera.password_file,

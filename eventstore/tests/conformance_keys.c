@@ -87,6 +87,25 @@ static struct seen *read_port(struct pw_key_log *log)
     return &seen;
 }
 
+static struct seen *follow_port(struct pw_key_log *log)
+{
+    static struct seen seen;
+    struct pw_key_sink sink = {.self = &seen, .entry = see};
+    seen.count = 0;
+    GOOD(log->follow(log->self, &sink, &err));
+    return &seen;
+}
+
+static bool was_given(const struct seen *seen, const struct pw_id *key_id)
+{
+    for (uint64_t i = 0; i < seen->count; i++) {
+        if (pw_id_equal(&seen->items[i].key_id, key_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What the last entry of that key is: -1 for a tombstone or none, else its byte. */
 static int last_of(const struct seen *seen, const struct pw_id *key_id)
 {
@@ -204,6 +223,81 @@ static void case_sink_ends_a_read(fixture_of *fixture)
     CHECK_EQ(told, 1);
     CHECK(strcmp(err.detail, "record 0") == 0);
     CHECK_EQ(read_port(&log)->count, 2);
+    log.close(log.self);
+    fixture->end(fixture->self);
+}
+
+/* What two handles write one after the other, in what a third one is given bit by bit. */
+static void case_follow(fixture_of *fixture)
+{
+    fixture->begin(fixture->self);
+    struct pw_key_log writer = fixture->open(fixture->self);
+    struct pw_key_log other = fixture->open(fixture->self);
+    struct pw_key_log reader = fixture->open(fixture->self);
+    struct pw_id ids[] = {id_of(0), id_of(1), id_of(2), id_of(3)};
+    CHECK_EQ(follow_port(&reader)->count, 0);
+    put_port(&writer, 1, 41, false);
+    CHECK_EQ(last_of(follow_port(&reader), &ids[1]), 41);
+    CHECK_EQ(follow_port(&reader)->count, 0);
+    put_port(&other, 2, 42, false);
+    put_port(&writer, 1, 51, true);
+    struct seen *seen = follow_port(&reader);
+    CHECK_EQ(last_of(seen, &ids[1]), 51);
+    CHECK_EQ(last_of(seen, &ids[2]), 42);
+    GOOD(other.destroy(other.self, &ids[1], &err));
+    put_port(&other, 3, 43, false);
+    seen = follow_port(&reader);
+    CHECK(was_given(seen, &ids[1]));
+    CHECK_EQ(last_of(seen, &ids[1]), -1);
+    CHECK_EQ(last_of(seen, &ids[3]), 43);
+    CHECK_EQ(follow_port(&reader)->count, 0);
+    CHECK_EQ(last_of(read_port(&reader), &ids[2]), 42);
+    CHECK_EQ(follow_port(&reader)->count, 0);
+    put_port(&reader, 0, 40, false); /* Its own as well. */
+    CHECK_EQ(last_of(follow_port(&reader), &ids[0]), 40);
+    reader.close(reader.self);
+    other.close(other.self);
+    writer.close(writer.self);
+    fixture->end(fixture->self);
+}
+
+static void case_put_many(fixture_of *fixture)
+{
+    static struct pw_key_put puts[MANY];
+    fixture->begin(fixture->self);
+    struct pw_key_log writer = fixture->open(fixture->self);
+    struct pw_key_log reader = fixture->open(fixture->self);
+    for (unsigned i = 0; i < MANY; i++) {
+        puts[i] = (struct pw_key_put){.key_id = id_of(i)};
+        puts[i].value[100] = (uint8_t)i;
+    }
+    GOOD(writer.put_many(writer.self, puts, 1, &err));
+    GOOD(writer.put_many(writer.self, puts + 1, MANY - 1, &err));
+    struct seen *seen = follow_port(&reader);
+    CHECK_EQ(seen->count, MANY);
+    for (unsigned i = 0; i < MANY; i++) {
+        CHECK_EQ(last_of(seen, &puts[i].key_id), (uint8_t)i);
+    }
+    reader.close(reader.self);
+    writer.close(writer.self);
+    fixture->end(fixture->self);
+}
+
+/* What a sink refused is not passed over. */
+static void case_sink_ends_a_follow(fixture_of *fixture)
+{
+    fixture->begin(fixture->self);
+    struct pw_key_log log = fixture->open(fixture->self);
+    struct pw_id one = id_of(1);
+    int told = 0;
+    struct pw_key_sink sink = {.self = &told, .entry = refuse};
+    put_port(&log, 1, 41, false);
+    CHECK_EQ(log.follow(log.self, &sink, NULL), PW_ERR_INTERNAL);
+    CHECK_EQ(told, 1);
+    put_port(&log, 2, 42, false);
+    struct seen *seen = follow_port(&log);
+    CHECK_EQ(seen->count, 2);
+    CHECK_EQ(last_of(seen, &one), 41);
     log.close(log.self);
     fixture->end(fixture->self);
 }
@@ -518,6 +612,9 @@ static const struct {
     {"destroyed", case_destroyed},
     {"many", case_many},
     {"sink_ends_a_read", case_sink_ends_a_read},
+    {"follow", case_follow},
+    {"put_many", case_put_many},
+    {"sink_ends_a_follow", case_sink_ends_a_follow},
     {"life", case_life},
     {"a_key_is_for_one_tenant_and_purpose", case_a_key_is_for_one_tenant_and_purpose},
     {"two_make_keys_at_once", case_two_make_keys_at_once},

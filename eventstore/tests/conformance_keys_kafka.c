@@ -209,6 +209,7 @@ static void check_lost_start(void)
     struct pw_key_log log = open_log(&rig);
     CHECK_EQ(log.read(log.self, &sink, &err), PW_OK);
     kafka_rig_delete_records(&rig, 0, 1);
+    CHECK_EQ(log.follow(log.self, &sink, &err), PW_OK); /* It stands behind that. */
     CHECK_EQ(log.read(log.self, &sink, &err), PW_ERR_LEDGER_DAMAGED);
     CHECK(strstr(err.detail, "the start was deleted") != NULL);
     log.close(log.self);
@@ -231,6 +232,23 @@ static void check_reads_only(void)
     puts("kafka: reads_only");
 }
 
+static void check_interrupted(void)
+{
+    struct kafka_rig rig;
+    struct pw_key_sink sink = {.self = NULL, .entry = take};
+    static const struct pw_id key_id = {{1}};
+    begin(&rig);
+    struct pw_key_log log = open_log(&rig);
+    CHECK_EQ(log.destroy(log.self, &key_id, NULL), PW_OK);
+    CHECK_EQ(log.follow(log.self, &sink, NULL), PW_OK);
+    log.interrupt(log.self);
+    CHECK_EQ(log.destroy(log.self, &key_id, NULL), PW_ERR_LEDGER_DOWN);
+    CHECK_EQ(log.follow(log.self, &sink, NULL), PW_ERR_LEDGER_DOWN);
+    log.close(log.self);
+    kafka_rig_close(&rig);
+    puts("kafka: interrupted");
+}
+
 int main(int argc, char **argv)
 {
     struct kafka_rig rig;
@@ -249,6 +267,7 @@ int main(int argc, char **argv)
         check_one_partition();
         check_lost_start();
         check_reads_only();
+        check_interrupted();
     }
     return keys_conformance_run(&fixture, argc, argv);
 }

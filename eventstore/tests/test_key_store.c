@@ -403,6 +403,23 @@ Test(key_store, many_keys_are_found_again_and_progress_is_told)
     pw_key_store_close(store);
 }
 
+/* Of the kernel's flags of a mapping: locked, not copied by fork, not in a core dump. */
+Test(key_store, opened_keys_lie_in_memory_of_their_own)
+{
+    struct pw_key_store *store = open_store(old);
+    char line[512];
+    bool is_found = false;
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    cr_assert_not_null(maps);
+    while (fgets(line, sizeof line, maps) != NULL) {
+        is_found = is_found || (strncmp(line, "VmFlags:", 8) == 0 && strstr(line, " lo") != NULL &&
+                                strstr(line, " dc") != NULL && strstr(line, " dd") != NULL);
+    }
+    fclose(maps);
+    cr_expect(is_found);
+    pw_key_store_close(store);
+}
+
 /* --- Files --- */
 
 static struct pw_key_log open_files(const char *path)
@@ -466,5 +483,45 @@ Test(key_store, files_of_others_and_of_a_crash_are_in_nobodys_way)
     counts = reread(store);
     cr_expect(counts.keys == 1 && counts.damaged == 2);
     cr_expect_eq(use(store, &key_id), PW_ERR_LEDGER_DAMAGED);
+    pw_key_store_close(store);
+}
+
+static enum pw_code count_entry(void *self, const struct pw_key_entry *entry, struct pw_err *err)
+{
+    (void)entry;
+    (void)err;
+    ++*(int *)self;
+    return PW_OK;
+}
+
+static int follow(struct pw_key_log *log)
+{
+    int count = 0;
+    struct pw_key_sink sink = {.self = &count, .entry = count_entry};
+    cr_assert_eq(log->follow(log->self, &sink, NULL), PW_OK);
+    return count;
+}
+
+/* A change leaves no trace in the directory's time where the clock has not ticked since the one before; where it has, it does. */
+Test(key_store, files_a_change_is_seen_though_the_clock_has_not_ticked)
+{
+    char path[96];
+    snprintf(path, sizeof path, "%s/keys", dir);
+    struct pw_key_store *store = store_on(open_files(path), old);
+    struct pw_key_log log = open_files(path);
+    struct stat before;
+    make(store);
+    cr_assert_eq(stat(path, &before), 0);
+    cr_expect_eq(follow(&log), 1);
+    make(store);
+    const struct timespec times[] = {before.st_atim, before.st_mtim};
+    cr_assert_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+    cr_expect_eq(follow(&log), 1);
+    const struct timespec long_ago[] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    cr_assert_eq(utimensat(AT_FDCWD, path, long_ago, 0), 0);
+    cr_expect_eq(follow(&log), 0);
+    make(store);
+    cr_expect_eq(follow(&log), 1);
+    log.close(log.self);
     pw_key_store_close(store);
 }
