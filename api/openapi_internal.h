@@ -25,6 +25,9 @@ json_t *openapi_id(const struct pw_route *route);
  * shows one alone. */
 json_t *openapi_thing(const struct pw_query_info *info);
 
+/* The names of the roles that people can have. */
+json_t *openapi_roles(void);
+
 /* --- api/openapi_param.c --- */
 
 /* What a request may carry besides its body: path, query, headers. */
