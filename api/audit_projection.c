@@ -20,7 +20,8 @@ struct verification {
 
 static json_t *cell_json(const struct pw_cell *cell)
 {
-    char text[72];
+    char text[2 * PW_SEALED_BYTES_MAX + 1];
+    size_t bytes = cell->text.len < PW_SEALED_BYTES_MAX ? cell->text.len : PW_SEALED_BYTES_MAX;
     if (cell->is_null) {
         return json_null();
     }
@@ -28,6 +29,7 @@ static json_t *cell_json(const struct pw_cell *cell)
     case PW_COLUMN_ID: pw_id_format(&cell->id, text); return json_string(text);
     case PW_COLUMN_HASH: pw_hex_format(cell->hash.bytes, 32, text); return json_string(text);
     case PW_COLUMN_INTEGER: return json_integer(cell->integer);
+    case PW_COLUMN_BYTES: pw_hex_format(cell->text.ptr, bytes, text); return json_string(text);
     case PW_COLUMN_TEXT: break;
     }
     return json_stringn_nocheck(cell->text.ptr != NULL ? cell->text.ptr : "", cell->text.len);

@@ -203,6 +203,7 @@ static struct pw_cell cell_of(const struct pw_query *query, uint32_t column,
     case PW_COLUMN_ID: return pw_cell_id(pw_query_id(query, column));
     case PW_COLUMN_INTEGER: return pw_cell_integer(pw_query_integer(query, column));
     case PW_COLUMN_TEXT: return pw_cell_text(bytes);
+    case PW_COLUMN_BYTES: return pw_cell_bytes(bytes);
     case PW_COLUMN_HASH: break;
     }
     if (bytes.len == sizeof hash.bytes) {

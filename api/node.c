@@ -278,7 +278,7 @@ static enum pw_code start_queries(struct pw_node *node, struct pw_err *err)
         return PW_OK;
     }
     return pw_query_pool_new(&galera, pw_config_count(node->config, PW_CONFIG_QUERIES_THREADS),
-                             &node->service.queries, err);
+                             node->service.vault, &node->service.queries, err);
 }
 
 static struct pw_rate rate_of(const struct pw_config *config, enum pw_config_key per_second,

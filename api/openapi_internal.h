@@ -28,6 +28,9 @@ json_t *openapi_thing(const struct pw_query_info *info);
 /* The name of what a command is answered with. */
 const char *openapi_answer(const struct pw_command_info *info);
 
+/* The names of the roles that people can have. */
+json_t *openapi_roles(void);
+
 /* --- api/openapi_param.c --- */
 
 /* What a request may carry besides its body: path, query, headers. */

@@ -121,6 +121,13 @@ static json_t *filter_schema(const struct pw_query_filter *filter)
         }
         return json_pack("{s:s, s:o}", "type", "string", "enum", words);
     }
+    if (filter->kind == PW_ANSWER_ROLES) {
+        return json_pack("{s:s, s:o}", "type", "string", "enum", openapi_roles());
+    }
+    if (filter->kind == PW_ANSWER_SEALED) {
+        return json_pack("{s:s, s:i, s:i}", "type", "string", "minLength", 1, "maxLength",
+                         PW_PERSONAL_BYTES_MAX);
+    }
     return json_pack("{s:s, s:s}", "type", "string", "format",
                      filter->kind == PW_ANSWER_AT ? "date-time" : "uuid");
 }

@@ -54,7 +54,7 @@ static json_t *coded_schema(const struct pw_field *field, const char *keyword, c
                      json_sprintf("%s.", field->doc));
 }
 
-static json_t *roles_schema(const struct pw_field *field)
+json_t *openapi_roles(void)
 {
     json_t *names = json_array();
     for (int role = 0; role < PW_ROLE_COUNT; role++) {
@@ -62,9 +62,14 @@ static json_t *roles_schema(const struct pw_field *field)
             json_array_append_new(names, json_string(pw_role_name((enum pw_role)role)));
         }
     }
+    return names;
+}
+
+static json_t *roles_schema(const struct pw_field *field)
+{
     return json_pack("{s:s, s:{s:s, s:o}, s:I, s:b, s:o}", "type", "array", "items", "type",
-                     "string", "enum", names, "minItems", (json_int_t)field->min, "uniqueItems", 1,
-                     "description", json_sprintf("%s.", field->doc));
+                     "string", "enum", openapi_roles(), "minItems", (json_int_t)field->min,
+                     "uniqueItems", 1, "description", json_sprintf("%s.", field->doc));
 }
 
 /* A client's generator and a page's form know by the format how to show it. */
@@ -137,14 +142,23 @@ static json_t *words_of(const char *const *words, bool may_be_null)
 
 static json_t *column_schema(const struct pw_query_column *column)
 {
-    const char *type = column->kind == PW_ANSWER_COUNT ? "integer" : "string";
+    const char *type = column->kind == PW_ANSWER_COUNT   ? "integer"
+                       : column->kind == PW_ANSWER_FLAG  ? "boolean"
+                       : column->kind == PW_ANSWER_ROLES ? "array"
+                                                         : "string";
     json_t *schema = json_object();
     json_object_set_new(schema, "type",
                         column->may_be_null ? json_pack("[s, s]", type, "null")
                                             : json_string(type));
     switch (column->kind) {
     case PW_ANSWER_ID: json_object_set_new(schema, "format", json_string("uuid")); break;
-    case PW_ANSWER_TEXT: break;
+    case PW_ANSWER_TEXT:
+    case PW_ANSWER_FLAG:
+    case PW_ANSWER_SEALED: break;
+    case PW_ANSWER_ROLES:
+        json_object_set_new(schema, "items",
+                            json_pack("{s:s, s:o}", "type", "string", "enum", openapi_roles()));
+        break;
     case PW_ANSWER_COUNT: json_object_set_new(schema, "minimum", json_integer(0)); break;
     case PW_ANSWER_AT: json_object_set_new(schema, "format", json_string("date-time")); break;
     case PW_ANSWER_HASH:

@@ -57,25 +57,16 @@ static enum pw_code check_keys(struct pw_preparation *preparation)
                : pw_fail(&preparation->err, PW_ERR_ACCOUNTS_OFF, "keys.master_files is not set");
 }
 
-/* Addresses that differ in the case of ASCII letters are one. */
 static enum pw_code tag_email(struct pw_preparation *preparation, struct pw_str email,
                               struct pw_hash *ret_tag, struct pw_id *ret_key_id)
 {
     const struct pw_preparer_options *options = &preparation->preparer->options;
     const struct pw_id *tenant_id = &preparation->job->boundary_id;
-    char lower[PW_PERSONAL_BYTES_MAX];
-    assert(email.len <= sizeof lower);
-    for (size_t i = 0; i < email.len; i++) {
-        char c = email.ptr[i];
-        lower[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-    }
     if (!pw_directory_equality_key(options->directory, tenant_id, ret_key_id)) {
         return pw_fail(&preparation->err, PW_ERR_ACCOUNTS_OFF, "tenant");
     }
-    enum pw_code code = pw_vault_tag(options->vault, tenant_id, ret_key_id, PW_STR("user.email"),
-                                     (struct pw_str){lower, email.len}, ret_tag, &preparation->err);
-    sodium_memzero(lower, sizeof lower);
-    return code;
+    return pw_sealing_email_tag(options->vault, tenant_id, ret_key_id, email, ret_tag,
+                                &preparation->err);
 }
 
 /* Puts ciphertext in the place of a text; nothing stays nothing. */

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "api/log.h"
+#include "api/sealing.h"
 #include "commands/memory.h"
 
 #define ATTEMPTS_MAX    4
@@ -29,6 +30,7 @@ struct worker {
 };
 
 struct pw_query_pool {
+    struct pw_vault *vault;
     struct worker *workers;
     uint32_t worker_count;
     atomic_bool reaches;
@@ -76,60 +78,30 @@ static struct pw_query *statement_of(struct worker *worker, struct pw_str sql)
 static void bind(struct pw_query *query, const struct pw_query_bind *binds, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (binds[i].kind == PW_BIND_ID) {
-            pw_query_bind_id(query, i, &binds[i].id);
-        } else {
-            pw_query_bind_integer(query, i, binds[i].integer);
+        switch (binds[i].kind) {
+        case PW_BIND_INTEGER: pw_query_bind_integer(query, i, binds[i].integer); break;
+        case PW_BIND_ID: pw_query_bind_id(query, i, &binds[i].id); break;
+        case PW_BIND_HASH:
+            pw_query_bind_bytes(query, i, binds[i].hash.bytes, sizeof binds[i].hash.bytes);
+            break;
         }
     }
 }
 
-static void write_column(struct pw_text *text, const struct pw_query_column *column,
-                         const struct pw_query *query, uint32_t at)
+/* A fault's detail stays in the log. */
+static enum pw_code fault(const struct pw_query_ask *ask, const struct pw_err *err)
 {
-    if (pw_query_is_null(query, at)) {
-        pw_text_add_c(text, "null");
-        return;
-    }
-    struct pw_id id;
-    struct pw_str bytes;
-    char hex[65];
-    switch (column->kind) {
-    case PW_ANSWER_ID:
-        id = pw_query_id(query, at);
-        pw_text_add_json_id(text, &id);
-        break;
-    case PW_ANSWER_TEXT: pw_text_add_json(text, pw_query_text(query, at)); break;
-    case PW_ANSWER_COUNT: pw_text_addf(text, "%lld", (long long)pw_query_integer(query, at)); break;
-    case PW_ANSWER_AT: pw_text_add_json_at(text, pw_query_integer(query, at)); break;
-    case PW_ANSWER_HASH:
-        bytes = pw_query_text(query, at);
-        pw_hex_format(bytes.ptr, bytes.len == 32 ? 32 : 0, hex);
-        pw_text_add_json(text, pw_str_of(hex));
-        break;
-    case PW_ANSWER_WORD:
-        pw_text_add_json(text, pw_str_of(column->words[pw_query_integer(query, at)]));
-        break;
-    }
+    pw_log(PW_LOG_ERROR, "queries", ask->partition, NULL, "%s: %s", ask->info->name, err->detail);
+    return PW_ERR_INTERNAL;
 }
 
-#define POSITION_COLUMNS 2
-
-static void write_row(struct pw_text *text, struct pw_query_ask *ask, const struct pw_query *query)
+/* What the caller hears of keys that cannot be used. */
+static enum pw_code code_of_keys(const struct pw_query_ask *ask, enum pw_code code,
+                                 const struct pw_err *err)
 {
-    const struct pw_query_info *info = ask->info;
-    for (uint32_t i = 0; i < info->column_count; i++) {
-        pw_text_addf(text, "%s\"%s\":", i == 0 ? "{" : ",", info->columns[i].name);
-        write_column(text, &info->columns[i], query, POSITION_COLUMNS + i);
-        if (strcmp(info->columns[i].name, "version") == 0) {
-            ask->version = (uint32_t)pw_query_integer(query, POSITION_COLUMNS + i);
-        }
-        if (info->order_column != NULL && strcmp(info->columns[i].sql, info->order_column) == 0) {
-            ask->next_after.order_at_us = pw_query_integer(query, POSITION_COLUMNS + i);
-        }
-    }
-    ask->next_after.key = pw_query_id(query, POSITION_COLUMNS);
-    pw_text_add_c(text, "}");
+    return code == PW_OK || code == PW_ERR_READ_MODEL_DOWN ? code
+           : code == PW_ERR_LEDGER_DOWN                    ? PW_ERR_KEYS_DOWN
+                                                           : fault(ask, err);
 }
 
 /* Reads the rows that an opened query gives. */
@@ -137,6 +109,7 @@ static enum pw_code take_rows(struct worker *worker, struct pw_query_ask *ask,
                               struct pw_query *query)
 {
     struct pw_text text;
+    struct pw_query_opener opener = {.vault = worker->pool->vault};
     uint32_t count = 0;
     pw_text_init(&text, &worker->arena, 1024);
     pw_text_add_c(&text, ask->info->is_list ? "[" : "");
@@ -150,10 +123,13 @@ static enum pw_code take_rows(struct worker *worker, struct pw_query_ask *ask,
     if (ask->position.offset < 0) {
         return PW_ERR_READ_MODEL_BEHIND;
     }
-    bool more = !pw_query_is_null(query, POSITION_COLUMNS);
+    bool more = !pw_query_is_null(query, PW_QUERY_POSITION_COLUMNS);
     while (more && count < (ask->info->is_list ? ask->limit : 1)) {
         pw_text_add_c(&text, count > 0 ? "," : "");
-        write_row(&text, ask, query);
+        enum pw_code code = pw_query_write_row(&text, ask, query, &opener);
+        if (code != PW_OK) {
+            return code_of_keys(ask, code, &opener.err);
+        }
         count++;
         more = pw_query_next(query);
     }
@@ -180,35 +156,73 @@ static enum pw_code check_position(const struct pw_query_ask *ask)
     return same || !ask->min_position.has_head ? PW_OK : PW_ERR_POSITION_DIVERGED;
 }
 
-static enum pw_code run_ask(struct worker *worker, struct pw_query_ask *ask)
+static enum pw_code open_query(struct worker *worker, const struct pw_query_ask *ask,
+                               struct pw_query *query)
+{
+    struct pw_err err = {0};
+    enum pw_sql result = PW_SQL_MOVE;
+    for (int attempt = 0; attempt < ATTEMPTS_MAX && result != PW_SQL_OK; attempt++) {
+        result = pw_query_open(query, &err);
+        if (result == PW_SQL_FAULT) {
+            return fault(ask, &err);
+        }
+    }
+    atomic_store_explicit(&worker->pool->reaches, result == PW_SQL_OK, memory_order_relaxed);
+    return result == PW_SQL_OK ? PW_OK : PW_ERR_READ_MODEL_DOWN;
+}
+
+static enum pw_code run_statement(struct worker *worker, struct pw_query_ask *ask)
 {
     struct pw_query_bind binds[PW_QUERY_BINDS_MAX];
     uint32_t bind_count = 0;
-    struct pw_err err = {0};
     pw_arena_reset(&worker->arena);
     struct pw_str sql = pw_query_compose(ask, &worker->arena, binds, &bind_count);
     if (sql.ptr == NULL) {
         return PW_ERR_INTERNAL;
     }
     struct pw_query *query = statement_of(worker, sql);
-    enum pw_sql result = PW_SQL_MOVE;
     bind(query, binds, bind_count);
-    for (int attempt = 0; attempt < ATTEMPTS_MAX && result != PW_SQL_OK; attempt++) {
-        result = pw_query_open(query, &err);
-        if (result == PW_SQL_FAULT) {
-            pw_log(PW_LOG_ERROR, "queries", ask->partition, NULL, "%s: %s", ask->info->name,
-                   err.detail);
-            return PW_ERR_INTERNAL;
-        }
-    }
-    atomic_store_explicit(&worker->pool->reaches, result == PW_SQL_OK, memory_order_relaxed);
-    if (result != PW_SQL_OK) {
-        return PW_ERR_READ_MODEL_DOWN;
-    }
-    enum pw_code code = take_rows(worker, ask, query);
+    enum pw_code code = open_query(worker, ask, query);
+    code = code != PW_OK ? code : take_rows(worker, ask, query);
     if (code == PW_OK || code == PW_ERR_NOT_FOUND) {
         enum pw_code position_code = check_position(ask);
         code = position_code != PW_OK ? position_code : code;
+    }
+    return code;
+}
+
+/* Makes the tag of the address that is asked for. A tenant without an equality key has no addresses: *ret_has_key is false then, and
+ * the tag one that nobody has. */
+static enum pw_code make_tag(struct worker *worker, struct pw_query_ask *ask, bool *ret_has_key)
+{
+    struct pw_query *query = statement_of(
+        worker,
+        PW_STR("SELECT k.key_id FROM equality_keys k WHERE k.generation = " PW_GENERATION_OF(
+            "users") " AND k.tenant_id = ?"));
+    struct pw_err err = {0};
+    pw_query_bind_id(query, 0, &ask->tenant_id);
+    enum pw_code code = open_query(worker, ask, query);
+    *ret_has_key = code == PW_OK && pw_query_next(query);
+    ask->email_tag = (struct pw_hash){{0}};
+    if (!*ret_has_key) {
+        return code;
+    }
+    struct pw_id key_id = pw_query_id(query, 0);
+    code = worker->pool->vault == NULL
+               ? pw_fail(&err, PW_ERR_SETTING_WRONG, "keys.master_files is not set here")
+               : pw_sealing_email_tag(worker->pool->vault, &ask->tenant_id, &key_id, ask->email,
+                                      &ask->email_tag, &err);
+    return code_of_keys(ask, code, &err);
+}
+
+static enum pw_code run_ask(struct worker *worker, struct pw_query_ask *ask)
+{
+    bool has_key = true;
+    enum pw_code code = ask->email.len > 0 ? make_tag(worker, ask, &has_key) : PW_OK;
+    code = code != PW_OK ? code : run_statement(worker, ask);
+    if (code == PW_OK && !has_key) { /* It may have been chosen before the rows were read. */
+        code = make_tag(worker, ask, &has_key);
+        code = code != PW_OK || !has_key ? code : run_statement(worker, ask);
     }
     return code;
 }
@@ -330,7 +344,8 @@ static enum pw_code worker_start(struct pw_query_pool *pool, struct worker *work
 }
 
 enum pw_code pw_query_pool_new(const struct pw_galera_options *options, uint32_t threads,
-                               struct pw_query_pool **ret_pool, struct pw_err *err)
+                               struct pw_vault *vault, struct pw_query_pool **ret_pool,
+                               struct pw_err *err)
 {
     struct pw_query_pool *pool = pw_memory_new(1, sizeof *pool);
     pthread_condattr_t attributes;
@@ -339,6 +354,7 @@ enum pw_code pw_query_pool_new(const struct pw_galera_options *options, uint32_t
     pthread_cond_init(&pool->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&pool->lock, NULL);
+    pool->vault = vault;
     pool->workers = pw_memory_new(threads, sizeof *pool->workers);
     for (uint32_t i = 0; i < threads; i++) {
         pool->worker_count = i + 1;

@@ -34,6 +34,21 @@ static bool parse_word(const char *const *words, struct pw_str value, int64_t *r
     return false;
 }
 
+/* A role that people can have. */
+static bool parse_role(struct pw_str value, int64_t *ret_number)
+{
+    enum pw_role role = PW_ROLE_COUNT;
+    bool good = pw_role_by_name(value, &role) && (PW_EVERYONE >> role & 1) != 0;
+    *ret_number = good ? role : 0;
+    return good;
+}
+
+static bool take_email(struct pw_query_ask *ask, struct pw_str value)
+{
+    ask->email = value;
+    return value.len > 0 && value.len <= PW_PERSONAL_BYTES_MAX;
+}
+
 static void take_filter(struct exchange *exchange, uint32_t number, struct pw_str value)
 {
     struct pw_query_ask *ask = &exchange->ask;
@@ -49,6 +64,14 @@ static void take_filter(struct exchange *exchange, uint32_t number, struct pw_st
     case PW_ANSWER_AT:
         good = pw_at_parse(value, &ask->filter_numbers[number]);
         detail = "must be a moment as RFC 3339 has it; write + as %2B";
+        break;
+    case PW_ANSWER_ROLES:
+        good = parse_role(value, &ask->filter_numbers[number]);
+        detail = "is no role that a person can have";
+        break;
+    case PW_ANSWER_SEALED:
+        good = take_email(ask, value);
+        detail = "must be 1 to 254 bytes; write + as %2B";
         break;
     default:
         good = parse_word(filter->words, value, &ask->filter_numbers[number]);
@@ -165,13 +188,16 @@ static bool take_positions(struct pw_service *service, struct exchange *exchange
     return true;
 }
 
-/* The thing is named by the last `{...}` of the path; a list may be narrowed by one. */
+/* The thing is named by the last `{...}` of the path, or is the asking person's; a list may be narrowed
+ * by one. */
 static bool take_path(struct exchange *exchange)
 {
     const struct pw_query_info *info = exchange->ask.info;
     struct pw_http_request *request = exchange->request;
     bool good = true;
-    if (!info->is_list) {
+    if (info->of_actor) {
+        exchange->ask.key = exchange->ask.actor_id;
+    } else if (!info->is_list) {
         good = pw_id_parse(request->segments[request->segment_count - 1], &exchange->ask.key);
     } else if (info->param_name != NULL) {
         struct pw_str param = pw_route_param(exchange->route, request, pw_str_of(info->param_name));

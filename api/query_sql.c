@@ -13,6 +13,13 @@ static void bind_id(struct composer *composer, const struct pw_id *id)
     composer->binds[composer->count++] = (struct pw_query_bind){.kind = PW_BIND_ID, .id = *id};
 }
 
+static void bind_hash(struct composer *composer, const struct pw_hash *hash)
+{
+    assert(composer->count < PW_QUERY_BINDS_MAX);
+    composer->binds[composer->count++] =
+        (struct pw_query_bind){.kind = PW_BIND_HASH, .hash = *hash};
+}
+
 static void bind_integer(struct composer *composer, int64_t value)
 {
     assert(composer->count < PW_QUERY_BINDS_MAX);
@@ -60,17 +67,42 @@ static void add_scopes(struct composer *composer, const struct pw_query_ask *ask
     pw_text_add_c(&composer->text, scopes != 0 ? ")" : "");
 }
 
+/* Every set of roles that has this one, so that an index on the set finds the few who have a rare one. */
+static void add_sets_with(struct composer *composer, const char *column, int64_t role)
+{
+    const char *joint = " IN (";
+    pw_text_addf(&composer->text, " AND %s", column);
+    for (uint32_t set = 1; set <= PW_EVERYONE; set++) {
+        if ((set & ~PW_EVERYONE) == 0 && (set >> role & 1) != 0) {
+            pw_text_addf(&composer->text, "%s%u", joint, set);
+            joint = ",";
+        }
+    }
+    pw_text_add_c(&composer->text, ")");
+}
+
+static void add_filter(struct composer *composer, const struct pw_query_ask *ask, uint32_t number)
+{
+    const struct pw_query_filter *filter = &ask->info->filters[number];
+    if (filter->kind == PW_ANSWER_ROLES) {
+        add_sets_with(composer, filter->sql, ask->filter_numbers[number]);
+        return;
+    }
+    pw_text_addf(&composer->text, " AND %s", filter->sql);
+    if (filter->kind == PW_ANSWER_ID) {
+        bind_id(composer, &ask->filter_ids[number]);
+    } else if (filter->kind == PW_ANSWER_SEALED) {
+        bind_hash(composer, &ask->email_tag);
+    } else {
+        bind_integer(composer, ask->filter_numbers[number]);
+    }
+}
+
 static void add_filters(struct composer *composer, const struct pw_query_ask *ask)
 {
     for (uint32_t i = 0; i < PW_QUERY_FILTERS_MAX; i++) {
-        if ((ask->filter_bits & (UINT32_C(1) << i)) == 0) {
-            continue;
-        }
-        pw_text_addf(&composer->text, " AND %s", ask->info->filters[i].sql);
-        if (ask->info->filters[i].kind == PW_ANSWER_ID) {
-            bind_id(composer, &ask->filter_ids[i]);
-        } else {
-            bind_integer(composer, ask->filter_numbers[i]);
+        if ((ask->filter_bits & (UINT32_C(1) << i)) != 0) {
+            add_filter(composer, ask, i);
         }
     }
 }
@@ -115,8 +147,8 @@ static void add_rows(struct composer *composer, const struct pw_query_ask *ask, 
                      info->columns[i].sql, i);
     }
     pw_text_addf(&composer->text,
-                 " FROM %s t WHERE t.generation = " PW_GENERATION_OF("%s") " AND t.tenant_id = ?",
-                 info->projection, info->projection);
+                 " FROM %s t%s WHERE t.generation = " PW_GENERATION_OF("%s") " AND t.tenant_id = ?",
+                 info->projection, info->joined != NULL ? info->joined : "", info->projection);
     bind_id(composer, &ask->tenant_id);
     if (info->fixed != NULL) {
         pw_text_addf(&composer->text, " AND %s", info->fixed);

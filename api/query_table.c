@@ -12,7 +12,7 @@
 /* What an answer shows: its name, what that is, and where it is from. MAYBE: it can be null. */
 #define COLUMN(name, doc, sql, kind, maybe, words)                                                 \
     {                                                                                              \
-        (name), (doc), (sql), (kind), (maybe), (words)                                             \
+        (name), (doc), (sql), (kind), (maybe), (words), NULL                                       \
     }
 #define ID(name, doc, sql)          COLUMN(name, doc, sql, PW_ANSWER_ID, false, NULL)
 #define TEXT(name, doc, sql)        COLUMN(name, doc, sql, PW_ANSWER_TEXT, false, NULL)
@@ -22,6 +22,15 @@
 #define MAYBE_TEXT(name, doc, sql)  COLUMN(name, doc, sql, PW_ANSWER_TEXT, true, NULL)
 #define MAYBE_COUNT(name, doc, sql) COLUMN(name, doc, sql, PW_ANSWER_COUNT, true, NULL)
 #define MAYBE_HASH(name, doc, sql)  COLUMN(name, doc, sql, PW_ANSWER_HASH, true, NULL)
+#define MAYBE_AT(name, doc, sql)    COLUMN(name, doc, sql, PW_ANSWER_AT, true, NULL)
+#define FLAG(name, doc, sql)        COLUMN(name, doc, sql, PW_ANSWER_FLAG, false, NULL)
+#define ROLES(name, doc, sql)       COLUMN(name, doc, sql, PW_ANSWER_ROLES, false, NULL)
+/* of: where the columns user_id, key_id and `sql` are. The whole is NULL where one of them is. */
+#define SEALED(name, doc, of, sql, field)                                                          \
+    {                                                                                              \
+        (name), (doc), "CONCAT(" of ".user_id, " of ".key_id, " of "." sql ")", PW_ANSWER_SEALED,  \
+            true, NULL, (field)                                                                    \
+    }
 
 /* What a list is narrowed by; `roles`: 0, or who may. */
 #define BY_ID(name, doc, sql, roles)                                                               \
@@ -37,6 +46,16 @@
         (name), (doc), (sql), PW_ANSWER_WORD, 0, (words)                                           \
     }
 
+#define BY_ROLE(name, doc, sql)                                                                    \
+    {                                                                                              \
+        (name), (doc), (sql), PW_ANSWER_ROLES, 0, NULL                                             \
+    }
+#define BY_ADDRESS(name, doc, sql)                                                                 \
+    {                                                                                              \
+        (name), (doc), (sql), PW_ANSWER_SEALED, 0, NULL                                            \
+    }
+
+static const char *const user_states[] = {"", "active", "deactivated", "erased", NULL};
 static const char *const reservation_states[] = {"", "confirmed", "cancelled", NULL};
 
 static const struct pw_query_column exam_columns[] = {
@@ -100,6 +119,43 @@ static const struct pw_query_column calendar_columns[] = {
     AT("free_again_at", "End plus buffer: until then the calendar is blocked",
        "t.free_again_at_us"),
 };
+
+static const struct pw_query_column user_columns[] = {
+    ID("id", "The person: the `sub` of their tokens", "t.user_id"),
+    WORD("state", "Whether they are let in; of one who was erased nothing personal is left",
+         "t.state", user_states),
+    ROLES("roles", "What they may do", "t.roles"),
+    SEALED("email", "E-mail address; null once the person was erased", "f", "email", "user.email"),
+    SEALED("name", "The name, as people read it; null once the person was erased", "f", "name",
+           "user.name"),
+    FLAG("has_password", "Whether they can sign in by a password", "t.has_password"),
+    MAYBE_TEXT(
+        "language",
+        "BCP 47 tag of the language that they want to be written to in; null: they never said",
+        "w.language"),
+    MAYBE_TEXT("time_zone", "IANA time zone that times are shown in; null: they never said",
+               "w.time_zone"),
+    COUNT("version", "Version of its stream: the ETag of the single thing", "t.version"),
+    AT("changed_at", "When the record was decided that changed it last", "t.changed_at_us"),
+};
+
+static const struct pw_query_column session_columns[] = {
+    ID("id", "The session", "t.session_id"),
+    ID("user_id", "Whose it is", "t.user_id"),
+    SEALED("label", "What they know the device by; null: nothing", "o", "label", "session.label"),
+    AT("opened_at", "When they signed in", "o.changed_at_us"),
+    MAYBE_AT("refreshed_at", "When it was refreshed last; null: never", "t.refreshed_at_us"),
+    AT("expires_at", "It ends then, unless it is refreshed before", "t.expires_at_us"),
+    AT("ends_at", "It ends by then, refreshed or not", "o.ends_at_us"),
+    COUNT("version", "Version of its stream", "t.version"),
+};
+
+#define SAME(alias, key)                                                                           \
+    alias ".generation = t.generation AND " alias ".tenant_id = t.tenant_id AND " alias "." key    \
+          " = t." key
+#define WITH_PROFILE                                                                               \
+    " JOIN user_profiles f ON " SAME("f", "user_id") " LEFT JOIN user_preferences w ON " SAME(     \
+        "w", "user_id")
 
 #define COLUMNS(array) .columns = (array), .column_count = PW_COUNT(array)
 #define FROM_TO                                                                                    \
@@ -202,6 +258,65 @@ const struct pw_query_info pw_queries[] = {
      COLUMNS(calendar_columns),
      .filters = {FROM_TO},
      .scopes = {{PW_ROLE(ADMIN), NULL, false}}},
+    {.name = "users",
+     .path = "/users",
+     .doc = "People with an account, by id.",
+     .roles = PW_ROLE(ADMIN),
+     .is_list = true,
+     .projection = "users",
+     .key_column = "t.user_id",
+     .joined = WITH_PROFILE,
+     COLUMNS(user_columns),
+     .filters = {BY_ROLE("role", "Only who has this role", "t.roles"),
+                 BY_WORD("state", "Only in this state", "t.state = ?", user_states),
+                 BY_ADDRESS("email", "Only who has this address, whatever the case of its letters",
+                            "f.email_tag = ?")},
+     .scopes = {{PW_ROLE(ADMIN), NULL, false}}},
+    {.name = "user",
+     .path = "/users/{user_id}",
+     .path_doc = "The person",
+     .doc = "One person.",
+     .roles = PW_ROLE(ADMIN),
+     .projection = "users",
+     .key_column = "t.user_id",
+     .joined = WITH_PROFILE,
+     COLUMNS(user_columns),
+     .scopes = {{PW_ROLE(ADMIN), NULL, false}}},
+    {.name = "me",
+     .path = "/me",
+     .doc = "One's own account.",
+     .roles = PW_EVERYONE,
+     .projection = "users",
+     .key_column = "t.user_id",
+     .joined = WITH_PROFILE,
+     .of_actor = true,
+     COLUMNS(user_columns),
+     .scopes = {{PW_EVERYONE, "t.user_id = ?", false}}},
+    {.name = "sessions",
+     .path = "/sessions",
+     .doc = "Who is signed in, by id: one's own live sessions, for an admin all.",
+     .roles = PW_EVERYONE,
+     .is_list = true,
+     .projection = "sessions",
+     .key_column = "t.session_id",
+     .joined = " JOIN session_openings o ON " SAME("o", "session_id"),
+     .fixed = "t.live = 1 AND t.expires_at_us > UNIX_TIMESTAMP() * 1000000",
+     COLUMNS(session_columns),
+     .filters = {BY_ID("user_id", "Only of this person", "t.user_id = ?", PW_ROLE(ADMIN))},
+     .scopes = {{PW_ROLE(ADMIN), NULL, false},
+                {PW_EVERYONE & ~PW_ROLE(ADMIN), "t.user_id = ?", false}}},
 };
 
 const uint32_t pw_query_count = PW_COUNT(pw_queries);
+
+bool pw_query_needs_keys(const struct pw_query_info *info)
+{
+    bool needs = false;
+    for (uint32_t i = 0; i < info->column_count; i++) {
+        needs = needs || info->columns[i].kind == PW_ANSWER_SEALED;
+    }
+    for (uint32_t i = 0; i < PW_QUERY_FILTERS_MAX && info->filters[i].name != NULL; i++) {
+        needs = needs || info->filters[i].kind == PW_ANSWER_SEALED;
+    }
+    return needs;
+}

@@ -4,7 +4,7 @@
  *           pages and the API's document follow from it. Paths start after /v1/tenants/{tenant}. A thing is named by the
  *           last `{...}` of its path; a list has pages in the order of (order column, key column),
  *           or of the key alone. Every table of a read model has the columns generation and
- *           tenant_id, and is read as alias `t`.
+ *           tenant_id; the one that the read model is named by is read as alias `t`.
  * Threads   Constant. */
 #ifndef PW_API_QUERY_TABLE_H
 #define PW_API_QUERY_TABLE_H
@@ -21,7 +21,10 @@ enum pw_answer_kind {
     PW_ANSWER_COUNT,
     PW_ANSWER_AT,
     PW_ANSWER_HASH,
-    PW_ANSWER_WORD /* A number that `words` names. */
+    PW_ANSWER_WORD,  /* A number that `words` names. */
+    PW_ANSWER_FLAG,  /* 0 or 1. */
+    PW_ANSWER_ROLES, /* Bits. As a filter: the name of one, which the set must have. */
+    PW_ANSWER_SEALED /* The person's id, their key's and the ciphertext, concatenated. As a filter: an address, by its tag. */
 };
 
 struct pw_query_column {
@@ -31,12 +34,13 @@ struct pw_query_column {
     enum pw_answer_kind kind;
     bool may_be_null;
     const char *const *words; /* From 0; NULL at the end. A word that is empty stands for none. */
+    const char *sealed_as;    /* The field's name, of what is sealed. */
 };
 
 struct pw_query_filter {
     const char *name; /* Of the query parameter. */
     const char *doc;
-    const char *sql; /* A condition with one `?`. */
+    const char *sql; /* A condition with one `?`; of roles the column alone. */
     enum pw_answer_kind kind;
     uint32_t roles; /* Who may use it; for others it is unknown. 0: everybody. */
     const char *const *words;
@@ -59,11 +63,13 @@ struct pw_query_info {
     const char *doc;
     uint32_t roles;
     bool is_list;
-    const char *projection; /* Also the table's name. */
+    const char *projection; /* Also the name of table `t`. */
     const char *key_column;
     const char *order_column; /* Microseconds; NULL: the key alone. */
     bool counts_others;       /* It shows more than its stream's version tells: never a 304. */
+    const char *joined;       /* Other tables of the read model, by JOINs on `t`; or NULL. */
     const char *fixed;        /* A condition that always holds, or NULL. */
+    bool of_actor;            /* The thing is the asking person's: its path names none. */
     const char *param_name;   /* An id of the path that a list is narrowed by, or NULL. */
     const char *param_column;
     const struct pw_query_column *columns; /* The first is the key. */
@@ -74,5 +80,8 @@ struct pw_query_info {
 
 extern const struct pw_query_info pw_queries[];
 extern const uint32_t pw_query_count;
+
+/* Whether it needs keys: something in its columns or filters is sealed. */
+bool pw_query_needs_keys(const struct pw_query_info *info);
 
 #endif

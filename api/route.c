@@ -172,6 +172,10 @@ bool pw_route_answers(const struct pw_route *route, enum pw_code code)
     if (route->by_credential && (code == PW_ERR_FORBIDDEN || code == PW_ERR_UNAUTHENTICATED)) {
         return false;
     }
+    if (code == PW_ERR_KEYS_DOWN && route->kind == PW_ROUTE_QUERY &&
+        !pw_query_needs_keys(&pw_queries[route->number])) {
+        return false;
+    }
     if (route->kind == PW_ROUTE_COMMAND) {
         const struct pw_command_info *info = pw_command_info((enum pw_command_type)route->number);
         return (to & PW_TO_COMMANDS) != 0 || is_refusal_of(info, code) ||

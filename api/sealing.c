@@ -1,5 +1,9 @@
-/* api/sealing.c: what a sealed field is bound to. */
+/* api/sealing.c: what a sealed field is bound to, and the tag of an address. */
 #include "api/sealing.h"
+
+#include <sodium.h>
+
+#include "schemas/schema.h"
 
 struct pw_str pw_sealing_associated(const struct pw_id *user_id, const char *name,
                                     char buffer[PW_SEALING_BYTES_MAX])
@@ -9,4 +13,20 @@ struct pw_str pw_sealing_associated(const struct pw_id *user_id, const char *nam
     memcpy(buffer, user_id->bytes, sizeof user_id->bytes);
     memcpy(buffer + sizeof user_id->bytes, name, len);
     return (struct pw_str){buffer, sizeof user_id->bytes + len};
+}
+
+enum pw_code pw_sealing_email_tag(struct pw_vault *vault, const struct pw_id *tenant_id,
+                                  const struct pw_id *equality_key_id, struct pw_str email,
+                                  struct pw_hash *ret_tag, struct pw_err *err)
+{
+    char lower[PW_PERSONAL_BYTES_MAX];
+    assert(email.len <= sizeof lower);
+    for (size_t i = 0; i < email.len; i++) {
+        char letter = email.ptr[i];
+        lower[i] = (char)(letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter);
+    }
+    enum pw_code code = pw_vault_tag(vault, tenant_id, equality_key_id, PW_STR("user.email"),
+                                     (struct pw_str){lower, email.len}, ret_tag, err);
+    sodium_memzero(lower, sizeof lower);
+    return code;
 }

@@ -292,6 +292,7 @@ class IdempotencyTest(AnswerCase):
 
 
 ROLES = ("student", "teacher", "grader", "proctor", "admin", "auditor", "analyst", "service")
+PEOPLE = {*ROLES} - {"service"}
 EXAM = {"title": "x", "duration_minutes": 5}
 # Who may do what: domain.md's table in words, as far as there are routes. (method, path): (roles, body)
 MATRIX = {
@@ -310,6 +311,10 @@ MATRIX = {
     ("GET", "/reservations/{reservation_id}"): ({"student", "teacher", "admin"}, None),
     ("GET", "/calendar"): ({"student"}, None),
     ("GET", "/students/{student_id}/calendar"): ({"admin"}, None),
+    ("GET", "/users"): ({"admin"}, None),
+    ("GET", "/users/{user_id}"): ({"admin"}, None),
+    ("GET", "/me"): (PEOPLE, None),
+    ("GET", "/sessions"): (PEOPLE, None),
 }
 
 
@@ -322,7 +327,8 @@ class RolesTest(AnswerCase):
         exam = house.exam()
         slot, student = house.slot(exam), house.tenant.student()
         seat = self.expect_yes(student.client(house.node).post(f"/slots/{slot}/reservations"), 201, 1)
-        there_are = {"exam_id": exam, "slot_id": slot, "reservation_id": seat, "student_id": student.id}
+        there_are = {"exam_id": exam, "slot_id": slot, "reservation_id": seat, "student_id": student.id,
+                     "user_id": student.id}
         stranger = house.stack.tenant(house.node, "Linz")
         for (method, path), (roles, body) in MATRIX.items():
             for role in ROLES:

@@ -53,7 +53,8 @@ static uint64_t hash_cell(uint64_t hash, const struct pw_cell *cell)
     case PW_COLUMN_ID: return hash_bytes(hash, cell->id.bytes, sizeof cell->id.bytes);
     case PW_COLUMN_HASH: return hash_bytes(hash, cell->hash.bytes, sizeof cell->hash.bytes);
     case PW_COLUMN_INTEGER: return hash_bytes(hash, &cell->integer, sizeof cell->integer);
-    case PW_COLUMN_TEXT: return hash_bytes(hash, cell->text.ptr, cell->text.len);
+    case PW_COLUMN_TEXT:
+    case PW_COLUMN_BYTES: return hash_bytes(hash, cell->text.ptr, cell->text.len);
     }
     return hash;
 }
@@ -107,7 +108,7 @@ static size_t wire_bytes(const struct pw_batch_row *row)
     size_t bytes = sizeof row->tenant_id + 3 * sizeof(int64_t);
     for (uint32_t i = 0; i < row->row.table->column_count; i++) {
         const struct pw_cell *cell = &row->row.cells[i];
-        bytes += cell->kind == PW_COLUMN_TEXT ? cell->text.len + 4 : sizeof cell->hash;
+        bytes += pw_column_is_view(cell->kind) ? cell->text.len + 4 : sizeof cell->hash;
     }
     return bytes;
 }
@@ -125,7 +126,7 @@ void pw_batch_put(struct pw_batch *batch, const struct pw_batch_row *row)
     *kept = *row;
     for (uint32_t i = 0; i < row->row.table->column_count; i++) {
         struct pw_cell *cell = &kept->row.cells[i];
-        if (cell->kind == PW_COLUMN_TEXT && !cell->is_null && cell->text.len > 0) {
+        if (pw_column_is_view(cell->kind) && !cell->is_null && cell->text.len > 0) {
             cell->text = pw_arena_copy(&batch->texts, cell->text);
             assert(cell->text.ptr != NULL); /* The worker ends a batch long before the ceiling. */
         }

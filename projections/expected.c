@@ -39,7 +39,8 @@ static uint32_t cell_bytes(enum pw_column_kind kind)
     case PW_COLUMN_ID: return sizeof(struct pw_id);
     case PW_COLUMN_HASH: return sizeof(struct pw_hash);
     case PW_COLUMN_INTEGER: return sizeof(int64_t);
-    case PW_COLUMN_TEXT: return sizeof(struct pw_str);
+    case PW_COLUMN_TEXT:
+    case PW_COLUMN_BYTES: return sizeof(struct pw_str);
     }
     return 0;
 }
@@ -52,7 +53,7 @@ static void key_pack(const struct pw_table *table, const struct pw_batch_row *ro
         const struct pw_cell *cell = &row->row.cells[i];
         uint32_t bytes = cell_bytes(cell->kind);
         /* Texts are in no key: their order would hang on a collation. */
-        assert(!cell->is_null && cell->kind != PW_COLUMN_TEXT);
+        assert(!cell->is_null && !pw_column_is_view(cell->kind));
         if (cell->kind == PW_COLUMN_INTEGER) {
             uint64_t number = (uint64_t)cell->integer ^ UINT64_C(1) << 63;
             for (uint32_t byte = 0; byte < bytes; byte++) {
@@ -97,7 +98,7 @@ static void value_pack(const struct pw_table *table, const struct pw_batch_row *
         const struct pw_cell *cell = &row->row.cells[i];
         uint32_t bytes = cell_bytes(cell->kind);
         *at++ = cell->is_null;
-        if (cell->kind == PW_COLUMN_TEXT) {
+        if (pw_column_is_view(cell->kind)) {
             struct pw_str text;
             memcpy(&text, at, bytes);
             free((void *)(uintptr_t)text.ptr);
@@ -141,7 +142,7 @@ static void texts_free(const struct expected_table *of, const struct pw_map *map
         struct pw_batch_row row = {0};
         value_unpack(of->table, value, &row);
         for (uint32_t i = of->table->key_count; i < of->table->column_count; i++) {
-            if (of->table->columns[i].kind == PW_COLUMN_TEXT) {
+            if (pw_column_is_view(of->table->columns[i].kind)) {
                 free((void *)(uintptr_t)row.row.cells[i].text.ptr);
             }
         }

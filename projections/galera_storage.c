@@ -134,6 +134,7 @@ static void cell_set(struct column_values *values, uint32_t row, const struct pw
     case PW_COLUMN_HASH: bytes_set(values, row, cell->hash.bytes, sizeof cell->hash.bytes); break;
     case PW_COLUMN_INTEGER: values->integers[row] = cell->integer; break;
     case PW_COLUMN_TEXT:
+    case PW_COLUMN_BYTES:
         if (cell->text.len > 0) {
             bytes_set(values, row, cell->text.ptr, cell->text.len);
         }

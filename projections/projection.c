@@ -2,10 +2,8 @@
 #include "projections/projection.h"
 
 const struct pw_projection *const pw_projections[] = {
-    &pw_exams_projection,
-    &pw_slots_projection,
-    &pw_reservations_projection,
-    &pw_calendar_projection,
+    &pw_exams_projection,    &pw_slots_projection, &pw_reservations_projection,
+    &pw_calendar_projection, &pw_users_projection, &pw_sessions_projection,
 };
 const uint32_t pw_projection_count = PW_COUNT(pw_projections);
 
@@ -29,7 +27,8 @@ bool pw_cell_equal(const struct pw_cell *a, const struct pw_cell *b)
     case PW_COLUMN_ID: return pw_id_equal(&a->id, &b->id);
     case PW_COLUMN_HASH: return pw_hash_equal(&a->hash, &b->hash);
     case PW_COLUMN_INTEGER: return a->integer == b->integer;
-    case PW_COLUMN_TEXT: return pw_str_equal(a->text, b->text);
+    case PW_COLUMN_TEXT:
+    case PW_COLUMN_BYTES: return pw_str_equal(a->text, b->text);
     }
     return false;
 }

@@ -1,12 +1,13 @@
 /* projections/projection.h: a read model, as pure functions of the folded state.
  *
  * Contract  rows() says which rows an event changed, absolute, out of the state after it: same
- *           arguments, same rows; no row is read, and none is ever incremented. A row belongs to one
- *           tenant, so to one partition. Rows are never deleted: what ended is a row that says so
+ *           arguments, same rows; no row is read, and none is ever incremented. What state does not
+ *           keep comes from the event, into a table whose rows each such event tells whole. A row
+ *           belongs to one tenant, so to one partition. Rows are never deleted: what ended is a row that says so
  *           (calendar.live), because only a row that is there can refuse an older one. Every table
  *           has, before these columns, `generation` and `tenant_id`, and after them `changed_at_us`
  *           (decided_at_us of the record that made the row) and `record_offset` (of that record).
- * Owner     Texts in cells are views into state or event, good for the call.
+ * Owner     Texts and bytes in cells are views into state or event, good for the call.
  * Threads   Pure.
  * Errors    LEDGER_DAMAGED: the event names something that the state does not have. */
 #ifndef PW_PROJECTIONS_PROJECTION_H
@@ -18,8 +19,15 @@ enum pw_column_kind {
     PW_COLUMN_ID,      /* BINARY(16) */
     PW_COLUMN_HASH,    /* BINARY(32) */
     PW_COLUMN_INTEGER, /* Moments too: microseconds. */
-    PW_COLUMN_TEXT
+    PW_COLUMN_TEXT,
+    PW_COLUMN_BYTES /* VARBINARY: ciphertext. */
 };
+
+/* Whether a cell of this kind is a view, `text`. */
+static inline bool pw_column_is_view(enum pw_column_kind kind)
+{
+    return kind == PW_COLUMN_TEXT || kind == PW_COLUMN_BYTES;
+}
 
 struct pw_column {
     const char *name;
@@ -42,7 +50,7 @@ struct pw_cell {
         struct pw_id id;
         struct pw_hash hash;
         int64_t integer;
-        struct pw_str text;
+        struct pw_str text; /* Of bytes too. */
     };
 };
 
@@ -81,6 +89,11 @@ static inline struct pw_cell pw_cell_text(struct pw_str text)
     return (struct pw_cell){.kind = PW_COLUMN_TEXT, .text = text};
 }
 
+static inline struct pw_cell pw_cell_bytes(struct pw_str bytes)
+{
+    return (struct pw_cell){.kind = PW_COLUMN_BYTES, .text = bytes};
+}
+
 static inline struct pw_cell pw_cell_null(enum pw_column_kind kind)
 {
     return (struct pw_cell){.kind = kind, .is_null = true};
@@ -101,6 +114,8 @@ extern const struct pw_projection pw_exams_projection;
 extern const struct pw_projection pw_slots_projection;
 extern const struct pw_projection pw_reservations_projection;
 extern const struct pw_projection pw_calendar_projection;
+extern const struct pw_projection pw_users_projection;
+extern const struct pw_projection pw_sessions_projection;
 
 /* All of them: each wants one worker. */
 extern const struct pw_projection *const pw_projections[];

@@ -253,6 +253,50 @@ Test(query, students_see_their_own_and_admins_all)
     pw_arena_close(&arena);
 }
 
+Test(query, sessions_are_ones_own_but_for_an_admin)
+{
+    struct pw_arena arena;
+    struct pw_query_bind binds[PW_QUERY_BINDS_MAX];
+    uint32_t count = 0;
+    pw_arena_init(&arena, 1 << 20);
+    for (int role = 0; role < PW_ROLE_COUNT; role++) {
+        struct pw_query_ask ask = {
+            .info = query_named("sessions"), .limit = 5, .actor_roles = UINT32_C(1) << role};
+        if ((ask.actor_roles & PW_EVERYONE) != 0) {
+            struct pw_str sql = pw_query_compose(&ask, &arena, binds, &count);
+            cr_expect_eq(strstr(sql.ptr, "AND (t.user_id = ?)") == NULL, role == PW_ROLE_ADMIN,
+                         "%s", pw_role_name((enum pw_role)role));
+        }
+    }
+    pw_arena_close(&arena);
+}
+
+Test(query, people_are_found_by_role_and_by_the_tag_of_their_address)
+{
+    static const struct pw_hash tag = {{7, 7}};
+    struct pw_arena arena;
+    struct pw_query_bind binds[PW_QUERY_BINDS_MAX];
+    uint32_t count = 0;
+    pw_arena_init(&arena, 1 << 20);
+    struct pw_query_ask ask = {.info = query_named("users"),
+                               .actor_roles = PW_ROLE(ADMIN),
+                               .limit = 5,
+                               .filter_bits = 1 | 4,
+                               .filter_numbers = {PW_ROLE_ANALYST},
+                               .email = PW_STR("ann@graz.example"),
+                               .email_tag = tag};
+    struct pw_str sql = pw_query_compose(&ask, &arena, binds, &count);
+    cr_expect(strstr(sql.ptr, "t.roles IN (64,65,66,") != NULL, "%s", sql.ptr);
+    cr_expect(strstr(sql.ptr, "126,127) AND f.email_tag = ?") != NULL, "%s", sql.ptr);
+    cr_expect(strstr(sql.ptr, "graz") == NULL);
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        found += binds[i].kind == PW_BIND_HASH && pw_hash_equal(&binds[i].hash, &tag);
+    }
+    cr_expect_eq(found, 1);
+    pw_arena_close(&arena);
+}
+
 /* A query's roles are those of its scopes; a filter or a column has a kind that the doors know. */
 Test(query, table_fits_together)
 {
@@ -270,5 +314,9 @@ Test(query, table_fits_together)
             ordered = ordered || strcmp(info->columns[c].sql, info->order_column) == 0;
         }
         cr_expect(ordered, "%s: the order is among the columns", info->name);
+        for (uint32_t c = 0; c < info->column_count; c++) {
+            cr_expect_eq(info->columns[c].sealed_as != NULL,
+                         info->columns[c].kind == PW_ANSWER_SEALED, "%s", info->columns[c].name);
+        }
     }
 }

@@ -220,7 +220,7 @@ static void open_service(struct rig *rig)
     rig->service.secret_bytes = sizeof ledger_secret;
     rig->service.cluster_key = PW_STR(RIG_CLUSTER_KEY);
     rig->service.workers = &rig->workers;
-    cr_assert(pw_query_pool_new(&galera, 1, &rig->service.queries, &err) == PW_OK, "%s",
+    cr_assert(pw_query_pool_new(&galera, 1, NULL, &rig->service.queries, &err) == PW_OK, "%s",
               err.detail);
     rig->service.openapi = rig->openapi = pw_openapi_new();
     pw_routes_build(&rig->service.public_routes, PW_DOOR_PUBLIC);

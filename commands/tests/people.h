@@ -87,6 +87,22 @@
     {                                                                                              \
         EVENT(USER_DEACTIVATED, n, version), .user_deactivated = { TEXT("sealed reason") }         \
     }
+#define RENAMED(n, version)                                                                        \
+    {                                                                                              \
+        EVENT(USER_PROFILE_UPDATED, n, version), .user_profile_updated = {                         \
+            KEY_OF(n),                                                                             \
+            TEXT("another address"),                                                               \
+            TAG(7),                                                                                \
+            TEXT("another name")                                                                   \
+        }                                                                                          \
+    }
+#define PREFERS(n, version)                                                                        \
+    {                                                                                              \
+        EVENT(USER_PREFERENCES_SET, n, version), .user_preferences_set = {                         \
+            TEXT("en-GB"),                                                                         \
+            TEXT("Europe/London")                                                                  \
+        }                                                                                          \
+    }
 #define ERASED(n, version)                                                                         \
     {                                                                                              \
         EVENT(USER_KEY_DESTROYED, n, version), .user_key_destroyed = { KEY_OF(n) }                 \

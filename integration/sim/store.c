@@ -88,7 +88,7 @@ static void copy_texts(struct store *store, struct pw_batch_row *row)
 {
     for (uint32_t i = 0; i < row->row.table->column_count; i++) {
         struct pw_cell *cell = &row->row.cells[i];
-        if (cell->kind == PW_COLUMN_TEXT && !cell->is_null && cell->text.len > 0) {
+        if (pw_column_is_view(cell->kind) && !cell->is_null && cell->text.len > 0) {
             cell->text = pw_arena_copy(&store->texts, cell->text);
             if (cell->text.ptr == NULL) {
                 abort();

@@ -1,6 +1,6 @@
 /* projections/tests/rows.c: given events, the rows that the last of them changes; and how a batch
  * keeps rows. A row is written as text: ids by their last byte, NULL as a dash. */
-#include "commands/tests/world.h"
+#include "commands/tests/people.h"
 #include "projections/batch.h"
 #include "projections/galera.h"
 
@@ -22,6 +22,7 @@ struct rows_row {
 #define SLOT_AT_TEN                                                                                \
     "slots: slot_id=#40 exam_id=#30 exam_version=1 starts_at_us=1800003600000000 "                 \
     "ends_at_us=1800009000000000 lead_time_minutes=60 buffer_minutes=15 "
+#define LIVE "sessions: session_id=#60 user_id=#10 live=1 "
 #define OPEN CREATED, DRAFTED(30), PUBLISHED(30, 0, 1), OPENED(40, 30, TEN, 2)
 
 static const struct rows_row rows[] = {
@@ -69,6 +70,45 @@ static const struct rows_row rows[] = {
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), CANCELLED(50, ANN, 40, 30)),
      "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "
      "exam_id=#30 ends_at_us=1800009000000000 free_again_at_us=1800009900000000 live=0\n"},
+    {"a person is shown, and apart from that what is sealed", &pw_users_projection, GIVEN(PEOPLE),
+     "users: user_id=#10 state=1 roles=1 has_password=1 version=1\n"
+     "user_profiles: user_id=#10 key_id=#110 email=sealed address email_tag=0a00 "
+     "name=sealed name\n"},
+    {"some have no password", &pw_users_projection, GIVEN(ACCOUNTS, ADA_IS_ADMIN),
+     "users: user_id=#14 state=1 roles=16 has_password=0 version=1\n"
+     "user_profiles: user_id=#14 key_id=#114 email=sealed address email_tag=0e00 "
+     "name=sealed name\n"},
+    {"another name is all of the profile", &pw_users_projection, GIVEN(PEOPLE, RENAMED(10, 2)),
+     "users: user_id=#10 state=1 roles=1 has_password=1 version=2\n"
+     "user_profiles: user_id=#10 key_id=#110 email=another address email_tag=0700 "
+     "name=another name\n"},
+    {"roles and state leave the profile alone", &pw_users_projection,
+     GIVEN(PEOPLE, DEACTIVATED(10, 2)),
+     "users: user_id=#10 state=2 roles=1 has_password=1 version=2\n"},
+    {"a wish is a row of its own", &pw_users_projection, GIVEN(PEOPLE, PREFERS(10, 2)),
+     "users: user_id=#10 state=1 roles=1 has_password=1 version=2\n"
+     "user_preferences: user_id=#10 language=en-GB time_zone=Europe/London\n"},
+    {"of one who was erased only the id is left", &pw_users_projection,
+     GIVEN(PEOPLE, PREFERS(10, 2), ERASED(10, 3)),
+     "users: user_id=#10 state=3 roles=1 has_password=0 version=3\n"
+     "user_profiles: user_id=#10 key_id=- email=- email_tag=- name=-\n"
+     "user_preferences: user_id=#10 language=- time_zone=-\n"},
+    {"the tenant's key is known", &pw_users_projection, GIVEN(ACCOUNTS),
+     "equality_keys: key_id=#200\n"},
+    {"a session is no person", &pw_users_projection, GIVEN(PEOPLE, SIGNED_IN(60, 10, NINE)), ""},
+    {"who signs in has a session", &pw_sessions_projection, GIVEN(PEOPLE, SIGNED_IN(60, 10, NINE)),
+     LIVE "refreshed_at_us=- expires_at_us=1800604800000000 end_reason=- version=1\n"
+          "session_openings: session_id=#60 user_id=#10 key_id=#110 label=sealed label "
+          "ends_at_us=1802592000000000\n"},
+    {"it is refreshed", &pw_sessions_projection,
+     GIVEN(PEOPLE, SIGNED_IN(60, 10, NINE), REFRESHED(60, 2, 10, NINE + 5, NINE + DAYS(8))),
+     LIVE "refreshed_at_us=1800000000000005 expires_at_us=1800691200000000 end_reason=- "
+          "version=2\n"},
+    {"it ends, and stays as a row", &pw_sessions_projection,
+     GIVEN(PEOPLE, SIGNED_IN(60, 10, NINE), ENDED(60, 2, 10, "erased")),
+     "sessions: session_id=#60 user_id=#10 live=0 refreshed_at_us=- expires_at_us=- "
+     "end_reason=erased version=2\n"},
+    {"a person is no session", &pw_sessions_projection, GIVEN(PEOPLE), ""},
 };
 
 static int cell_print(char *text, size_t room, const struct pw_cell *cell)
@@ -81,7 +121,8 @@ static int cell_print(char *text, size_t room, const struct pw_cell *cell)
     case PW_COLUMN_HASH:
         return snprintf(text, room, "%02x%02x", cell->hash.bytes[0], cell->hash.bytes[1]);
     case PW_COLUMN_INTEGER: return snprintf(text, room, "%lld", (long long)cell->integer);
-    case PW_COLUMN_TEXT: return snprintf(text, room, "%.*s", (int)cell->text.len, cell->text.ptr);
+    case PW_COLUMN_TEXT:
+    case PW_COLUMN_BYTES: return snprintf(text, room, "%.*s", (int)cell->text.len, cell->text.ptr);
     }
     return 0;
 }
@@ -123,8 +164,9 @@ Test(rows, of_every_read_model)
 
 Test(rows, of_what_does_not_exist_are_an_error)
 {
-    static const struct pw_event strangers[] = {DRAFTED(99), OPENED(99, 30, TEN, 1),
-                                                RESERVED(99, ANN, 40, 30, TEN)};
+    static const struct pw_event strangers[] = {
+        DRAFTED(99), OPENED(99, 30, TEN, 1), RESERVED(99, ANN, 40, 30, TEN),
+        REGISTERED(99, PW_ROLE(STUDENT), TEXT("")), SIGNED_IN(98, 99, NINE)};
     struct pw_state *state = pw_state_new();
     world_fold(state, GIVEN(OPEN));
     for (size_t i = 0; i < PW_COUNT(strangers); i++) {

@@ -2,6 +2,7 @@
 #include "projections/tests/scribe.h"
 
 #include "commands/decide.h"
+#include "projections/batch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,11 +133,125 @@ static struct pw_command exam_command(struct scribe *scribe, const struct scribe
     return command;
 }
 
+/* What is sealed is any bytes to whom it passes by. */
+static struct pw_str draw_sealed(struct scribe *scribe)
+{
+    static const char sealed[] =
+        "\x01\xff\xfe no text, with \0 and \x80 in it; long enough to begin "
+        "anywhere in its first half, and to end anywhere in its second";
+    uint32_t half = sizeof sealed / 2;
+    uint32_t begin = draw(scribe, half);
+    return (struct pw_str){sealed + begin, half + draw(scribe, half) - begin};
+}
+
+static struct pw_command register_command(struct scribe *scribe, const struct pw_id *equality_key)
+{
+    static const uint32_t roles[] = {PW_ROLE(STUDENT), PW_ROLE(STUDENT) | PW_ROLE(GRADER),
+                                     PW_ROLE(TEACHER), PW_ROLE(ADMIN)};
+    struct pw_command command = {.type = PW_COMMAND_USER_REGISTER};
+    command.user_register = (struct pw_user_register){
+        .user_id = draw_id(scribe),
+        .email = draw_sealed(scribe),
+        .name = draw_sealed(scribe),
+        .roles = roles[draw(scribe, 4)],
+        .password = draw(scribe, 2) == 0 ? draw_sealed(scribe) : PW_STR(""),
+        .email_tag = {{(uint8_t)draw(scribe, 64)}}, /* Some are taken. */
+        .key_id = draw_id(scribe),
+        .equality_key_id = *equality_key};
+    return command;
+}
+
+static struct pw_command user_command(struct scribe *scribe, const struct pw_id *id,
+                                      const struct pw_id *equality_key)
+{
+    struct pw_command command = {.type = PW_COMMAND_USER_UPDATE_PROFILE};
+    switch (draw(scribe, 8)) {
+    case 0:
+    case 1:
+        command.user_update_profile =
+            (struct pw_user_update_profile){.user_id = *id,
+                                            .email = draw_sealed(scribe),
+                                            .name = draw_sealed(scribe),
+                                            .email_tag = {{(uint8_t)draw(scribe, 64)}},
+                                            .equality_key_id = *equality_key};
+        break;
+    case 2:
+    case 3:
+        command.type = PW_COMMAND_USER_SET_PREFERENCES;
+        command.user_set_preferences = (struct pw_user_set_preferences){
+            *id, PW_STR("en-GB"), draw(scribe, 2) == 0 ? PW_STR("UTC") : PW_STR("Europe/London")};
+        break;
+    case 4:
+        command.type = PW_COMMAND_USER_GRANT_ROLES;
+        command.user_grant_roles = (struct pw_user_grant_roles){*id, PW_ROLE(PROCTOR)};
+        break;
+    case 5:
+        command.type = PW_COMMAND_USER_DEACTIVATE;
+        command.user_deactivate = (struct pw_user_deactivate){*id, PW_STR("")};
+        break;
+    case 6:
+        command.type = PW_COMMAND_USER_REACTIVATE;
+        command.user_reactivate = (struct pw_user_reactivate){*id, PW_STR("")};
+        break;
+    default:
+        command.type = PW_COMMAND_USER_ERASE;
+        command.user_erase = (struct pw_user_erase){*id};
+        break;
+    }
+    return command;
+}
+
+static struct pw_command session_command(struct scribe *scribe, uint32_t tenant,
+                                         const struct pw_tenant *state, const struct pw_id *user_id)
+{
+    struct pw_command command = {.type = PW_COMMAND_SESSION_OPEN};
+    const struct pw_session *session = NULL;
+    struct pw_id id;
+    if (any_of(scribe, &scribe->sessions[tenant], &id) && draw(scribe, 2) == 0) {
+        session = pw_tenant_session(state, &id);
+    }
+    if (session != NULL && draw(scribe, 3) > 0) {
+        command.type = PW_COMMAND_SESSION_REFRESH;
+        command.session_refresh = (struct pw_session_refresh){
+            .session_id = id, .token_version = session->version - draw(scribe, 2)};
+    } else if (session != NULL) {
+        command.type = PW_COMMAND_SESSION_REVOKE;
+        command.session_revoke = (struct pw_session_revoke){id};
+    } else {
+        struct pw_str sealed = pw_tenant_password(state, user_id);
+        command.session_open = (struct pw_session_open){
+            .session_id = draw_id(scribe),
+            .label = draw(scribe, 3) > 0 ? draw_sealed(scribe) : PW_STR(""),
+            .user_id = *user_id,
+            .verified = pw_sha256(sealed.ptr, sealed.len, NULL, 0)};
+    }
+    return command;
+}
+
+static struct pw_command people_command(struct scribe *scribe, uint32_t tenant,
+                                        const struct pw_tenant *state)
+{
+    struct pw_command command = {.type = PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY};
+    const struct pw_id *equality_key = pw_tenant_equality_key(state);
+    struct pw_id id;
+    if (pw_id_is_nil(equality_key)) {
+        command.tenant_choose_equality_key =
+            (struct pw_tenant_choose_equality_key){scribe->tenants[tenant], draw_id(scribe)};
+    } else if (!any_of(scribe, &scribe->users[tenant], &id) || draw(scribe, 3) == 0) {
+        command = register_command(scribe, equality_key);
+    } else if (draw(scribe, 2) == 0) {
+        command = user_command(scribe, &id, equality_key);
+    } else {
+        command = session_command(scribe, tenant, state, &id);
+    }
+    return command;
+}
+
 static struct pw_command draw_command(struct scribe *scribe, uint32_t tenant)
 {
     struct pw_command command = {.type = PW_COMMAND_TENANT_CREATE};
     struct pw_id id;
-    uint32_t kind = draw(scribe, 10);
+    uint32_t kind = draw(scribe, 14);
     const struct pw_state *state =
         scribe->folds[pw_partition_of(&scribe->tenants[tenant], SCRIBE_PARTITIONS)].state;
     if (pw_state_tenant(state, &scribe->tenants[tenant]) == NULL) {
@@ -144,6 +259,8 @@ static struct pw_command draw_command(struct scribe *scribe, uint32_t tenant)
                                                           .name = PW_STR("Graz"),
                                                           .time_zone = PW_STR("Europe/Vienna"),
                                                           .language = PW_STR("de")};
+    } else if (kind >= 10) {
+        command = people_command(scribe, tenant, pw_state_tenant(state, &scribe->tenants[tenant]));
     } else if (kind < 2 || !any_of(scribe, &scribe->exams[tenant], &id)) {
         command = exam_command(scribe, &scribe->exams[tenant]);
     } else if (kind == 2 || scribe->slots[tenant].count == 0) {
@@ -175,6 +292,12 @@ static void keep(struct scribe_ids *ids, const struct pw_id *id)
     ids->ids[ids->count++] = *id;
 }
 
+static void keep_event(struct scribe_people *people, const struct pw_event *event)
+{
+    MUST(people->count < SCRIBE_IDS_MAX);
+    people->events[people->count++] = *event;
+}
+
 static void keep_ids(struct scribe *scribe, uint32_t tenant, const struct pw_decision *decision)
 {
     for (uint32_t i = 0; i < decision->event_count; i++) {
@@ -185,9 +308,15 @@ static void keep_ids(struct scribe *scribe, uint32_t tenant, const struct pw_dec
         case PW_AGGREGATE_reservation:
             keep(&scribe->reservations[tenant], &event->stream_id);
             break;
-        case PW_AGGREGATE_tenant:
         case PW_AGGREGATE_user:
+            keep(&scribe->users[tenant], &event->stream_id);
+            keep_event(&scribe->people[tenant], event);
+            break;
         case PW_AGGREGATE_session:
+            keep(&scribe->sessions[tenant], &event->stream_id);
+            keep_event(&scribe->people[tenant], event);
+            break;
+        case PW_AGGREGATE_tenant: keep_event(&scribe->people[tenant], event); break;
         case PW_AGGREGATE_COUNT: break;
         }
     }
@@ -198,10 +327,12 @@ static struct pw_context context_of(struct scribe *scribe, const struct pw_comma
     static const struct pw_id teacher = {{[0] = 0x7e}};
     bool by_student = command->type == PW_COMMAND_RESERVATION_RESERVE ||
                       command->type == PW_COMMAND_RESERVATION_CANCEL;
+    bool by_admin = command->type == PW_COMMAND_SESSION_REVOKE;
     return (struct pw_context){
         .decided_at_us = scribe->now_us,
         .actor_id = by_student ? student_of(draw(scribe, STUDENT_COUNT)) : teacher,
         .role = by_student                                  ? PW_ROLE_STUDENT
+                : by_admin                                  ? PW_ROLE_ADMIN
                 : command->type == PW_COMMAND_TENANT_CREATE ? PW_ROLE_OPERATOR
                                                             : PW_ROLE_TEACHER};
 }
@@ -271,32 +402,63 @@ void scribe_write(struct scribe *scribe, uint32_t record_count)
 
 /* --- What must have come of it --- */
 
-static void expect_of(const struct scribe *scribe, uint32_t tenant, const struct scribe_ids *ids,
-                      enum pw_event_type type, const struct pw_projection *projection,
-                      void (*row)(void *, const struct pw_id *, const struct pw_row *), void *self)
+struct expectation {
+    const struct pw_projection *projection;
+    const struct pw_tenant *state;
+    struct pw_batch *batch;
+};
+
+static void expect_event(const struct expectation *expectation, const struct pw_event *event)
 {
-    const struct pw_id *tenant_id = &scribe->tenants[tenant];
-    const struct pw_state *state =
-        scribe->folds[pw_partition_of(tenant_id, SCRIBE_PARTITIONS)].state;
+    struct pw_rows rows = {0};
+    MUST(expectation->projection->rows(event, expectation->state, &rows, NULL) == PW_OK);
+    for (uint32_t i = 0; i < rows.count; i++) {
+        struct pw_batch_row row = {.tenant_id = *pw_tenant_id(expectation->state),
+                                   .row = rows.rows[i]};
+        pw_batch_put(expectation->batch, &row);
+    }
+}
+
+static void expect_ids(const struct expectation *expectation, const struct scribe_ids *ids,
+                       enum pw_event_type type)
+{
     for (uint32_t i = 0; i < ids->count; i++) {
-        struct pw_event event = {.type = type, .stream_id = ids->ids[i]};
-        struct pw_rows rows = {0};
-        MUST(projection->rows(&event, pw_state_tenant(state, tenant_id), &rows, NULL) == PW_OK);
-        for (uint32_t j = 0; j < rows.count; j++) {
-            row(self, tenant_id, &rows.rows[j]);
-        }
+        const struct pw_event event = {.type = type, .stream_id = ids->ids[i]};
+        expect_event(expectation, &event);
+    }
+}
+
+/* The rows of one tenant, each as it must stand: out of the state of today, and of people out of what was said of them. */
+static void expect_tenant(const struct scribe *scribe, uint32_t tenant,
+                          const struct expectation *expectation)
+{
+    if (expectation->state == NULL) {
+        return;
+    }
+    expect_ids(expectation, &scribe->exams[tenant], PW_EVENT_EXAM_DRAFTED);
+    expect_ids(expectation, &scribe->slots[tenant], PW_EVENT_SLOT_OPENED);
+    expect_ids(expectation, &scribe->reservations[tenant], PW_EVENT_RESERVATION_RESERVED);
+    for (uint32_t i = 0; i < scribe->people[tenant].count; i++) {
+        expect_event(expectation, &scribe->people[tenant].events[i]);
     }
 }
 
 void scribe_expect(const struct scribe *scribe, const struct pw_projection *projection,
                    void (*row)(void *, const struct pw_id *, const struct pw_row *), void *self)
 {
+    struct expectation expectation = {.projection = projection, .batch = pw_batch_new()};
     for (uint32_t i = 0; i < SCRIBE_TENANTS; i++) {
-        expect_of(scribe, i, &scribe->exams[i], PW_EVENT_EXAM_DRAFTED, projection, row, self);
-        expect_of(scribe, i, &scribe->slots[i], PW_EVENT_SLOT_OPENED, projection, row, self);
-        if (projection != &pw_slots_projection) {
-            expect_of(scribe, i, &scribe->reservations[i], PW_EVENT_RESERVATION_RESERVED,
-                      projection, row, self);
+        uint32_t partition = pw_partition_of(&scribe->tenants[i], SCRIBE_PARTITIONS);
+        expectation.state = pw_state_tenant(scribe->folds[partition].state, &scribe->tenants[i]);
+        expect_tenant(scribe, i, &expectation);
+    }
+    for (uint32_t i = 0; i < projection->table_count; i++) {
+        uint32_t count = 0;
+        const struct pw_batch_row *const *rows =
+            pw_batch_rows(expectation.batch, projection->tables[i], &count);
+        for (uint32_t j = 0; j < count; j++) {
+            row(self, &rows[j]->tenant_id, &rows[j]->row);
         }
     }
+    pw_batch_free(expectation.batch);
 }

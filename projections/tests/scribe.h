@@ -21,6 +21,12 @@ struct scribe_ids {
     uint32_t count;
 };
 
+/* Every event about people, in order: their rows are more than state tells. Texts of these events are views of constants. */
+struct scribe_people {
+    struct pw_event events[SCRIBE_IDS_MAX];
+    uint32_t count;
+};
+
 struct scribe {
     struct pw_sim_log *log; /* NULL: `put` takes the records. */
     void (*put)(void *self, uint32_t partition, const void *value, size_t value_bytes);
@@ -35,6 +41,9 @@ struct scribe {
     struct scribe_ids exams[SCRIBE_TENANTS];
     struct scribe_ids slots[SCRIBE_TENANTS];
     struct scribe_ids reservations[SCRIBE_TENANTS];
+    struct scribe_ids users[SCRIBE_TENANTS];
+    struct scribe_ids sessions[SCRIBE_TENANTS];
+    struct scribe_people people[SCRIBE_TENANTS];
     uint64_t commit_count;
 };
 

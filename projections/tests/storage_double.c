@@ -231,7 +231,7 @@ static enum pw_stored upsert(void *self, uint32_t generation_, const struct pw_t
         MUST(row.row.row.table == table);
         for (uint32_t j = 0; j < table->column_count; j++) {
             struct pw_cell *cell = &row.row.row.cells[j];
-            if (cell->kind == PW_COLUMN_TEXT && !cell->is_null && cell->text.len > 0) {
+            if (pw_column_is_view(cell->kind) && !cell->is_null && cell->text.len > 0) {
                 cell->text = pw_arena_copy(&session->store->texts, cell->text);
                 MUST(cell->text.ptr != NULL);
             }
@@ -502,7 +502,10 @@ uint32_t double_store_differences(struct double_store *store, uint32_t generatio
 {
     struct comparison comparison = {store, generation_, 0, 0};
     scribe_expect(scribe, projection, compare_row, &comparison);
-    uint32_t count = double_store_row_count(store, generation_, projection->tables[0]);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < projection->table_count; i++) {
+        count += double_store_row_count(store, generation_, projection->tables[i]);
+    }
     return comparison.differences + (count > comparison.expected ? count - comparison.expected : 0);
 }
 

@@ -57,11 +57,11 @@ Test(worker, whatever_fails_once_the_rows_are_right)
         uint64_t nth = 1;
         for (; failed; nth++) {
             struct rig *rig = rig_new(5);
-            scribe_write(rig->scribe, 60);
+            scribe_write(rig->scribe, 90);
             double_store_fail(rig->store, nth, (enum double_fault)fault);
             struct pw_worker *worker = rig_worker_of(rig, &pw_calendar_projection, 3);
             rig_run_until_done(rig, worker, &pw_calendar_projection);
-            scribe_write(rig->scribe, 60);
+            scribe_write(rig->scribe, 90);
             rig_run_until_done(rig, worker, &pw_calendar_projection);
             char when[64];
             snprintf(when, sizeof when, "fault %d at operation %llu", fault,
@@ -174,7 +174,7 @@ Test(worker, two_that_take_turns_at_random_leave_the_rows_right)
 
 Test(worker, a_drained_worker_finishes_its_batch_and_gives_the_epoch_back)
 {
-    struct rig *rig = rig_new(9);
+    struct rig *rig = rig_new(12); /* Rows come in every partition, each time. */
     scribe_write(rig->scribe, 50);
     struct pw_worker *first = rig_worker(rig);
     rig_run_until_done(rig, first, &pw_reservations_projection);
@@ -239,7 +239,7 @@ Test(worker, void_records_move_nothing_and_take_no_epoch)
 
 Test(worker, heals_when_ledger_or_store_come_back)
 {
-    struct rig *rig = rig_new(12);
+    struct rig *rig = rig_new(12); /* Rows come in every partition, each time. */
     scribe_write(rig->scribe, 50);
     pw_sim_set_down(rig->log, true);
     double_store_set_down(rig->store, true);
