@@ -49,6 +49,7 @@ struct tenant {
     struct pw_id id;
     struct pw_tenant_trust_issuer issuers[PW_ISSUERS_MAX];
     uint32_t issuer_count;
+    bool keeps_accounts;
     uint32_t version;
 };
 
@@ -61,6 +62,7 @@ struct model {
     uint32_t exam_count;
     uint32_t slot_count;
     uint32_t seat_count;
+    struct people *people;
 };
 
 struct model *model_new(void)
@@ -69,11 +71,13 @@ struct model *model_new(void)
     if (model == NULL) {
         abort();
     }
+    model->people = people_new();
     return model;
 }
 
 void model_free(struct model *model)
 {
+    people_free(model->people);
     free(model);
 }
 
@@ -256,6 +260,8 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
     case PW_COMMAND_RESERVATION_RESERVE: return reserve(model, request, now_us);
     case PW_COMMAND_RESERVATION_CANCEL: return cancel(model, request, now_us);
     case PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY:
+        *ret_changes = !model->tenants[tenant_at(model, &request->boundary_id)].keeps_accounts;
+        return PW_OK;
     case PW_COMMAND_USER_REGISTER:
     case PW_COMMAND_USER_UPDATE_PROFILE:
     case PW_COMMAND_USER_GRANT_ROLES:
@@ -270,6 +276,7 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
     case PW_COMMAND_SESSION_OPEN:
     case PW_COMMAND_SESSION_REFRESH:
     case PW_COMMAND_SESSION_REVOKE:
+        return people_decide(model->people, request, now_us, ret_changes);
     case PW_COMMAND_COUNT: break;
     }
     abort();
@@ -342,7 +349,11 @@ static uint32_t tenant_apply(struct model *model, const struct pw_job *request)
         return 1;
     }
     struct tenant *tenant = &model->tenants[tenant_at(model, &request->boundary_id)];
-    tenant->issuers[tenant->issuer_count++] = request->command.tenant_trust_issuer;
+    if (request->command.type == PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY) {
+        tenant->keeps_accounts = true;
+    } else {
+        tenant->issuers[tenant->issuer_count++] = request->command.tenant_trust_issuer;
+    }
     return ++tenant->version;
 }
 
@@ -374,13 +385,14 @@ static uint32_t reserve_apply(struct model *model, const struct pw_job *request,
     return 1;
 }
 
-uint32_t model_apply(struct model *model, const struct pw_job *request,
+uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t decided_at_us,
                      const struct pw_id *stream_id)
 {
     const struct pw_id *tenant = &request->boundary_id;
     switch (request->command.type) {
     case PW_COMMAND_TENANT_CREATE:
-    case PW_COMMAND_TENANT_TRUST_ISSUER: return tenant_apply(model, request);
+    case PW_COMMAND_TENANT_TRUST_ISSUER:
+    case PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY: return tenant_apply(model, request);
     case PW_COMMAND_EXAM_DRAFT: return draft(model, request, stream_id);
     case PW_COMMAND_EXAM_REVISE_DRAFT:
         return exam_apply(model, request, &request->command.exam_revise_draft.exam_id);
@@ -400,7 +412,6 @@ uint32_t model_apply(struct model *model, const struct pw_job *request,
         seat->live = false;
         return ++seat->version;
     }
-    case PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY:
     case PW_COMMAND_USER_REGISTER:
     case PW_COMMAND_USER_UPDATE_PROFILE:
     case PW_COMMAND_USER_GRANT_ROLES:
@@ -415,6 +426,7 @@ uint32_t model_apply(struct model *model, const struct pw_job *request,
     case PW_COMMAND_SESSION_OPEN:
     case PW_COMMAND_SESSION_REFRESH:
     case PW_COMMAND_SESSION_REVOKE:
+        return people_apply(model->people, request, decided_at_us, stream_id);
     case PW_COMMAND_COUNT: break;
     }
     abort();
@@ -472,5 +484,5 @@ const char *model_differs(const struct model *model, const struct pw_tenant *ten
             return "a reservation";
         }
     }
-    return NULL;
+    return tenant == NULL ? NULL : people_differ(model->people, tenant, tenant_id);
 }
