@@ -62,9 +62,12 @@ static int send_key(const struct pw_config *config, struct key_request *request,
         !path_of(request->tenant.text, tail, path)) {
         return PW_EXIT_USAGE;
     }
-    json_t *body = json_pack("{s:s, s:s}", "issuer", request->issuer.text, "public_key",
-                             request->public_key.text);
-    return pw_internal_command(config, path, body, NULL, request->as_json);
+    struct pw_internal_request command = {.path = path,
+                                          .body = json_pack("{s:s, s:s}", "issuer",
+                                                            request->issuer.text, "public_key",
+                                                            request->public_key.text)};
+    struct pw_reply answer;
+    return pw_internal_command(config, &command, request->as_json, &answer);
 }
 
 static int run_with_key(int argc, char **argv, const char *tail)
@@ -106,20 +109,10 @@ struct set_request {
 static int trust_key(const struct pw_config *config, const char *path, const char *issuer,
                      const char *public_key)
 {
-    char key[PW_ID_TEXT_BYTES + 1];
-    char *answer = NULL;
-    json_t *body = json_pack("{s:s, s:s}", "issuer", issuer, "public_key", public_key);
-    char *text = json_dumps(body, JSON_COMPACT);
-    json_decref(body);
-    if (text == NULL) {
-        fputs("proctorwise: the texts given are not UTF-8\n", stderr);
-        return PW_EXIT_USAGE;
-    }
-    pw_internal_key(key);
-    int result = pw_internal_post(config, path, text, key, &answer);
-    free(answer);
-    free(text);
-    return result;
+    struct pw_internal_request command = {
+        .path = path, .body = json_pack("{s:s, s:s}", "issuer", issuer, "public_key", public_key)};
+    struct pw_reply answer;
+    return pw_internal_post(config, &command, &answer);
 }
 
 /* Trusts one key after the other, up to the first that is refused. */

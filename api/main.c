@@ -21,7 +21,8 @@ static const struct {
     {"admin migrate", pw_verb_admin_migrate, true,
      "Create or bring up to date the tables of the read models. Safe to repeat.", ""},
     {"admin tenant create", pw_verb_admin_tenant_create, true,
-     "Create a tenant, through the running node on admin.listen; prints its id.",
+     "Create a tenant, through the running node on admin.listen; prints its id. Where the node has "
+     "keys.master_files, the tenant keeps accounts.",
      "  --name TEXT            the institution's name\n"
      "  --time-zone ZONE       IANA time zone, such as Europe/Vienna\n"
      "  --language TAG         BCP 47 language tag, such as de\n"
@@ -43,6 +44,43 @@ static const struct {
      "  --public-key KEY       Ed25519 public key, base64url\n"
      "  --key-file FILE        or: the public key of this key file\n"
      "  --json                 print the whole answer\n"},
+    {"admin tenant accounts", pw_verb_admin_tenant_accounts, true,
+     "Have a tenant keep accounts, through the running node on admin.listen; prints its id. Safe "
+     "to "
+     "repeat.",
+     "  --tenant ID            the tenant\n"
+     "  --json                 print the whole answer\n"},
+    {"admin user create", pw_verb_admin_user_create, true,
+     "Register a person, such as a tenant's first admin, through the running node on admin.listen; "
+     "prints the id and, without a password, a one-time token to set one (docs/accounts-cli.md).",
+     "  --tenant ID            the tenant\n"
+     "  --email ADDRESS        e-mail address\n"
+     "  --name TEXT            the name, as people read it\n"
+     "  --role ROLE            student, teacher, admin, ...; may be repeated\n"
+     "  --password-file FILE   file with the password, in one line\n"
+     "  --ask-password         or: ask for it at the terminal\n"
+     "  --json                 print id and reset_token as JSON\n"},
+    {"admin user reset", pw_verb_admin_user_reset, true,
+     "Make a person's one-time token to set a password, through the running node on admin.listen; "
+     "prints it. An earlier one is good no more.",
+     "  --tenant ID            the tenant\n"
+     "  --user ID              the person\n"
+     "  --json                 print the whole answer\n"},
+    {"admin users import", pw_verb_admin_users_import, true,
+     "Register the people of a roster (CSV: email,name,roles); reports each row. Safe to repeat "
+     "(docs/accounts-cli.md).",
+     "  FILE                   the roster, 10,000 people at most\n"
+     "  --tenant ID            the tenant\n"
+     "  --check                only check the file; nothing is sent\n"
+     "  --grant                give the row's roles to who has an account already\n"
+     "  --token-file FILE      an admin's token, for the public API; without, the cluster key and "
+     "the "
+     "admin listener are used\n"
+     "  --url URL              where that is, such as https://exams.uni-graz.example [http.listen "
+     "or "
+     "admin.listen]\n"
+     "  --in-flight N          requests at once, 1 to 256 [32]\n"
+     "  --json                 report one JSON object a line, not CSV\n"},
     {"admin trust-issuer", pw_verb_admin_trust_issuer, true,
      "Trust an issuer's key for a tenant, through the running node on admin.listen.",
      "  --tenant ID            the tenant\n"

@@ -315,8 +315,9 @@ static enum pw_code start_limits(struct pw_node *node, struct pw_err *err)
     return code;
 }
 
-/* Sealing waits for keys to be written, many at once in one write: threads that wait cost nothing. */
-#define SEALING_THREADS 16
+/* Sealing waits for keys to be written, as many in one write as threads wait for: so many threads are so many people at a time, and
+ * one that waits costs nothing. */
+#define SEALING_THREADS 64
 
 static enum pw_code start_preparer(struct pw_node *node, struct pw_err *err)
 {

@@ -4,6 +4,8 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <termios.h>
+#include <unistd.h>
 
 #include "api/verbs.h"
 
@@ -39,6 +41,19 @@ bool pw_verb_needs(const struct pw_verb_text *text, const char *name)
     return text->text != NULL;
 }
 
+bool pw_verb_needs_id(const struct pw_verb_text *text, const char *name)
+{
+    struct pw_id id;
+    if (!pw_verb_needs(text, name)) {
+        return false;
+    }
+    if (!pw_id_parse(pw_str_of(text->text), &id)) {
+        fprintf(stderr, "proctorwise: --%s must be a UUID\n", name);
+        return false;
+    }
+    return true;
+}
+
 bool pw_verb_number(const struct pw_verb_text *text, int64_t max, int64_t *ret_number)
 {
     char *end = NULL;
@@ -53,6 +68,35 @@ bool pw_verb_number(const struct pw_verb_text *text, int64_t max, int64_t *ret_n
     }
     *ret_number = number;
     return true;
+}
+
+/* As much of a line as fits; false where that is not all. */
+static bool read_line(char *ret_text, size_t room)
+{
+    if (fgets(ret_text, (int)room, stdin) == NULL) {
+        return false;
+    }
+    size_t len = strcspn(ret_text, "\r\n");
+    bool is_whole = ret_text[len] != '\0';
+    ret_text[len] = '\0';
+    return is_whole;
+}
+
+bool pw_verb_ask_secret(const char *question, char *ret_text, size_t room)
+{
+    struct termios before;
+    if (tcgetattr(STDIN_FILENO, &before) != 0) {
+        fputs("proctorwise: nobody can be asked for a password: there is no terminal\n", stderr);
+        return false;
+    }
+    struct termios silent = before;
+    silent.c_lflag &= ~(tcflag_t)ECHO;
+    fputs(question, stderr);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    bool is_read = read_line(ret_text, room);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    fputc('\n', stderr);
+    return is_read;
 }
 
 enum pw_code pw_key_read(const char *path, uint8_t ret_secret_key[64], struct pw_hash *ret_public,

@@ -7,7 +7,10 @@
 #ifndef PW_API_VERBS_H
 #define PW_API_VERBS_H
 
+#include <jansson.h>
+
 #include "api/config.h"
+#include "api/reply.h"
 
 enum pw_exit { PW_EXIT_GOOD, PW_EXIT_WRONG, PW_EXIT_USAGE, PW_EXIT_UNREACHABLE };
 
@@ -15,8 +18,12 @@ int pw_verb_serve(int argc, char **argv);
 int pw_verb_admin_ledger_create(int argc, char **argv);
 int pw_verb_admin_migrate(int argc, char **argv);
 int pw_verb_admin_tenant_create(int argc, char **argv);
+int pw_verb_admin_tenant_accounts(int argc, char **argv);
 int pw_verb_admin_tenant_trust(int argc, char **argv);
 int pw_verb_admin_tenant_distrust(int argc, char **argv);
+int pw_verb_admin_user_create(int argc, char **argv);
+int pw_verb_admin_user_reset(int argc, char **argv);
+int pw_verb_admin_users_import(int argc, char **argv);
 int pw_verb_admin_trust_issuer(int argc, char **argv);
 int pw_verb_admin_keygen(int argc, char **argv);
 int pw_verb_admin_token(int argc, char **argv);
@@ -59,6 +66,9 @@ struct pw_verb_text {
 /* True where the flag was given; else tells that it is needed. */
 bool pw_verb_needs(const struct pw_verb_text *text, const char *name);
 
+/* The same, where it must be an id. */
+bool pw_verb_needs_id(const struct pw_verb_text *text, const char *name);
+
 /* A flag's number from 0 to max; untouched where the flag was not given. Tells where it is none, and gives false. */
 bool pw_verb_number(const struct pw_verb_text *text, int64_t max, int64_t *ret_number);
 
@@ -67,18 +77,27 @@ bool pw_verb_number(const struct pw_verb_text *text, int64_t max, int64_t *ret_n
 enum pw_code pw_key_read(const char *path, uint8_t ret_secret_key[64], struct pw_hash *ret_public,
                          struct pw_err *err);
 
+/* Asks the person at the terminal, who does not see what they type. False where there is no terminal, or it does not fit. */
+bool pw_verb_ask_secret(const char *question, char *ret_text, size_t room);
+
+/* A fresh Idempotency-Key; self is nothing. */
+struct pw_id pw_verb_make_key(void *self);
+
+struct pw_internal_request {
+    const char *path;     /* `/internal/tenants` */
+    json_t *body;         /* Taken. */
+    const char *key;      /* Idempotency-Key; NULL: one is made. */
+    const char *pardoned; /* A problem that is not told; or NULL. */
+};
+
 /* POSTs a command to this node's /internal/, and again under the same key while nobody leads, for
- * up to 30 s. Gives the exit code; on success *ret_body (free it) is the answer. */
-int pw_internal_post(const struct pw_config *config, const char *path, const char *body,
-                     const char *key, char **ret_body);
+ * up to 30 s. Gives the exit code, and tells what went wrong; the answer is read, whatever it was. */
+int pw_internal_post(const struct pw_config *config, const struct pw_internal_request *request,
+                     struct pw_reply *answer);
 
-/* A fresh idempotency key. */
-void pw_internal_key(char ret_key[PW_ID_TEXT_BYTES + 1]);
-
-/* The same with a JSON body, which it takes, under a key of its own where `key` is NULL; prints the
- * answer, or only its id. */
-struct json_t;
-int pw_internal_command(const struct pw_config *config, const char *path, struct json_t *body,
-                        const char *key, bool as_json);
+/* The same; prints the answer, or only its id. */
+int pw_internal_command(const struct pw_config *config, const struct pw_internal_request *request,
+                        bool as_json, struct pw_reply *answer);
+void pw_reply_print(const struct pw_reply *answer, bool as_json);
 
 #endif

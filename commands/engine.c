@@ -343,6 +343,7 @@ int64_t pw_engine_step(struct pw_engine *engine)
 
 enum pw_code pw_engine_submit(struct pw_engine *engine, struct pw_job *job)
 {
+    assert(!pw_id_is_nil(&job->actor_id)); /* No reader takes a record that nobody made. */
     enum pw_code code = PW_OK;
     job->memory_key = pw_remembered_key(&job->boundary_id, &job->actor_id, &job->command_id);
     job->waiters = NULL;

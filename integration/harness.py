@@ -28,7 +28,7 @@ import uuid
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from integration.cluster.cluster import write_whole
 from integration.cluster.galera import Galera
@@ -357,12 +357,13 @@ class Stack:
     settings   What every node's configuration says; a test may add to it before a node is made.
     ledger     "kafka", or "file": then no Kafka runs, and the ledger lies in `ledger_dir`.
     keys       Whether there are keys for personal data, under a master key in `master_file`.
+    tokens     Whether the nodes sign tokens of their own.
     place      A faults/network.py of that network, where every server has a namespace and an address of its own: brokers .21 and
                following, Galera nodes .31 and following.
     """
 
     def __init__(self, directory, network, kafka_nodes=1, galera_nodes=1, partitions=4, settings=None, ledger="kafka", keys=False,
-                 place=None):
+                 tokens=False, place=None):
         self.dir, self.network, self.nodes, self.place = Path(directory), network, [], place
         self.kafka = Kafka(self.dir / "kafka", kafka_nodes, f"{network}.{1 if place is None else 21}", KAFKA_PORT)
         self.galera = Galera(self.dir / "galera", galera_nodes, f"{network}.{1 if place is None else 31}", GALERA_PORT)
@@ -370,17 +371,22 @@ class Stack:
         self.cluster_key = secrets.token_urlsafe(32)
         self.topic, self.partitions = "proctorwise.ledger", partitions
         self.ledger, self.ledger_dir = ledger, self.dir / "ledger"
-        secret, key, self.master_file = (self.dir / name for name in ("ledger.secret", "cluster.key", "master.key"))
+        secret, key, self.master_file, signing = (
+            self.dir / name for name in ("ledger.secret", "cluster.key", "master.key", "tokens.pem"))
         self.settings = {
             "ledger.topic": self.topic, "ledger.partitions": partitions, "ledger.replication_factor": kafka_nodes,
             "ledger.secret_file": secret, "cluster.key_file": key,
             "kafka.bootstrap.servers": self.kafka.endpoints(), "ledger.kind": ledger, "ledger.dir": self.ledger_dir,
             "galera.nodes": self.galera.endpoints(), "galera.password_file": self.galera.password_file,
             "limits.token_per_second": 0,  # A test is one person who asks faster than any: test_limits.py has limits.
-        } | ({"keys.master_files": self.master_file} if keys else {}) | (settings or {})
+        }
+        self.settings |= ({"keys.master_files": self.master_file} if keys else {}) | ({"tokens.key_files": signing} if tokens else {})
+        self.settings |= settings or {}
         write_whole(self.master_file, secrets.token_hex(32), mode=0o600)
         write_whole(secret, secrets.token_urlsafe(48), mode=0o600)
         write_whole(key, self.cluster_key, mode=0o600)
+        write_whole(signing, Ed25519PrivateKey.generate().private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(), mode=0o600)
 
     def __enter__(self):
         try:

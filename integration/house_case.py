@@ -26,9 +26,9 @@ TRACE_ID = re.compile(r"[0-9a-f]{32}")
 class House:
     """A stack with one node that runs, and one tenant."""
 
-    def start(self, settings=None, keys=False):
+    def start(self, settings=None, keys=False, tokens=False):
         network = random_address().rpartition(".")[0]
-        self.stack = Stack(scratch("house"), network, settings=settings, keys=keys)
+        self.stack = Stack(scratch("house"), network, settings=settings, keys=keys, tokens=tokens)
         unittest.addModuleCleanup(self.stack.remove)
         unittest.addModuleCleanup(self.stack.stop)
         self.stack.start()

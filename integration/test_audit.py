@@ -14,9 +14,10 @@ from integration.house_case import AnswerCase, House, read_whole_ledger
 
 house = House()
 GOOD, WRONG, USAGE, UNREACHABLE = range(4)
-VERBS = ("serve", "admin ledger create", "admin migrate", "admin tenant create", "admin tenant trust", "admin tenant distrust", "admin trust-issuer", "admin keygen",
-         "admin token", "admin keys create", "admin keys list", "admin keys rotate", "admin keys destroy", "admin import", "audit verify",
-         "audit verify-projection", "audit replay", "audit export", "config", "openapi", "version")
+VERBS = ("serve", "admin ledger create", "admin migrate", "admin tenant create", "admin tenant accounts", "admin tenant trust", "admin tenant distrust", "admin user create",
+         "admin user reset", "admin users import", "admin trust-issuer", "admin keygen", "admin token", "admin keys create",
+         "admin keys list", "admin keys rotate", "admin keys destroy", "admin import", "audit verify", "audit verify-projection",
+         "audit replay", "audit export", "config", "openapi", "version")
 
 
 def setUpModule():
@@ -305,7 +306,8 @@ class CommandLineTest(ExitCase):
                 file.write_text(text)
                 self.expect_end(run("config", config=file), USAGE)
         self.expect_end(house.verify("--json=1"), USAGE)
-        for verb in ("serve --check", "serve", "admin tenant create", "admin trust-issuer", "admin token", "admin keygen"):
+        for verb in ("serve --check", "serve", "admin tenant create", "admin tenant accounts", "admin user create", "admin user reset",
+                     "admin users import", "admin trust-issuer", "admin token", "admin keygen"):
             self.expect_end(run(*verb.split()), USAGE)  # Something that it needs was not said.
 
     def test_flags_over_environment_over_file_over_defaults(self):
@@ -352,8 +354,9 @@ class CommandLineTest(ExitCase):
         self.assertNotEqual(run("admin", "keygen", f"--key-file={key}").returncode, GOOD)
         create = ["admin", "tenant", "create", "--name=Universität Wien", "--time-zone=Europe/Vienna", "--language=de-AT",
                   f"--idempotency-key={uuid7()}"]
-        first, second = (self.expect_end(run(*create, config=config), GOOD).stdout for _ in range(2))
+        first, second = (self.expect_end(run(*create, config=config), GOOD, "keeps no accounts").stdout for _ in range(2))
         self.assertEqual(first, second)
+        self.expect_end(run("admin", "tenant", "accounts", f"--tenant={first.strip()}", config=config), WRONG, "keys.master_files")
         tenant = str(uuid.UUID(first.strip()))
         trust = ["admin", "trust-issuer", f"--tenant={tenant}", "--issuer=https://a.example", f"--key-file={key}"]
         for _ in range(2):

@@ -194,6 +194,9 @@ class House:
         for name in ("ledger.secret", "cluster.key", "master.key"):
             if not (self.dir / name).exists():
                 write_whole(self.dir / name, secrets.token_hex(32), mode=0o600)
+        if not (self.dir / "tokens.pem").exists():
+            made = subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519"], check=True, stdout=subprocess.PIPE, text=True)
+            write_whole(self.dir / "tokens.pem", made.stdout, mode=0o600)
         for node in self.nodes:
             settings = {
                 "ledger.kind": self.ledger,
@@ -203,6 +206,7 @@ class House:
                 "ledger.secret_file": self.dir / "ledger.secret",
                 "ledger.replication_factor": self.replicas,
                 "keys.master_files": self.dir / "master.key",
+                "tokens.key_files": self.dir / "tokens.pem",
                 "galera.nodes": self.galera.endpoints(),
                 "galera.user": "proctorwise",
                 "galera.password_file": self.galera.password_file,

@@ -219,7 +219,7 @@ static struct pw_command draw_command(struct run *run, uint32_t tenant, struct p
         command.type = PW_COMMAND_TENANT_CREATE;
         command.tenant_create = (struct pw_tenant_create){random_id_of(KIND_TENANT, tenant),
                                                           title_of(0), title_of(1), title_of(2)};
-    } else if (what < 4 && random_draw(run, 4) > 0) {
+    } else if (what < 4 && random_draw(run, 12) > 0) {
         command.type = PW_COMMAND_TENANT_TRUST_ISSUER;
         command.tenant_trust_issuer =
             (struct pw_tenant_trust_issuer){random_id_of(KIND_TENANT, tenant),

@@ -99,7 +99,7 @@ static struct op *op_distrust(struct world *world, uint32_t tenant)
                            world->teachers[tenant], PW_ROLE_OPERATOR);
     op->request.command.tenant_distrust_issuer = (struct pw_tenant_distrust_issuer){
         world->tenants[tenant], PW_STR("https://sso.example"), {{(uint8_t)draw(world, 20)}}};
-    return seal(op);
+    return op_seal(op);
 }
 
 struct op *op_draft(struct world *world, uint32_t tenant)

@@ -298,6 +298,7 @@ void nodes_open(struct world *world)
         node->number = i;
         snprintf(node->name, sizeof node->name, "node-%u", i);
         pw_ranks_add(&world->ranks, pw_str_of(node->name));
+        assert(pw_projection_count <= WORKERS_MAX);
         for (uint32_t p = 0; p < pw_projection_count; p++) { /* Two processes for each. */
             bool runs = (p + i) % world->node_count < 2;
             node->workers[p] =

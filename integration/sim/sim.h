@@ -25,6 +25,7 @@
 
 #define NODES_MAX      4
 #define PARTITIONS_MAX 4
+#define WORKERS_MAX    8 /* One a read model. */
 #define TENANTS_MAX    4
 #define CLIENTS_MAX    32
 #define OPS_MAX        6000
@@ -98,7 +99,7 @@ struct node {
     char name[16];
     struct pw_id incarnation;
     struct node_keys *keys;
-    struct sim_worker workers[4];
+    struct sim_worker workers[WORKERS_MAX];
     char snapshots_dir[80];
     int64_t skew_us; /* Of its wall clock. */
     int64_t paused_until_us;

@@ -34,7 +34,7 @@ struct store {
     uint32_t row_room;
     uint32_t *index; /* Number + 1 by hash of the key; 0: free. */
     uint32_t index_room;
-    struct kept_position positions[4 * PARTITIONS_MAX];
+    struct kept_position positions[WORKERS_MAX * PARTITIONS_MAX];
     uint32_t position_count;
     struct undo undo[UNDO_MAX]; /* A ring. */
     uint64_t undo_first;
@@ -163,6 +163,7 @@ static void apply(struct session *session)
         struct kept_position *move = &session->moves[i];
         struct kept_position *at = find_position(store, move->projection, move->partition);
         if (at == NULL) {
+            assert(store->position_count < PW_COUNT(store->positions));
             at = &store->positions[store->position_count++];
             *at = *move;
             at->position = (struct pw_stored_position){.record_offset = -1};
