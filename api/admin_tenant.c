@@ -5,24 +5,6 @@
 
 #include "api/verbs.h"
 
-/* Prints the answer: whole, or only its id. */
-static void print_answer(const struct pw_reply *answer, bool as_json)
-{
-    printf("%s\n", as_json ? answer->text : answer->id);
-    fflush(stdout);
-}
-
-static int send_command(const struct pw_config *config, const char *path, json_t *body,
-                        const char *key, bool as_json, struct pw_reply *answer)
-{
-    struct pw_internal_request request = {.path = path, .body = body, .key = key};
-    int result = pw_internal_post(config, &request, answer);
-    if (result == PW_EXIT_GOOD) {
-        print_answer(answer, as_json);
-    }
-    return result;
-}
-
 /* --- Whether it keeps accounts --- */
 
 /* Where a key was chosen before, nothing changes. */
@@ -66,7 +48,7 @@ int pw_verb_admin_tenant_accounts(int argc, char **argv)
                      : PW_EXIT_USAGE;
     }
     if (result == PW_EXIT_GOOD) {
-        print_answer(&answer, as_json);
+        pw_internal_print(&answer, as_json);
     }
     pw_config_close(&config);
     return result;
@@ -77,8 +59,13 @@ int pw_verb_admin_tenant_accounts(int argc, char **argv)
 static int create(const struct pw_config *config, json_t *body, const char *key, bool as_json)
 {
     struct pw_reply answer;
-    int result = send_command(config, "/internal/tenants", body, key, as_json, &answer);
-    return result == PW_EXIT_GOOD ? offer_accounts(config, answer.id) : result;
+    struct pw_internal_request request = {.path = "/internal/tenants", .body = body, .key = key};
+    int result = pw_internal_post(config, &request, &answer);
+    if (result != PW_EXIT_GOOD) {
+        return result;
+    }
+    pw_internal_print(&answer, as_json);
+    return offer_accounts(config, answer.id);
 }
 
 int pw_verb_admin_tenant_create(int argc, char **argv)
@@ -114,10 +101,9 @@ static int trust(const struct pw_config *config, const char *tenant, const char 
                  const char *public_key, bool as_json)
 {
     char path[128];
-    struct pw_reply answer;
     snprintf(path, sizeof path, "/internal/tenants/%s/issuers", tenant);
     json_t *body = json_pack("{s:s, s:s}", "issuer", issuer, "public_key", public_key);
-    return send_command(config, path, body, NULL, as_json, &answer);
+    return pw_internal_command(config, path, body, NULL, as_json);
 }
 
 int pw_verb_admin_trust_issuer(int argc, char **argv)

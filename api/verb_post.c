@@ -118,3 +118,21 @@ int pw_internal_post(const struct pw_config *config, const struct pw_internal_re
     pw_secret_free(body, strlen(body)); /* It may hold a password. */
     return result;
 }
+
+void pw_internal_print(const struct pw_reply *answer, bool as_json)
+{
+    printf("%s\n", as_json ? answer->text : answer->id);
+    fflush(stdout); /* Before what is told next. */
+}
+
+int pw_internal_command(const struct pw_config *config, const char *path, json_t *body,
+                        const char *key, bool as_json)
+{
+    struct pw_reply answer;
+    struct pw_internal_request request = {.path = path, .body = body, .key = key};
+    int result = pw_internal_post(config, &request, &answer);
+    if (result == PW_EXIT_GOOD) {
+        pw_internal_print(&answer, as_json);
+    }
+    return result;
+}
