@@ -48,7 +48,7 @@ int pw_verb_admin_tenant_accounts(int argc, char **argv)
                      : PW_EXIT_USAGE;
     }
     if (result == PW_EXIT_GOOD) {
-        pw_reply_print(&answer, as_json);
+        pw_internal_print(&answer, as_json);
     }
     pw_config_close(&config);
     return result;
@@ -58,10 +58,14 @@ int pw_verb_admin_tenant_accounts(int argc, char **argv)
 
 static int create(const struct pw_config *config, json_t *body, const char *key, bool as_json)
 {
-    struct pw_internal_request request = {.path = "/internal/tenants", .body = body, .key = key};
     struct pw_reply answer;
-    int result = pw_internal_command(config, &request, as_json, &answer);
-    return result == PW_EXIT_GOOD ? offer_accounts(config, answer.id) : result;
+    struct pw_internal_request request = {.path = "/internal/tenants", .body = body, .key = key};
+    int result = pw_internal_post(config, &request, &answer);
+    if (result != PW_EXIT_GOOD) {
+        return result;
+    }
+    pw_internal_print(&answer, as_json);
+    return offer_accounts(config, answer.id);
 }
 
 int pw_verb_admin_tenant_create(int argc, char **argv)

@@ -62,12 +62,9 @@ static int send_key(const struct pw_config *config, struct key_request *request,
         !path_of(request->tenant.text, tail, path)) {
         return PW_EXIT_USAGE;
     }
-    struct pw_internal_request command = {.path = path,
-                                          .body = json_pack("{s:s, s:s}", "issuer",
-                                                            request->issuer.text, "public_key",
-                                                            request->public_key.text)};
-    struct pw_reply answer;
-    return pw_internal_command(config, &command, request->as_json, &answer);
+    json_t *body = json_pack("{s:s, s:s}", "issuer", request->issuer.text, "public_key",
+                             request->public_key.text);
+    return pw_internal_command(config, path, body, NULL, request->as_json);
 }
 
 static int run_with_key(int argc, char **argv, const char *tail)

@@ -50,14 +50,13 @@ void pw_roster_free(struct pw_roster *roster)
 
 static bool find_column(const struct pw_csv_row *header, const char *name, uint32_t *ret_at)
 {
-    uint32_t found = 0;
     for (uint32_t i = 0; i < header->count; i++) {
         if (pw_str_equal(header->fields[i], pw_str_of(name))) {
             *ret_at = i;
-            found++;
+            return true;
         }
     }
-    return found == 1;
+    return false;
 }
 
 static enum pw_code read_header(struct pw_roster *roster, struct pw_csv *csv, struct pw_err *err)
@@ -73,7 +72,7 @@ static enum pw_code read_header(struct pw_roster *roster, struct pw_csv *csv, st
         if (!find_column(&header, column_names[column], &roster->columns[column])) {
             return pw_fail(err, PW_ERR_USAGE,
                            "the first row must be email,name,roles, in any order; `%s` is not "
-                           "there once",
+                           "there",
                            column_names[column]);
         }
     }

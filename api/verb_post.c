@@ -119,18 +119,20 @@ int pw_internal_post(const struct pw_config *config, const struct pw_internal_re
     return result;
 }
 
-void pw_reply_print(const struct pw_reply *answer, bool as_json)
+void pw_internal_print(const struct pw_reply *answer, bool as_json)
 {
     printf("%s\n", as_json ? answer->text : answer->id);
-    fflush(stdout);
+    fflush(stdout); /* Before what is told next. */
 }
 
-int pw_internal_command(const struct pw_config *config, const struct pw_internal_request *request,
-                        bool as_json, struct pw_reply *answer)
+int pw_internal_command(const struct pw_config *config, const char *path, json_t *body,
+                        const char *key, bool as_json)
 {
-    int result = pw_internal_post(config, request, answer);
+    struct pw_reply answer;
+    struct pw_internal_request request = {.path = path, .body = body, .key = key};
+    int result = pw_internal_post(config, &request, &answer);
     if (result == PW_EXIT_GOOD) {
-        pw_reply_print(answer, as_json);
+        pw_internal_print(&answer, as_json);
     }
     return result;
 }

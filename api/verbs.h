@@ -95,9 +95,11 @@ struct pw_internal_request {
 int pw_internal_post(const struct pw_config *config, const struct pw_internal_request *request,
                      struct pw_reply *answer);
 
-/* The same; prints the answer, or only its id. */
-int pw_internal_command(const struct pw_config *config, const struct pw_internal_request *request,
-                        bool as_json, struct pw_reply *answer);
-void pw_reply_print(const struct pw_reply *answer, bool as_json);
+/* Prints a yes: whole, or only its id. */
+void pw_internal_print(const struct pw_reply *answer, bool as_json);
+
+/* The two after one another. */
+int pw_internal_command(const struct pw_config *config, const char *path, json_t *body,
+                        const char *key, bool as_json);
 
 #endif

@@ -278,6 +278,25 @@ Test(plan, a_server_that_stays_away_ends_it)
     plan_close(&made);
 }
 
+Test(plan, a_server_that_comes_back_in_between_does_not)
+{
+    struct made made;
+    plan_open(&made, 2, false);
+    struct pw_plan_request a = sent(&made);
+    struct pw_plan_request b = sent(&made);
+    answered(&made, &a, 503, "no-leader", "");
+    made.now_us += PW_PLAN_PATIENCE_US;
+    answered(&made, &b, 201, "", "");
+    a = sent(&made);
+    answered(&made, &a, 503, "no-leader", "");
+    cr_expect_null(pw_plan_reason(made.plan));
+    made.now_us += PW_PLAN_PATIENCE_US;
+    a = sent(&made);
+    answered(&made, &a, 503, "no-leader", "");
+    cr_expect_not_null(pw_plan_reason(made.plan));
+    plan_close(&made);
+}
+
 Test(plan, a_server_that_is_only_slow_does_not)
 {
     struct made made;
