@@ -130,11 +130,12 @@ static bool check_trusted(const struct pw_service *service, struct pw_http_reque
     return false;
 }
 
-/* The role that the actor acts in, where several would do: the last in the table's order, so that
- * an admin who also teaches acts on any exam. */
+/* The role that the actor acts in, where several would do: an admin's, who may most; else the last in
+ * the table's order. So an admin who also teaches acts on any exam. */
 static enum pw_role acting_role(uint32_t roles)
 {
-    return (enum pw_role)(31 - __builtin_clz(roles));
+    return (roles & PW_ROLE(ADMIN)) != 0 ? PW_ROLE_ADMIN
+                                         : (enum pw_role)(31 - __builtin_clz(roles));
 }
 
 static void on_done(struct pw_job *job)

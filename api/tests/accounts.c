@@ -151,6 +151,19 @@ Test(accounts, a_repeat_of_signing_in_is_given_the_same_session, .init = open_pe
     cr_expect_eq(people.answer.status, 401, "the key alone opens nothing");
 }
 
+Test(accounts, an_admin_with_other_roles_is_an_admin, .init = open_people, .fini = close_people)
+{
+    struct tokens tokens;
+    char both[2048];
+    char path[128];
+    log_in(&tokens);
+    rig_token(&people.rig, STRANGER, PW_ROLE(ADMIN) | PW_ROLE(AUDITOR) | PW_ROLE(ANALYST), 600,
+              both);
+    snprintf(path, sizeof path, "/sessions/%s/revoke", tokens.session);
+    ask(both, path, "{}");
+    cr_expect_eq(people.answer.status, 200, "%s", people.answer.body);
+}
+
 Test(accounts, a_refresh_token_is_good_once, .init = open_people, .fini = close_people)
 {
     struct tokens first;
