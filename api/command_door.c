@@ -26,7 +26,6 @@ struct exchange {
 };
 
 static void submit(struct exchange *exchange, void (*then)(struct pw_http_request *request));
-static void forget_body(struct exchange *exchange);
 static void finish(struct pw_http_request *request);
 static bool send_on(struct exchange *exchange);
 
@@ -206,14 +205,6 @@ static const char *key_of(const struct exchange *exchange)
     return pw_text_format(&exchange->request->arena, "%s", key);
 }
 
-/* Once nobody sends it on any more. */
-static void forget_body(struct exchange *exchange)
-{
-    if (pw_prepare_is_needed(pw_command_info((enum pw_command_type)exchange->route->number))) {
-        pw_password_forget(exchange->request->body);
-    }
-}
-
 /* --- A refresh token that was used before --- */
 
 /* On the loop's thread, once the session is ended, or was. */
@@ -263,7 +254,6 @@ static void finish(struct pw_http_request *request)
     if (job->position.offset >= 0) {
         pw_door_position(request, &job->position);
     }
-    forget_body(exchange);
     if (job->err.code == PW_ERR_SESSION_TOKEN_REUSED) {
         end_stolen_session(exchange);
     } else if (job->err.code == PW_OK) {
@@ -279,7 +269,6 @@ static void answer_forwarded(struct exchange *exchange)
 {
     struct pw_http_request *request = exchange->request;
     const struct pw_forward *forward = exchange->forward;
-    forget_body(exchange);
     for (uint32_t i = 0; i < forward->header_count; i++) {
         bool is_replay = strcmp(forward->header_names[i], "Idempotency-Replayed") == 0;
         if (!is_replay || !exchange->may_be_ours) {
@@ -408,7 +397,6 @@ static void answer_unprepared(struct exchange *exchange)
     const struct pw_preparation *preparation = &exchange->preparation;
     const struct pw_err *err = &preparation->err;
     struct pw_violations violations = {.count = 0};
-    forget_body(exchange);
     if (err->code == PW_ERR_INVALID) {
         pw_door_violation(&violations, preparation->pointer, err->detail);
         pw_door_problem(request, err->code, NULL, &violations);
