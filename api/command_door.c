@@ -175,7 +175,10 @@ static void answer_yes(struct exchange *exchange)
     pw_text_add_c(&text, "{\"id\":");
     pw_text_add_json_id(&text, &job->stream_id);
     pw_text_addf(&text, ",\"version\":%u,\"position\":\"%s\"", job->stream_version, position);
-    pw_prepare_answer(exchange->service->preparer, job, &text);
+    if (!pw_prepare_answer(exchange->service->preparer, job, &text)) {
+        pw_door_problem(request, PW_ERR_SESSION_ENDED, NULL, NULL);
+        return;
+    }
     pw_text_add_c(&text, "}");
     if (creates) {
         pw_http_header(request, "Location", location_of(exchange));

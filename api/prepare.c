@@ -452,7 +452,7 @@ enum pw_code pw_prepare(struct pw_preparer *preparer, struct pw_preparation *pre
 
 /* --- The answer --- */
 
-static void answer_session(struct pw_preparer *preparer, const struct pw_job *job,
+static bool answer_session(struct pw_preparer *preparer, const struct pw_job *job,
                            struct pw_text *text)
 {
     const struct pw_preparer_options *options = &preparer->options;
@@ -467,14 +467,16 @@ static void answer_session(struct pw_preparer *preparer, const struct pw_job *jo
                              .tenant_id = job->boundary_id,
                              .session_id = job->stream_id,
                              .roles = account.roles};
-    if (!pw_issuer_sign(options->issuer, &actor, now_us, access, &expires_at_us)) {
-        return;
+    if (!pw_directory_has_session(options->directory, &job->boundary_id, &job->stream_id) ||
+        !pw_issuer_sign(options->issuer, &actor, now_us, access, &expires_at_us)) {
+        return false;
     }
     pw_refresh_format(options->secret, &job->boundary_id, &refresh, refresh_text);
     pw_text_addf(text,
                  ",\"token_type\":\"Bearer\",\"expires_in\":%lld,\"access_token\":\"%s\","
                  "\"refresh_token\":\"%s\"",
                  (long long)((expires_at_us - now_us) / PW_US_PER_SECOND), access, refresh_text);
+    return true;
 }
 
 static void answer_reset_token(struct pw_preparer *preparer, const struct pw_job *job,
@@ -486,13 +488,13 @@ static void answer_reset_token(struct pw_preparer *preparer, const struct pw_job
     pw_text_addf(text, ",\"reset_token\":\"%s\"", token);
 }
 
-void pw_prepare_answer(struct pw_preparer *preparer, const struct pw_job *job, struct pw_text *text)
+bool pw_prepare_answer(struct pw_preparer *preparer, const struct pw_job *job, struct pw_text *text)
 {
     switch (job->command.type) {
     case PW_COMMAND_SESSION_OPEN:
-    case PW_COMMAND_SESSION_REFRESH: answer_session(preparer, job, text); break;
-    case PW_COMMAND_USER_ISSUE_RESET_TOKEN: answer_reset_token(preparer, job, text); break;
-    default: break;
+    case PW_COMMAND_SESSION_REFRESH: return answer_session(preparer, job, text);
+    case PW_COMMAND_USER_ISSUE_RESET_TOKEN: answer_reset_token(preparer, job, text); return true;
+    default: return true;
     }
 }
 

@@ -151,6 +151,52 @@ Test(accounts, a_repeat_of_signing_in_is_given_the_same_session, .init = open_pe
     cr_expect_eq(people.answer.status, 401, "the key alone opens nothing");
 }
 
+static void log_in_under(const char *key, struct tokens *ret_tokens)
+{
+    rig_ask_as(&people.rig, NULL, "POST", "/sessions", key, ANN_LOGIN, &people.answer);
+    cr_assert_eq(people.answer.status, 201, "%s", people.answer.body);
+    take_tokens(ret_tokens);
+}
+
+static void make_key(uint8_t number, char ret_header[128])
+{
+    uint8_t random[16];
+    char text[PW_ID_TEXT_BYTES + 1];
+    memset(random, number, sizeof random);
+    struct pw_id id = pw_id_v7(pw_http_wall_us(), random);
+    pw_id_format(&id, text);
+    snprintf(ret_header, 128, "Idempotency-Key: %s", text);
+}
+
+static void expect_session_ended(void)
+{
+    cr_expect(people.answer.status == 409 && strcmp(problem(), "session-ended") == 0, "%s",
+              people.answer.body);
+    cr_expect(strstr(people.answer.body, "access_token") == NULL);
+}
+
+Test(accounts, a_repeat_opens_no_session_again, .init = open_people, .fini = close_people)
+{
+    struct tokens tokens;
+    char opened[128];
+    char refreshed[128];
+    char body[256];
+    char path[128];
+    make_key(1, opened);
+    make_key(2, refreshed);
+    log_in_under(opened, &tokens);
+    snprintf(body, sizeof body, "{\"refresh_token\": \"%s\"}", tokens.refresh);
+    rig_ask_as(&people.rig, NULL, "POST", "/refresh-session", refreshed, body, &people.answer);
+    cr_assert_eq(people.answer.status, 200, "%s", people.answer.body);
+    snprintf(path, sizeof path, "/sessions/%s/revoke", tokens.session);
+    ask(people.admin, path, "{}");
+    cr_assert_eq(people.answer.status, 200, "%s", people.answer.body);
+    rig_ask_as(&people.rig, NULL, "POST", "/refresh-session", refreshed, body, &people.answer);
+    expect_session_ended();
+    rig_ask_as(&people.rig, NULL, "POST", "/sessions", opened, ANN_LOGIN, &people.answer);
+    expect_session_ended();
+}
+
 Test(accounts, an_admin_with_other_roles_is_an_admin, .init = open_people, .fini = close_people)
 {
     struct tokens tokens;
