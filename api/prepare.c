@@ -212,6 +212,21 @@ static void set_fingerprint(struct pw_preparation *preparation)
         pw_fingerprint_of((const uint8_t *)secret.ptr, secret.len, preparation->job);
 }
 
+/* Takes out whatever secret is still in it. */
+static void forget_secrets(struct pw_command *command)
+{
+    const struct pw_message *message = &pw_command_info(command->type)->message;
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        const struct pw_field *field = &message->fields[i];
+        if (is_secret(field) || is_personal(field)) {
+            struct pw_str *text =
+                (struct pw_str *)(void *)((char *)pw_command_body(command) + field->offset);
+            pw_password_forget(*text);
+            *text = PW_STR("");
+        }
+    }
+}
+
 /* --- Commands --- */
 
 static enum pw_code prepare_equality_key(struct pw_preparation *preparation)
@@ -222,6 +237,15 @@ static enum pw_code prepare_equality_key(struct pw_preparation *preparation)
                            &job->command.tenant_choose_equality_key.key_id, &preparation->err);
 }
 
+/* Where the address is somebody's, the command is refused or a repeat: no key is made that nobody would
+ * ever use, and the decider refuses what comes without one. */
+static bool is_taken(struct pw_preparation *preparation, const struct pw_hash *email_tag)
+{
+    struct pw_account owner;
+    return pw_directory_by_email(preparation->preparer->options.directory,
+                                 &preparation->job->boundary_id, email_tag, &owner);
+}
+
 static enum pw_code prepare_register(struct pw_preparation *preparation)
 {
     struct pw_user_register *command = &preparation->job->command.user_register;
@@ -229,6 +253,10 @@ static enum pw_code prepare_register(struct pw_preparation *preparation)
     preparation->account.user_id = command->user_id;
     enum pw_code code =
         tag_email(preparation, command->email, &command->email_tag, &command->equality_key_id);
+    if (code == PW_OK && is_taken(preparation, &command->email_tag)) {
+        forget_secrets(&preparation->job->command);
+        return PW_OK;
+    }
     if (code == PW_OK) {
         code = pw_vault_create(preparation->preparer->options.vault, &preparation->job->boundary_id,
                                PW_KEY_PERSONAL, &command->key_id, &preparation->err);
@@ -385,21 +413,6 @@ static enum pw_code prepare_command(struct pw_preparation *preparation)
 }
 
 /* --- In a pool --- */
-
-/* Whatever was not taken out because something failed before. */
-static void forget_secrets(struct pw_command *command)
-{
-    const struct pw_message *message = &pw_command_info(command->type)->message;
-    for (uint32_t i = 0; i < message->field_count; i++) {
-        const struct pw_field *field = &message->fields[i];
-        if (is_secret(field) || is_personal(field)) {
-            struct pw_str *text =
-                (struct pw_str *)(void *)((char *)pw_command_body(command) + field->offset);
-            pw_password_forget(*text);
-            *text = PW_STR("");
-        }
-    }
-}
 
 static void run(struct pw_pool_job *pool_job)
 {

@@ -374,6 +374,38 @@ Test(accounts, an_address_is_one_person_s, .init = open_people, .fini = close_pe
     cr_expect(strstr(people.answer.body, "uni-graz") == NULL, "by id");
 }
 
+static uint64_t keys_made(void)
+{
+    struct pw_vault_counts counts;
+    pw_vault_count(people.rig.service.vault, &counts);
+    return counts.created;
+}
+
+/* Else an import that is repeated would leave a key behind for each of its people, for ever. */
+Test(accounts, no_key_is_made_that_nobody_uses, .init = open_people, .fini = close_people)
+{
+    char key[128];
+    char bob[64];
+    char again[64];
+    static const char body[] = "{\"email\": \"bob@uni-graz.example\", \"name\": \"Bob\", "
+                               "\"roles\": [\"student\"], \"password\": \"correct horse\"}";
+    make_key(1, key);
+    rig_ask_as(&people.rig, people.admin, "POST", "/users", key, body, &people.answer);
+    cr_assert_eq(people.answer.status, 201, "%s", people.answer.body);
+    text_of("id", bob, sizeof bob);
+    uint64_t made = keys_made();
+    rig_ask_as(&people.rig, people.admin, "POST", "/users", key, body, &people.answer);
+    cr_assert_eq(people.answer.status, 201, "%s", people.answer.body);
+    text_of("id", again, sizeof again);
+    cr_expect_str_eq(bob, again);
+    ask(people.admin, "/users", body);
+    cr_expect(people.answer.status == 409 && strcmp(problem(), "email-taken") == 0, "%s",
+              people.answer.body);
+    cr_expect_eq(keys_made(), made);
+    ask(NULL, "/sessions", LOGIN("bob@uni-graz.example", "correct horse"));
+    cr_expect_eq(people.answer.status, 201, "%s", people.answer.body);
+}
+
 Test(accounts, an_operator_makes_the_first_admin, .init = open_people, .fini = close_people)
 {
     char location[160];
