@@ -18,7 +18,8 @@ struct exchange {
     struct pw_service *service;
     struct pw_http_request *request;
     const struct pw_route *route;
-    struct pw_preparation preparation;
+    struct pw_preparation preparation; /* job NULL: there is nothing to prepare. */
+    bool is_prepared;
     struct pw_forward *forward; /* Under way, or done. */
     uint32_t forward_count;
     bool is_unjudged; /* Passed on: its sender is not known here. */
@@ -28,6 +29,7 @@ struct exchange {
 static void submit(struct exchange *exchange, void (*then)(struct pw_http_request *request));
 static void finish(struct pw_http_request *request);
 static bool send_on(struct exchange *exchange);
+static void prepare_here(struct exchange *exchange);
 
 static bool check_representation(struct pw_http_request *request)
 {
@@ -296,6 +298,8 @@ static void finish_forward(struct pw_http_request *request)
             pw_door_problem(request, PW_ERR_NO_LEADER, NULL, NULL);
         } else if (atomic_load(&exchange->service->stopping)) {
             pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL); /* The engines may be gone. */
+        } else if (exchange->preparation.job != NULL && !exchange->is_prepared) {
+            prepare_here(exchange); /* What was said in clear goes into no engine. */
         } else {
             submit(exchange, finish); /* It waits for the next leader. */
         }
@@ -381,6 +385,7 @@ static void submit(struct exchange *exchange, void (*then)(struct pw_http_reques
     struct pw_job *job = &exchange->job;
     uint32_t partition = pw_partition_of(&job->boundary_id, service->partition_count);
     struct pw_engine *engine = service->engines[partition % service->engine_count];
+    assert(exchange->is_prepared || !pw_prepare_is_needed(pw_command_info(job->command.type)));
     request->state = exchange;
     /* Before submitting: the engine may be done before submit returns. */
     pw_http_wait(request, then);
@@ -418,6 +423,7 @@ static void finish_preparation(struct pw_http_request *request)
     if (atomic_load(&exchange->service->stopping)) {
         pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL); /* The engines may be gone. */
     } else if (exchange->preparation.err.code == PW_OK) {
+        exchange->is_prepared = true;
         submit(exchange, finish);
     } else {
         answer_unprepared(exchange);
@@ -467,26 +473,26 @@ static bool may_try(struct exchange *exchange)
     return false;
 }
 
-static void prepare(struct exchange *exchange, const struct pw_actor *actor)
+static void prepare_here(struct exchange *exchange)
 {
-    struct pw_http_request *request = exchange->request;
-    request->state = exchange;
-    if (!may_try(exchange)) {
-        return;
-    }
-    if (leads_elsewhere(exchange) && send_on(exchange)) {
-        return;
-    }
-    exchange->preparation = (struct pw_preparation){.job = &exchange->job,
-                                                    .arena = &request->arena,
-                                                    .session_id = actor->session_id,
-                                                    .exchange = exchange,
-                                                    .done = on_prepared};
-    pw_http_wait(request, finish_preparation);
+    pw_http_wait(exchange->request, finish_preparation);
     enum pw_code code = pw_prepare(exchange->service->preparer, &exchange->preparation);
     if (code != PW_OK) {
         exchange->preparation.err = (struct pw_err){.code = code};
-        pw_http_complete(request);
+        pw_http_complete(exchange->request);
+    }
+}
+
+static void prepare(struct exchange *exchange, const struct pw_actor *actor)
+{
+    exchange->request->state = exchange;
+    exchange->preparation = (struct pw_preparation){.job = &exchange->job,
+                                                    .arena = &exchange->request->arena,
+                                                    .session_id = actor->session_id,
+                                                    .exchange = exchange,
+                                                    .done = on_prepared};
+    if (may_try(exchange) && !(leads_elsewhere(exchange) && send_on(exchange))) {
+        prepare_here(exchange);
     }
 }
 
