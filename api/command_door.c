@@ -18,7 +18,8 @@ struct exchange {
     struct pw_service *service;
     struct pw_http_request *request;
     const struct pw_route *route;
-    struct pw_preparation preparation;
+    struct pw_preparation preparation; /* job NULL: there is nothing to prepare. */
+    bool is_prepared;
     struct pw_forward *forward; /* Under way, or done. */
     uint32_t forward_count;
     bool is_unjudged; /* Passed on: its sender is not known here. */
@@ -26,9 +27,9 @@ struct exchange {
 };
 
 static void submit(struct exchange *exchange, void (*then)(struct pw_http_request *request));
-static void forget_body(struct exchange *exchange);
 static void finish(struct pw_http_request *request);
 static bool send_on(struct exchange *exchange);
+static void prepare_here(struct exchange *exchange);
 
 static bool check_representation(struct pw_http_request *request)
 {
@@ -130,11 +131,12 @@ static bool check_trusted(const struct pw_service *service, struct pw_http_reque
     return false;
 }
 
-/* The role that the actor acts in, where several would do: the last in the table's order, so that
- * an admin who also teaches acts on any exam. */
+/* The role that the actor acts in, where several would do: an admin's, who may most; else the last in
+ * the table's order. So an admin who also teaches acts on any exam. */
 static enum pw_role acting_role(uint32_t roles)
 {
-    return (enum pw_role)(31 - __builtin_clz(roles));
+    return (roles & PW_ROLE(ADMIN)) != 0 ? PW_ROLE_ADMIN
+                                         : (enum pw_role)(31 - __builtin_clz(roles));
 }
 
 static void on_done(struct pw_job *job)
@@ -175,7 +177,10 @@ static void answer_yes(struct exchange *exchange)
     pw_text_add_c(&text, "{\"id\":");
     pw_text_add_json_id(&text, &job->stream_id);
     pw_text_addf(&text, ",\"version\":%u,\"position\":\"%s\"", job->stream_version, position);
-    pw_prepare_answer(exchange->service->preparer, job, &text);
+    if (!pw_prepare_answer(exchange->service->preparer, job, &text)) {
+        pw_door_problem(request, PW_ERR_SESSION_ENDED, NULL, NULL);
+        return;
+    }
     pw_text_add_c(&text, "}");
     if (creates) {
         pw_http_header(request, "Location", location_of(exchange));
@@ -203,14 +208,6 @@ static const char *key_of(const struct exchange *exchange)
     char key[PW_ID_TEXT_BYTES + 1];
     pw_id_format(&exchange->job.command_id, key);
     return pw_text_format(&exchange->request->arena, "%s", key);
-}
-
-/* Once nobody sends it on any more. */
-static void forget_body(struct exchange *exchange)
-{
-    if (pw_prepare_is_needed(pw_command_info((enum pw_command_type)exchange->route->number))) {
-        pw_password_forget(exchange->request->body);
-    }
 }
 
 /* --- A refresh token that was used before --- */
@@ -262,7 +259,6 @@ static void finish(struct pw_http_request *request)
     if (job->position.offset >= 0) {
         pw_door_position(request, &job->position);
     }
-    forget_body(exchange);
     if (job->err.code == PW_ERR_SESSION_TOKEN_REUSED) {
         end_stolen_session(exchange);
     } else if (job->err.code == PW_OK) {
@@ -278,7 +274,6 @@ static void answer_forwarded(struct exchange *exchange)
 {
     struct pw_http_request *request = exchange->request;
     const struct pw_forward *forward = exchange->forward;
-    forget_body(exchange);
     for (uint32_t i = 0; i < forward->header_count; i++) {
         bool is_replay = strcmp(forward->header_names[i], "Idempotency-Replayed") == 0;
         if (!is_replay || !exchange->may_be_ours) {
@@ -303,6 +298,8 @@ static void finish_forward(struct pw_http_request *request)
             pw_door_problem(request, PW_ERR_NO_LEADER, NULL, NULL);
         } else if (atomic_load(&exchange->service->stopping)) {
             pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL); /* The engines may be gone. */
+        } else if (exchange->preparation.job != NULL && !exchange->is_prepared) {
+            prepare_here(exchange); /* What was said in clear goes into no engine. */
         } else {
             submit(exchange, finish); /* It waits for the next leader. */
         }
@@ -388,6 +385,7 @@ static void submit(struct exchange *exchange, void (*then)(struct pw_http_reques
     struct pw_job *job = &exchange->job;
     uint32_t partition = pw_partition_of(&job->boundary_id, service->partition_count);
     struct pw_engine *engine = service->engines[partition % service->engine_count];
+    assert(exchange->is_prepared || !pw_prepare_is_needed(pw_command_info(job->command.type)));
     request->state = exchange;
     /* Before submitting: the engine may be done before submit returns. */
     pw_http_wait(request, then);
@@ -407,7 +405,6 @@ static void answer_unprepared(struct exchange *exchange)
     const struct pw_preparation *preparation = &exchange->preparation;
     const struct pw_err *err = &preparation->err;
     struct pw_violations violations = {.count = 0};
-    forget_body(exchange);
     if (err->code == PW_ERR_INVALID) {
         pw_door_violation(&violations, preparation->pointer, err->detail);
         pw_door_problem(request, err->code, NULL, &violations);
@@ -426,6 +423,7 @@ static void finish_preparation(struct pw_http_request *request)
     if (atomic_load(&exchange->service->stopping)) {
         pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL); /* The engines may be gone. */
     } else if (exchange->preparation.err.code == PW_OK) {
+        exchange->is_prepared = true;
         submit(exchange, finish);
     } else {
         answer_unprepared(exchange);
@@ -475,26 +473,26 @@ static bool may_try(struct exchange *exchange)
     return false;
 }
 
-static void prepare(struct exchange *exchange, const struct pw_actor *actor)
+static void prepare_here(struct exchange *exchange)
 {
-    struct pw_http_request *request = exchange->request;
-    request->state = exchange;
-    if (!may_try(exchange)) {
-        return;
-    }
-    if (leads_elsewhere(exchange) && send_on(exchange)) {
-        return;
-    }
-    exchange->preparation = (struct pw_preparation){.job = &exchange->job,
-                                                    .arena = &request->arena,
-                                                    .session_id = actor->session_id,
-                                                    .exchange = exchange,
-                                                    .done = on_prepared};
-    pw_http_wait(request, finish_preparation);
+    pw_http_wait(exchange->request, finish_preparation);
     enum pw_code code = pw_prepare(exchange->service->preparer, &exchange->preparation);
     if (code != PW_OK) {
         exchange->preparation.err = (struct pw_err){.code = code};
-        pw_http_complete(request);
+        pw_http_complete(exchange->request);
+    }
+}
+
+static void prepare(struct exchange *exchange, const struct pw_actor *actor)
+{
+    exchange->request->state = exchange;
+    exchange->preparation = (struct pw_preparation){.job = &exchange->job,
+                                                    .arena = &exchange->request->arena,
+                                                    .session_id = actor->session_id,
+                                                    .exchange = exchange,
+                                                    .done = on_prepared};
+    if (may_try(exchange) && !(leads_elsewhere(exchange) && send_on(exchange))) {
+        prepare_here(exchange);
     }
 }
 

@@ -29,6 +29,7 @@ struct person {
 
 struct pw_directory {
     pthread_rwlock_t lock;
+    int64_t began_at_us;          /* Wall time. */
     struct pw_map *equality_keys; /* Tenant's id -> id */
     struct pw_map *people;        /* struct key -> struct person */
     struct pw_map *passwords;     /* struct key -> struct pw_password */
@@ -37,10 +38,21 @@ struct pw_directory {
     struct pw_map *ended;         /* struct key -> int64_t, boot time */
 };
 
-struct pw_directory *pw_directory_new(void)
+/* However many ask, an event waits for those alone who ask already: else it could be kept out for long. */
+static void init_lock(pthread_rwlock_t *lock)
+{
+    pthread_rwlockattr_t attributes;
+    pthread_rwlockattr_init(&attributes);
+    pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(lock, &attributes);
+    pthread_rwlockattr_destroy(&attributes);
+}
+
+struct pw_directory *pw_directory_new(int64_t now_us)
 {
     struct pw_directory *directory = pw_memory_new(1, sizeof *directory);
-    pthread_rwlock_init(&directory->lock, NULL);
+    init_lock(&directory->lock);
+    directory->began_at_us = now_us;
     directory->equality_keys = pw_map_new(sizeof(struct pw_id), sizeof(struct pw_id));
     directory->people = pw_map_new(sizeof(struct key), sizeof(struct person));
     directory->passwords = pw_map_new(sizeof(struct key), sizeof(struct pw_password));
@@ -309,8 +321,20 @@ static bool session_lives(struct pw_directory *directory, const struct pw_actor 
     if (pw_map_get(directory->sessions, &key) != NULL) {
         return true;
     }
-    bool is_news = issued_at_us != INT64_MIN && now_us - issued_at_us < PW_SESSION_NEWS_US;
-    return is_news && pw_map_get(directory->ended, &key) == NULL;
+    bool is_young = issued_at_us != INT64_MIN && now_us - issued_at_us < PW_SESSION_NEWS_US &&
+                    issued_at_us - now_us < PW_SESSION_NEWS_US;
+    bool is_since = issued_at_us >= directory->began_at_us;
+    return is_young && is_since && pw_map_get(directory->ended, &key) == NULL;
+}
+
+bool pw_directory_has_session(struct pw_directory *directory, const struct pw_id *tenant_id,
+                              const struct pw_id *session_id)
+{
+    struct key key = {*tenant_id, *session_id};
+    pthread_rwlock_rdlock(&directory->lock);
+    bool is_there = pw_map_get(directory->sessions, &key) != NULL;
+    pthread_rwlock_unlock(&directory->lock);
+    return is_there;
 }
 
 bool pw_directory_admits(struct pw_directory *directory, struct pw_actor *actor,

@@ -13,7 +13,8 @@
 #include "api/jwt.h"
 #include "commands/state.h"
 
-/* So long after it was issued, a token of a session that was never heard of is believed: the node that opened it is ahead of us. */
+/* So long after it was issued, a token of a session that was never heard of is believed: the node that opened it is ahead of us. One that
+ * is older than this directory is not: a snapshot does not tell which sessions have ended, and what was before it was read. */
 #define PW_SESSION_NEWS_US (5 * PW_US_PER_SECOND)
 
 struct pw_directory;
@@ -27,7 +28,7 @@ struct pw_account {
     struct pw_password password; /* 0 bytes: none. */
 };
 
-struct pw_directory *pw_directory_new(void);
+struct pw_directory *pw_directory_new(int64_t now_us); /* Wall time. */
 void pw_directory_free(struct pw_directory *directory);
 
 /* The types of events that it is fed with, as bits of 1 << enum pw_event_type. */
@@ -49,6 +50,10 @@ bool pw_directory_by_email(struct pw_directory *directory, const struct pw_id *t
 /* False: the tenant keeps no accounts. */
 bool pw_directory_equality_key(struct pw_directory *directory, const struct pw_id *tenant_id,
                                struct pw_id *ret_key_id);
+
+/* Whether the session is known, and has not ended. */
+bool pw_directory_has_session(struct pw_directory *directory, const struct pw_id *tenant_id,
+                              const struct pw_id *session_id);
 
 /* Whether the bearer of a verified token may still act, and with which roles: *actor's are made those. issued_at_us and now_us: wall
  * time; INT64_MIN where the token does not say. */

@@ -7,6 +7,7 @@
 #include "api/directory.h"
 #include "api/headers.h"
 #include "api/openapi.h"
+#include "api/prepare.h"
 #include "api/problem.h"
 
 const struct pw_id pw_operator_id = {{0x70, 0x77, 0, 0, 0, 0, 0x80, 0, 0x80, 0, 0, 0, 0, 0, 0, 1}};
@@ -110,6 +111,13 @@ static void answer_options(const struct pw_cors *cors, struct pw_http_request *r
     pw_http_answer(request, 204, NULL, (struct pw_str){"", 0});
 }
 
+/* Whether passwords, tokens or personal data come with it. */
+static bool is_secret(const struct pw_route *route)
+{
+    return route->kind == PW_ROUTE_COMMAND &&
+           pw_prepare_is_needed(pw_command_info((enum pw_command_type)route->number));
+}
+
 static const struct pw_route *find_route(const struct pw_routes *routes, const struct pw_cors *cors,
                                          struct pw_http_request *request)
 {
@@ -122,6 +130,7 @@ static const struct pw_route *find_route(const struct pw_routes *routes, const s
     route = pw_route_match(routes, request, &methods);
     if (route != NULL) {
         request->route = (uint32_t)(route - routes->routes);
+        request->is_secret = is_secret(route);
         return route;
     }
     if (methods == 0) {

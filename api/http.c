@@ -65,7 +65,11 @@ static struct pw_http_request *request_take(struct pw_http_loop *loop)
 static void request_give_back(struct pw_http_request *request)
 {
     struct pw_http_loop *loop = request->loop;
-    pw_arena_reset(&request->arena);
+    if (request->is_secret) {
+        pw_arena_forget(&request->arena);
+    } else {
+        pw_arena_reset(&request->arena);
+    }
     if (loop->free_count == FREE_REQUESTS_MAX) {
         pw_arena_close(&request->arena);
         free(request);

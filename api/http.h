@@ -105,6 +105,7 @@ struct pw_http_request {
     char trace_id[33];          /* Of traceparent, else random; 32 hex digits. */
     int64_t begun_boot_us;
     struct pw_arena arena;
+    bool is_secret; /* Set by the handler: the arena is overwritten once the answer is sent. */
 
     /* The handler's own, for a request that waits. */
     void *state;

@@ -241,7 +241,7 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
         return pw_fail(err, PW_ERR_INTERNAL, "no more threads");
     }
     service->trust = pw_trust_new();
-    service->directory = pw_directory_new();
+    service->directory = pw_directory_new(pw_http_wall_us());
     service->tokens = pw_tokens_new(service->trust, service->issuer,
                                     pw_config_text(node->config, PW_CONFIG_AUTH_AUDIENCE));
     node->news = (struct pw_news){.trust = service->trust,

@@ -203,6 +203,21 @@ static void set_fingerprint(struct pw_preparation *preparation)
         pw_fingerprint_of((const uint8_t *)secret.ptr, secret.len, preparation->job);
 }
 
+/* Takes out whatever secret is still in it. */
+static void forget_secrets(struct pw_command *command)
+{
+    const struct pw_message *message = &pw_command_info(command->type)->message;
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        const struct pw_field *field = &message->fields[i];
+        if (is_secret(field) || is_personal(field)) {
+            struct pw_str *text =
+                (struct pw_str *)(void *)((char *)pw_command_body(command) + field->offset);
+            pw_password_forget(*text);
+            *text = PW_STR("");
+        }
+    }
+}
+
 /* --- Commands --- */
 
 static enum pw_code prepare_equality_key(struct pw_preparation *preparation)
@@ -213,6 +228,15 @@ static enum pw_code prepare_equality_key(struct pw_preparation *preparation)
                            &job->command.tenant_choose_equality_key.key_id, &preparation->err);
 }
 
+/* Where the address is somebody's, the command is refused or a repeat: no key is made that nobody would
+ * ever use, and the decider refuses what comes without one. */
+static bool is_taken(struct pw_preparation *preparation, const struct pw_hash *email_tag)
+{
+    struct pw_account owner;
+    return pw_directory_by_email(preparation->preparer->options.directory,
+                                 &preparation->job->boundary_id, email_tag, &owner);
+}
+
 static enum pw_code prepare_register(struct pw_preparation *preparation)
 {
     struct pw_user_register *command = &preparation->job->command.user_register;
@@ -220,6 +244,10 @@ static enum pw_code prepare_register(struct pw_preparation *preparation)
     preparation->account.user_id = command->user_id;
     enum pw_code code =
         tag_email(preparation, command->email, &command->email_tag, &command->equality_key_id);
+    if (code == PW_OK && is_taken(preparation, &command->email_tag)) {
+        forget_secrets(&preparation->job->command);
+        return PW_OK;
+    }
     if (code == PW_OK) {
         code = pw_vault_create(preparation->preparer->options.vault, &preparation->job->boundary_id,
                                PW_KEY_PERSONAL, &command->key_id, &preparation->err);
@@ -377,21 +405,6 @@ static enum pw_code prepare_command(struct pw_preparation *preparation)
 
 /* --- In a pool --- */
 
-/* Whatever was not taken out because something failed before. */
-static void forget_secrets(struct pw_command *command)
-{
-    const struct pw_message *message = &pw_command_info(command->type)->message;
-    for (uint32_t i = 0; i < message->field_count; i++) {
-        const struct pw_field *field = &message->fields[i];
-        if (is_secret(field) || is_personal(field)) {
-            struct pw_str *text =
-                (struct pw_str *)(void *)((char *)pw_command_body(command) + field->offset);
-            pw_password_forget(*text);
-            *text = PW_STR("");
-        }
-    }
-}
-
 static void run(struct pw_pool_job *pool_job)
 {
     struct pw_preparation *preparation = (struct pw_preparation *)pool_job;
@@ -443,7 +456,7 @@ enum pw_code pw_prepare(struct pw_preparer *preparer, struct pw_preparation *pre
 
 /* --- The answer --- */
 
-static void answer_session(struct pw_preparer *preparer, const struct pw_job *job,
+static bool answer_session(struct pw_preparer *preparer, const struct pw_job *job,
                            struct pw_text *text)
 {
     const struct pw_preparer_options *options = &preparer->options;
@@ -458,14 +471,16 @@ static void answer_session(struct pw_preparer *preparer, const struct pw_job *jo
                              .tenant_id = job->boundary_id,
                              .session_id = job->stream_id,
                              .roles = account.roles};
-    if (!pw_issuer_sign(options->issuer, &actor, now_us, access, &expires_at_us)) {
-        return;
+    if (!pw_directory_has_session(options->directory, &job->boundary_id, &job->stream_id) ||
+        !pw_issuer_sign(options->issuer, &actor, now_us, access, &expires_at_us)) {
+        return false;
     }
     pw_refresh_format(options->secret, &job->boundary_id, &refresh, refresh_text);
     pw_text_addf(text,
                  ",\"token_type\":\"Bearer\",\"expires_in\":%lld,\"access_token\":\"%s\","
                  "\"refresh_token\":\"%s\"",
                  (long long)((expires_at_us - now_us) / PW_US_PER_SECOND), access, refresh_text);
+    return true;
 }
 
 static void answer_reset_token(struct pw_preparer *preparer, const struct pw_job *job,
@@ -477,13 +492,13 @@ static void answer_reset_token(struct pw_preparer *preparer, const struct pw_job
     pw_text_addf(text, ",\"reset_token\":\"%s\"", token);
 }
 
-void pw_prepare_answer(struct pw_preparer *preparer, const struct pw_job *job, struct pw_text *text)
+bool pw_prepare_answer(struct pw_preparer *preparer, const struct pw_job *job, struct pw_text *text)
 {
     switch (job->command.type) {
     case PW_COMMAND_SESSION_OPEN:
-    case PW_COMMAND_SESSION_REFRESH: answer_session(preparer, job, text); break;
-    case PW_COMMAND_USER_ISSUE_RESET_TOKEN: answer_reset_token(preparer, job, text); break;
-    default: break;
+    case PW_COMMAND_SESSION_REFRESH: return answer_session(preparer, job, text);
+    case PW_COMMAND_USER_ISSUE_RESET_TOKEN: answer_reset_token(preparer, job, text); return true;
+    default: return true;
     }
 }
 

@@ -7,7 +7,7 @@
  *           Commands whose passwords are hashed or verified wait in a pool of few threads that yield to all others; the rest, which
  *           waits for keys to be written, in one of its own, so that neither holds up the other.
  * Owner     A preparation belongs to the preparer from pw_prepare until `done`; the arena and the texts of the command too. Passwords and
- *           tokens in the command are zeroed by then; the request's body is its owner's to zero.
+ *           tokens in the command are zeroed by then; the request's body is its owner's to overwrite.
  * Threads   pw_prepare, pw_prepare_count: any. `done` is called on a pool's thread.
  * Errors    Of a preparation: INVALID with a violation; LOGIN_FAILED, RESET_TOKEN_INVALID, SESSION_ENDED: what was shown proves nothing;
  *           NO_SUCH_USER, USER_ERASED, ACCOUNTS_OFF; LOGIN_OFF: this house signs no tokens; LEDGER_DOWN: a key cannot be written now;
@@ -66,8 +66,9 @@ struct pw_preparation {
 enum pw_code pw_prepare(struct pw_preparer *preparer, struct pw_preparation *preparation);
 
 /* Adds to the answer of a command that was accepted what nobody but its sender may see: members of a JSON object, each after a comma.
- * They are made of what is on record, so that a repeat gets them again. */
-void pw_prepare_answer(struct pw_preparer *preparer, const struct pw_job *job,
+ * They are made of what is on record, so that a repeat gets them again. False, and nothing: what they are for is over meanwhile, as the
+ * session of somebody who repeats a sign-in. */
+bool pw_prepare_answer(struct pw_preparer *preparer, const struct pw_job *job,
                        struct pw_text *text);
 
 void pw_prepare_count(struct pw_preparer *preparer, struct pw_pool_counts *ret_hashing,

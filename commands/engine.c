@@ -425,6 +425,7 @@ struct pw_fingerprint pw_fingerprint_of(const uint8_t *secret, size_t secret_byt
     pw_command_write_client_fields(&buffer, &job->command);
     HMAC(EVP_sha256(), secret, (int)secret_bytes, buffer.data, buffer.bytes, digest, &digest_bytes);
     memcpy(fingerprint.bytes, digest, sizeof fingerprint.bytes);
+    explicit_bzero(buffer.data, buffer.bytes); /* Names and addresses stood there. */
     pw_buffer_close(&buffer);
     return fingerprint;
 }

@@ -84,6 +84,9 @@ enum pw_code pw_user_register_decide(const struct pw_tenant *tenant,
     if (code != PW_OK) {
         return code;
     }
+    if (pw_id_is_nil(&command->key_id)) {
+        return pw_fail(err, PW_ERR_EMAIL_TAKEN, "it was given up a moment ago: register anew");
+    }
     struct pw_event *event = pw_decision_add(out, PW_EVENT_USER_REGISTERED, &command->user_id);
     event->user_registered = (struct pw_user_registered){
         .key_id = command->key_id,

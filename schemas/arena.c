@@ -3,6 +3,7 @@
 
 #include <stdalign.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define BLOCK_BYTES_MIN 4096
 
@@ -88,6 +89,14 @@ void pw_arena_reset(struct pw_arena *arena)
         arena->blocks->used_bytes = 0;
     }
     arena->taken_bytes = 0;
+}
+
+void pw_arena_forget(struct pw_arena *arena)
+{
+    for (struct pw_arena_block *block = arena->blocks; block != NULL; block = block->older) {
+        explicit_bzero(block->memory, block->used_bytes);
+    }
+    pw_arena_reset(arena);
 }
 
 void pw_arena_close(struct pw_arena *arena)

@@ -21,7 +21,8 @@ void pw_arena_init(struct pw_arena *arena, size_t bytes_max);
 void *pw_arena_take(struct pw_arena *arena, size_t bytes);
 /* {NULL, 0} past the ceiling; an empty text is not NULL. */
 struct pw_str pw_arena_copy(struct pw_arena *arena, struct pw_str text);
-void pw_arena_reset(struct pw_arena *arena); /* Keeps its largest block for the next use. */
+void pw_arena_reset(struct pw_arena *arena);  /* Keeps its largest block for the next use. */
+void pw_arena_forget(struct pw_arena *arena); /* The same, and what was in it is overwritten. */
 void pw_arena_close(struct pw_arena *arena);
 
 #endif

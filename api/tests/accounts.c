@@ -151,6 +151,65 @@ Test(accounts, a_repeat_of_signing_in_is_given_the_same_session, .init = open_pe
     cr_expect_eq(people.answer.status, 401, "the key alone opens nothing");
 }
 
+static void log_in_under(const char *key, struct tokens *ret_tokens)
+{
+    rig_ask_as(&people.rig, NULL, "POST", "/sessions", key, ANN_LOGIN, &people.answer);
+    cr_assert_eq(people.answer.status, 201, "%s", people.answer.body);
+    take_tokens(ret_tokens);
+}
+
+static void make_key(uint8_t number, char ret_header[128])
+{
+    uint8_t random[16];
+    char text[PW_ID_TEXT_BYTES + 1];
+    memset(random, number, sizeof random);
+    struct pw_id id = pw_id_v7(pw_http_wall_us(), random);
+    pw_id_format(&id, text);
+    snprintf(ret_header, 128, "Idempotency-Key: %s", text);
+}
+
+static void expect_session_ended(void)
+{
+    cr_expect(people.answer.status == 409 && strcmp(problem(), "session-ended") == 0, "%s",
+              people.answer.body);
+    cr_expect(strstr(people.answer.body, "access_token") == NULL);
+}
+
+Test(accounts, a_repeat_opens_no_session_again, .init = open_people, .fini = close_people)
+{
+    struct tokens tokens;
+    char opened[128];
+    char refreshed[128];
+    char body[256];
+    char path[128];
+    make_key(1, opened);
+    make_key(2, refreshed);
+    log_in_under(opened, &tokens);
+    snprintf(body, sizeof body, "{\"refresh_token\": \"%s\"}", tokens.refresh);
+    rig_ask_as(&people.rig, NULL, "POST", "/refresh-session", refreshed, body, &people.answer);
+    cr_assert_eq(people.answer.status, 200, "%s", people.answer.body);
+    snprintf(path, sizeof path, "/sessions/%s/revoke", tokens.session);
+    ask(people.admin, path, "{}");
+    cr_assert_eq(people.answer.status, 200, "%s", people.answer.body);
+    rig_ask_as(&people.rig, NULL, "POST", "/refresh-session", refreshed, body, &people.answer);
+    expect_session_ended();
+    rig_ask_as(&people.rig, NULL, "POST", "/sessions", opened, ANN_LOGIN, &people.answer);
+    expect_session_ended();
+}
+
+Test(accounts, an_admin_with_other_roles_is_an_admin, .init = open_people, .fini = close_people)
+{
+    struct tokens tokens;
+    char both[2048];
+    char path[128];
+    log_in(&tokens);
+    rig_token(&people.rig, STRANGER, PW_ROLE(ADMIN) | PW_ROLE(AUDITOR) | PW_ROLE(ANALYST), 600,
+              both);
+    snprintf(path, sizeof path, "/sessions/%s/revoke", tokens.session);
+    ask(both, path, "{}");
+    cr_expect_eq(people.answer.status, 200, "%s", people.answer.body);
+}
+
 Test(accounts, a_refresh_token_is_good_once, .init = open_people, .fini = close_people)
 {
     struct tokens first;
@@ -313,6 +372,38 @@ Test(accounts, an_address_is_one_person_s, .init = open_people, .fini = close_pe
               people.answer.body);
     cr_expect(strstr(people.answer.body, people.ann) != NULL, "it names whose");
     cr_expect(strstr(people.answer.body, "uni-graz") == NULL, "by id");
+}
+
+static uint64_t keys_made(void)
+{
+    struct pw_vault_counts counts;
+    pw_vault_count(people.rig.service.vault, &counts);
+    return counts.created;
+}
+
+/* Else an import that is repeated would leave a key behind for each of its people, for ever. */
+Test(accounts, no_key_is_made_that_nobody_uses, .init = open_people, .fini = close_people)
+{
+    char key[128];
+    char bob[64];
+    char again[64];
+    static const char body[] = "{\"email\": \"bob@uni-graz.example\", \"name\": \"Bob\", "
+                               "\"roles\": [\"student\"], \"password\": \"correct horse\"}";
+    make_key(1, key);
+    rig_ask_as(&people.rig, people.admin, "POST", "/users", key, body, &people.answer);
+    cr_assert_eq(people.answer.status, 201, "%s", people.answer.body);
+    text_of("id", bob, sizeof bob);
+    uint64_t made = keys_made();
+    rig_ask_as(&people.rig, people.admin, "POST", "/users", key, body, &people.answer);
+    cr_assert_eq(people.answer.status, 201, "%s", people.answer.body);
+    text_of("id", again, sizeof again);
+    cr_expect_str_eq(bob, again);
+    ask(people.admin, "/users", body);
+    cr_expect(people.answer.status == 409 && strcmp(problem(), "email-taken") == 0, "%s",
+              people.answer.body);
+    cr_expect_eq(keys_made(), made);
+    ask(NULL, "/sessions", LOGIN("bob@uni-graz.example", "correct horse"));
+    cr_expect_eq(people.answer.status, 201, "%s", people.answer.body);
 }
 
 Test(accounts, an_operator_makes_the_first_admin, .init = open_people, .fini = close_people)

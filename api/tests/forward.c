@@ -4,6 +4,7 @@
 #include <semaphore.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -240,6 +241,58 @@ Test(forward, a_leader_that_is_gone_is_followed)
     cr_expect_str_eq(again.body, answer.body);
     cr_expect(answer_has(&again, "Idempotency-Replayed", "true"));
     cr_expect(counts_of(&world).not_sent + counts_of(&world).lost > 0, "nothing was tried");
+    world_close(&world);
+}
+
+/* How often a text stands in the log, in clear. */
+static uint32_t found_in_log(const struct world *world, const char *text)
+{
+    uint32_t found = 0;
+    for (uint32_t partition = 0; partition < 2; partition++) {
+        for (int64_t at = 0; at < pw_sim_end(world->leader.log, partition); at++) {
+            uint8_t *value = NULL;
+            size_t bytes = 0;
+            cr_assert(pw_sim_get(world->leader.log, partition, at, &value, &bytes));
+            found += memmem(value, bytes, text, strlen(text)) != NULL ? 1 : 0;
+            free(value);
+        }
+    }
+    return found;
+}
+
+static void keep_accounts(struct world *world)
+{
+    static const char *const headers[] = {"Authorization: Bearer " RIG_CLUSTER_KEY,
+                                          "Content-Type: application/json", NULL};
+    struct answer answer;
+    char url[160];
+    snprintf(url, sizeof url, "%s/internal/tenants/%s/choose-equality-key",
+             world->leader.internal_url, world->leader.tenant);
+    rig_ask("POST", url, headers, "{}", &answer);
+    cr_assert_eq(answer.status, 200, "%s", answer.body);
+}
+
+/* A command that was to be prepared by the leader, and could not be sent to it, is prepared here. */
+Test(forward, what_could_not_be_sent_is_prepared_here)
+{
+    static const char bob[] = "{\"email\": \"bob@uni-graz.example\", \"name\": \"Bob\", "
+                              "\"roles\": [\"student\"], \"password\": \"correct horse\"}";
+    static struct world world;
+    struct answer answer;
+    char id[64];
+    char path[128];
+    world_open(&world);
+    keep_accounts(&world);
+    ask_other(&world, world.ada, "/users", NULL, bob, &answer);
+    cr_assert(answer.status == 201 && answer_text(&answer, "id", id, sizeof id), "%s", answer.body);
+    pw_http_stop(world.leader.service.admin_server);
+    world.leader.service.admin_server = NULL;
+    snprintf(path, sizeof path, "/users/%s/deactivate", id);
+    ask_other(&world, world.ada, path, NULL, "{\"reason\": \"Left the university\"}", &answer);
+    cr_expect_eq(answer.status, 200, "%s", answer.body);
+    cr_expect(counts_of(&world).not_sent + counts_of(&world).lost > 0, "nothing was tried");
+    cr_expect_eq(found_in_log(&world, "Left the university"), 0);
+    cr_expect_eq(found_in_log(&world, "user_deactivated"), 1, "there is nothing to look at");
     world_close(&world);
 }
 

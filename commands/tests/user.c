@@ -14,6 +14,15 @@
             EQUALITY_KEY                                                                           \
         }                                                                                          \
     }
+#define REGISTER_KEYLESS(n)                                                                        \
+    {                                                                                              \
+        .type = PW_COMMAND_USER_REGISTER, .user_register = {                                       \
+            .user_id = ID(n),                                                                      \
+            .roles = PW_ROLE(STUDENT),                                                             \
+            .email_tag = TAG(n),                                                                   \
+            .equality_key_id = EQUALITY_KEY                                                        \
+        }                                                                                          \
+    }
 #define UPDATE(n, tag)                                                                             \
     {                                                                                              \
         .type = PW_COMMAND_USER_UPDATE_PROFILE, .user_update_profile = {                           \
@@ -129,6 +138,8 @@ static const struct row user_register_rows[] = {
      REGISTER(11, 10, PW_ROLE(STUDENT), TEXT("")), BY_ADA, PW_ERR_EMAIL_TAKEN, NOTHING},
     {"without a key there are no accounts", GIVEN(CREATED),
      REGISTER(10, 10, PW_ROLE(STUDENT), TEXT("")), BY_ADA, PW_ERR_ACCOUNTS_OFF, NOTHING},
+    {"nor is there one without a key of its own", GIVEN(ACCOUNTS), REGISTER_KEYLESS(10), BY_ADA,
+     PW_ERR_EMAIL_TAKEN, NOTHING},
 };
 ROWS_OF(user_register);
 

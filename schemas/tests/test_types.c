@@ -366,6 +366,22 @@ Test(arena, gives_zeroed_aligned_memory_up_to_its_ceiling)
     pw_arena_close(&arena);
 }
 
+Test(arena, forgets_what_was_in_it)
+{
+    static const char secret[] = "staple of my own";
+    struct pw_arena arena;
+    pw_arena_init(&arena, 100000);
+    pw_arena_take(&arena, 4000);
+    const char *kept = pw_arena_copy(&arena, PW_STR(secret)).ptr; /* In the block that stays. */
+    cr_assert(kept != NULL && strcmp(kept, secret) == 0);
+    pw_arena_forget(&arena);
+    for (size_t i = 0; i < sizeof secret; i++) {
+        cr_expect_eq(kept[i], 0);
+    }
+    cr_expect_eq(arena.taken_bytes, 0);
+    pw_arena_close(&arena);
+}
+
 Test(arena, copies_text_and_tells_an_empty_text_from_no_memory)
 {
     struct pw_arena arena;
