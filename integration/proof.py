@@ -16,6 +16,7 @@ import uuid
 from integration.reader.bookings import check_bookings
 from integration.reader.decisions import decisions_as_dicts, stop_text
 from integration.reader.ledger import COMMIT, LEADER, uuid_text
+from integration.reader.people import check_people
 
 CATCH_UP_SECONDS = 60
 DRAFT = ("title", "duration_minutes", "lead_time_minutes", "buffer_minutes")
@@ -88,6 +89,10 @@ class Proof:
     def check_bookings(self):
         """No seat was sold twice, at no time: integration/reader/bookings.py has the rules."""
         return check_bookings(self.decided)
+
+    def check_people(self):
+        """Nobody had what another one has, or what they may not have: integration/reader/people.py has the rules."""
+        return check_people(self.decided)
 
     # --- Read models.
 

@@ -208,6 +208,7 @@ class NodesTest(unittest.TestCase):
         proof.check_answers(load)
         proof.check_nobody_else(self.world, self.loads)
         proof.check_bookings()
+        proof.check_people()
         for node in self.nodes:
             proof.check_read_models(node, [self.world.tenants[0].tenant])
 

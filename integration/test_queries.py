@@ -303,6 +303,7 @@ class AgreementTest(AnswerCase):
                 self.assertGreater(counts.get(409, 0), 10)
             proof = Proof(house.stack)
             bookings = proof.check_bookings()
+            proof.check_people()
             proof.check_read_models(house.node, [house.tenant, *tenants])
             for tenant in tenants:
                 shown = [row["id"] for row in tenant.admin.client(house.node).all("/reservations?state=confirmed")]

@@ -1,16 +1,14 @@
-/* commands/tests/random.c: long random command sequences with random undo, against a naive model.
+/* commands/tests/random.c: long random command sequences with random undo, against naive models.
  *
- * The model keeps the list of events that count, and derives all it says from walking that list:
- * it shares no idea with the state. It foretells each answer on a seat, and checks rules 1 and 4
- * of the domain after each event. After each undo, and at the end, the state's bytes must be
- * those from before, and those of a replay.
+ * The models keep the list of events that count, and derive all they say from walking that list:
+ * they share no idea with the state. Here each answer on a seat is foretold, and rules 1 and 4 of
+ * the domain are checked after each event; random_people.c does so for accounts. After each undo,
+ * and at the end, the state's bytes must be those from before, and those of a replay.
  */
-#include "commands/tests/world.h"
+#include "commands/tests/random.h"
 
 #include <criterion/criterion.h>
 
-#define EVENTS_MAX   6000
-#define MARKS_MAX    12
 #define TENANTS      2
 #define EXAMS        6
 #define SLOTS        14
@@ -20,33 +18,7 @@
 #define STEPS        6000
 #define MINUTES_STEP 15 /* Starts and times fall on this grid, so that boundaries are met often. */
 
-enum kind { KIND_TENANT = 1, KIND_EXAM, KIND_SLOT, KIND_RESERVATION, KIND_PERSON };
-
-struct kept {
-    uint32_t tenant;
-    struct pw_event event;
-};
-
-struct mark {
-    uint64_t undo;
-    uint32_t event_count;
-    struct pw_hash bytes;
-};
-
-struct run {
-    uint64_t random;
-    struct pw_state *state;
-    struct pw_undo *undo;
-    int64_t now_us;
-    struct kept kept[EVENTS_MAX];
-    uint32_t event_count;
-    struct mark marks[MARKS_MAX];
-    uint32_t mark_count;
-    uint32_t answers[PW_CODE_COUNT];
-    uint32_t undone_count;
-};
-
-static uint32_t draw(struct run *run, uint32_t below)
+uint32_t random_draw(struct run *run, uint32_t below)
 {
     run->random ^= run->random >> 12;
     run->random ^= run->random << 25;
@@ -54,7 +26,7 @@ static uint32_t draw(struct run *run, uint32_t below)
     return (uint32_t)((run->random * UINT64_C(2685821657736338717)) >> 33) % below;
 }
 
-static struct pw_id id_of(enum kind kind, uint32_t number)
+struct pw_id random_id_of(enum kind kind, uint32_t number)
 {
     struct pw_id id = {{[0] = (uint8_t)kind}};
     id.bytes[14] = (uint8_t)(number >> 8);
@@ -184,7 +156,7 @@ static enum pw_code foretell_cancel(const struct run *run, uint32_t tenant, cons
 static void check_rules(const struct run *run, uint32_t tenant)
 {
     for (uint32_t number = 0; number < SLOTS; number++) {
-        struct pw_id slot_id = id_of(KIND_SLOT, number);
+        struct pw_id slot_id = random_id_of(KIND_SLOT, number);
         const struct pw_event *opened = find(run, tenant, PW_EVENT_SLOT_OPENED, &slot_id);
         if (opened != NULL) {
             cr_assert_leq(taken_of(run, tenant, &slot_id), capacity_of(run, tenant, opened),
@@ -227,65 +199,72 @@ static uint32_t count_of(const struct run *run, uint32_t tenant, enum pw_event_t
 static struct pw_command draw_command(struct run *run, uint32_t tenant, struct pw_context *by)
 {
     struct pw_command command = {0};
-    struct pw_id exam_id = id_of(KIND_EXAM, draw(run, EXAMS));
-    struct pw_id slot_id = id_of(KIND_SLOT, draw(run, SLOTS));
+    struct pw_id exam_id = random_id_of(KIND_EXAM, random_draw(run, EXAMS));
+    struct pw_id slot_id = random_id_of(KIND_SLOT, random_draw(run, SLOTS));
     uint32_t drafted = count_of(run, tenant, PW_EVENT_EXAM_DRAFTED);
     uint32_t opened = count_of(run, tenant, PW_EVENT_SLOT_OPENED);
     uint32_t reserved = count_of(run, tenant, PW_EVENT_RESERVATION_RESERVED);
-    uint32_t minutes = MINUTES_STEP * (1 + draw(run, 4));
-    uint32_t buffer = MINUTES_STEP * draw(run, 2);
-    uint32_t lead = MINUTES_STEP * draw(run, 3);
+    uint32_t minutes = MINUTES_STEP * (1 + random_draw(run, 4));
+    uint32_t buffer = MINUTES_STEP * random_draw(run, 2);
+    uint32_t lead = MINUTES_STEP * random_draw(run, 3);
     *by = (struct pw_context){.decided_at_us = run->now_us,
-                              .actor_id = id_of(KIND_PERSON, draw(run, TEACHERS)),
-                              .role = draw(run, 4) == 0 ? PW_ROLE_ADMIN : PW_ROLE_TEACHER};
+                              .actor_id = random_id_of(KIND_PERSON, random_draw(run, TEACHERS)),
+                              .role = random_draw(run, 4) == 0 ? PW_ROLE_ADMIN : PW_ROLE_TEACHER};
     struct pw_context student = {.decided_at_us = run->now_us,
-                                 .actor_id = id_of(KIND_PERSON, 100 + draw(run, STUDENTS)),
+                                 .actor_id =
+                                     random_id_of(KIND_PERSON, 100 + random_draw(run, STUDENTS)),
                                  .role = PW_ROLE_STUDENT};
-    uint32_t what = draw(run, 100);
+    uint32_t what = random_draw(run, 100);
     if (what < 2) {
         command.type = PW_COMMAND_TENANT_CREATE;
-        command.tenant_create = (struct pw_tenant_create){id_of(KIND_TENANT, tenant), title_of(0),
-                                                          title_of(1), title_of(2)};
-    } else if (what < 4 && draw(run, 4) > 0) {
+        command.tenant_create = (struct pw_tenant_create){random_id_of(KIND_TENANT, tenant),
+                                                          title_of(0), title_of(1), title_of(2)};
+    } else if (what < 4 && random_draw(run, 4) > 0) {
         command.type = PW_COMMAND_TENANT_TRUST_ISSUER;
-        command.tenant_trust_issuer = (struct pw_tenant_trust_issuer){
-            id_of(KIND_TENANT, tenant), title_of(draw(run, 3)), {{(uint8_t)draw(run, 20)}}};
+        command.tenant_trust_issuer =
+            (struct pw_tenant_trust_issuer){random_id_of(KIND_TENANT, tenant),
+                                            title_of(random_draw(run, 3)),
+                                            {{(uint8_t)random_draw(run, 20)}}};
     } else if (what < 4) {
         command.type = PW_COMMAND_TENANT_DISTRUST_ISSUER;
-        command.tenant_distrust_issuer = (struct pw_tenant_distrust_issuer){
-            id_of(KIND_TENANT, tenant), title_of(draw(run, 3)), {{(uint8_t)draw(run, 20)}}};
+        command.tenant_distrust_issuer =
+            (struct pw_tenant_distrust_issuer){random_id_of(KIND_TENANT, tenant),
+                                               title_of(random_draw(run, 3)),
+                                               {{(uint8_t)random_draw(run, 20)}}};
     } else if (what < 7 && drafted < EXAMS) {
         command.type = PW_COMMAND_EXAM_DRAFT;
-        command.exam_draft = (struct pw_exam_draft){id_of(KIND_EXAM, drafted), title_of(drafted),
-                                                    minutes, lead, buffer};
+        command.exam_draft = (struct pw_exam_draft){random_id_of(KIND_EXAM, drafted),
+                                                    title_of(drafted), minutes, lead, buffer};
     } else if (what < 10) {
         command.type = PW_COMMAND_EXAM_REVISE_DRAFT;
-        command.exam_revise_draft =
-            (struct pw_exam_revise_draft){exam_id, title_of(draw(run, 3)), minutes, lead, buffer};
+        command.exam_revise_draft = (struct pw_exam_revise_draft){
+            exam_id, title_of(random_draw(run, 3)), minutes, lead, buffer};
     } else if (what < 15) {
         command.type = PW_COMMAND_EXAM_PUBLISH;
         command.exam_publish = (struct pw_exam_publish){exam_id};
     } else if (what < 20 && opened < SLOTS) {
         command.type = PW_COMMAND_SLOT_OPEN;
         command.slot_open = (struct pw_slot_open){
-            id_of(KIND_SLOT, opened), exam_id,
-            run->now_us + MINUTES(MINUTES_STEP) * ((int64_t)draw(run, 40) - 1), 1 + draw(run, 3)};
+            random_id_of(KIND_SLOT, opened), exam_id,
+            run->now_us + MINUTES(MINUTES_STEP) * ((int64_t)random_draw(run, 40) - 1),
+            1 + random_draw(run, 3)};
     } else if (what < 25) {
         command.type = PW_COMMAND_SLOT_CHANGE_CAPACITY;
-        command.slot_change_capacity = (struct pw_slot_change_capacity){slot_id, 1 + draw(run, 4)};
+        command.slot_change_capacity =
+            (struct pw_slot_change_capacity){slot_id, 1 + random_draw(run, 4)};
     } else if (what < 70) {
         command.type = PW_COMMAND_RESERVATION_RESERVE;
         command.reservation_reserve =
-            (struct pw_reservation_reserve){slot_id, id_of(KIND_RESERVATION, reserved)};
+            (struct pw_reservation_reserve){slot_id, random_id_of(KIND_RESERVATION, reserved)};
         *by = student;
     } else {
         command.type = PW_COMMAND_RESERVATION_CANCEL;
-        command.reservation_cancel =
-            (struct pw_reservation_cancel){id_of(KIND_RESERVATION, draw(run, reserved + 1))};
+        command.reservation_cancel = (struct pw_reservation_cancel){
+            random_id_of(KIND_RESERVATION, random_draw(run, reserved + 1))};
         *by = student;
         const struct pw_event *made = find(run, tenant, PW_EVENT_RESERVATION_RESERVED,
                                            &command.reservation_cancel.reservation_id);
-        if (made != NULL && draw(run, 8) != 0) {
+        if (made != NULL && random_draw(run, 8) != 0) {
             by->actor_id = made->reservation_reserved.student_id;
         }
     }
@@ -294,11 +273,13 @@ static struct pw_command draw_command(struct run *run, uint32_t tenant, struct p
 
 static void step_command(struct run *run)
 {
-    uint32_t tenant_number = draw(run, TENANTS);
-    struct pw_id tenant_id = id_of(KIND_TENANT, tenant_number);
+    uint32_t tenant_number = random_draw(run, TENANTS);
+    struct pw_id tenant_id = random_id_of(KIND_TENANT, tenant_number);
     struct pw_context by;
-    struct pw_command command = draw_command(run, tenant_number, &by);
     const struct pw_tenant *tenant = pw_state_tenant(run->state, &tenant_id);
+    bool is_people = tenant != NULL && random_draw(run, 100) < run->people_share;
+    struct pw_command command =
+        is_people ? people_draw(run, tenant_number, &by) : draw_command(run, tenant_number, &by);
     struct pw_decision got;
     struct pw_err err = {0};
     enum pw_code code = pw_decide(tenant, &command, -1, &by, &got, &err);
@@ -315,14 +296,23 @@ static void step_command(struct run *run)
                      foretell_cancel(run, tenant_number, &command.reservation_cancel.reservation_id,
                                      &by.actor_id));
     }
+    if (is_people) {
+        uint32_t event_count = 0;
+        cr_assert_eq(code, people_foretell(run, tenant_number, &command, &by, &event_count),
+                     "%s: %s", pw_command_info(command.type)->name, pw_error_info(code)->name);
+        cr_assert(code != PW_OK || got.event_count == event_count, "%s: %u events, and not %u",
+                  pw_command_info(command.type)->name, got.event_count, event_count);
+    }
     cr_assert(code == PW_OK || got.event_count == 0);
     for (uint32_t i = 0; i < got.event_count; i++) {
         cr_assert_eq(pw_state_evolve(run->state, &tenant_id, &got.events[i], run->undo, &err),
                      PW_OK, "%s", err.detail);
-        cr_assert_lt(run->event_count, EVENTS_MAX);
+        cr_assert_lt(run->event_count, RANDOM_EVENTS_MAX);
         run->kept[run->event_count++] = (struct kept){tenant_number, got.events[i]};
     }
-    if (got.event_count > 0) {
+    if (got.event_count > 0 && is_people) {
+        people_check_rules(run, tenant_number);
+    } else if (got.event_count > 0) {
         check_rules(run, tenant_number);
     }
 }
@@ -333,7 +323,7 @@ static void check_replay(const struct run *run)
 {
     struct pw_state *again = pw_state_new();
     for (uint32_t i = 0; i < run->event_count; i++) {
-        struct pw_id tenant_id = id_of(KIND_TENANT, run->kept[i].tenant);
+        struct pw_id tenant_id = random_id_of(KIND_TENANT, run->kept[i].tenant);
         cr_assert_eq(pw_state_evolve(again, &tenant_id, &run->kept[i].event, NULL, NULL), PW_OK);
     }
     struct pw_hash replayed = bytes_of(again);
@@ -348,10 +338,10 @@ static void check_snapshot(struct run *run)
     struct pw_state *first = pw_state_new();
     struct pw_state *second = pw_state_new();
     struct pw_buffer buffer;
-    uint32_t at = draw(run, run->event_count + 1);
+    uint32_t at = random_draw(run, run->event_count + 1);
     pw_buffer_init(&buffer, STATE_BYTES);
     for (uint32_t i = 0; i < run->event_count; i++) {
-        struct pw_id tenant_id = id_of(KIND_TENANT, run->kept[i].tenant);
+        struct pw_id tenant_id = random_id_of(KIND_TENANT, run->kept[i].tenant);
         if (i == at) {
             pw_state_serialise(first, &buffer);
             struct pw_cursor cursor = pw_cursor_of(buffer.data, buffer.bytes);
@@ -371,7 +361,7 @@ static void check_snapshot(struct run *run)
 
 static void step_mark(struct run *run)
 {
-    if (run->mark_count < MARKS_MAX) {
+    if (run->mark_count < RANDOM_MARKS_MAX) {
         run->marks[run->mark_count++] =
             (struct mark){pw_undo_mark(run->undo), run->event_count, bytes_of(run->state)};
     }
@@ -382,7 +372,7 @@ static void step_undo(struct run *run)
     if (run->mark_count == 0) {
         return;
     }
-    uint32_t i = draw(run, run->mark_count);
+    uint32_t i = random_draw(run, run->mark_count);
     run->undone_count += run->event_count - run->marks[i].event_count;
     pw_undo_to(run->undo, run->marks[i].undo);
     run->event_count = run->marks[i].event_count;
@@ -396,23 +386,24 @@ static void step_undo(struct run *run)
 static void step_forget(struct run *run)
 {
     if (run->mark_count > 0) {
-        uint32_t i = draw(run, run->mark_count);
+        uint32_t i = random_draw(run, run->mark_count);
         pw_undo_forget(run->undo, run->marks[i].undo);
         run->mark_count -= i;
         memmove(run->marks, run->marks + i, run->mark_count * sizeof run->marks[0]);
     }
 }
 
-static void run_through(struct run *run, uint64_t seed)
+static void run_through(struct run *run, uint64_t seed, uint32_t people_share)
 {
     memset(run, 0, offsetof(struct run, kept));
     run->event_count = run->mark_count = 0;
+    run->people_share = people_share;
     run->random = seed * UINT64_C(0x9e3779b97f4a7c15);
     run->now_us = NINE;
     run->state = pw_state_new();
     run->undo = pw_undo_new();
     for (uint32_t i = 0; i < STEPS; i++) {
-        uint32_t what = draw(run, 1000);
+        uint32_t what = random_draw(run, 1000);
         if (what < 15) {
             step_mark(run);
         } else if (what < 22) {
@@ -420,7 +411,11 @@ static void run_through(struct run *run, uint64_t seed)
         } else if (what < 32) {
             step_forget(run);
         } else {
-            run->now_us += draw(run, 200) == 0 ? MINUTES(MINUTES_STEP) : 0;
+            if (run->people_share > 50) {
+                people_pass_time(run);
+            } else {
+                run->now_us += random_draw(run, 200) == 0 ? MINUTES(MINUTES_STEP) : 0;
+            }
             step_command(run);
         }
     }
@@ -429,14 +424,22 @@ static void run_through(struct run *run, uint64_t seed)
     pw_state_free(run->state);
 }
 
+/* The sequences reach these answers, so none was foretold in vain. */
+static void check_reached(const struct run *run, const enum pw_code *codes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        cr_expect_gt(run->answers[codes[i]], 0, "never answered: %s",
+                     pw_error_info(codes[i])->name);
+    }
+    cr_expect_gt(run->undone_count, 100, "the runs undid %u events", run->undone_count);
+}
+
 Test(random, rules_hold_and_undo_and_replay_give_the_same_bytes)
 {
     static struct run run;
     for (uint64_t seed = 1; seed <= 4; seed++) {
-        run_through(&run, seed);
+        run_through(&run, seed, 20);
     }
-    cr_expect_gt(run.undone_count, 100, "the runs undid %u events", run.undone_count);
-    /* The sequences reach every answer on a seat, so none was foretold in vain. */
     static const enum pw_code reached[] = {PW_OK,
                                            PW_ERR_SLOT_STARTED,
                                            PW_ERR_ALREADY_BOOKED,
@@ -451,8 +454,29 @@ Test(random, rules_hold_and_undo_and_replay_give_the_same_bytes)
                                            PW_ERR_SLOT_IN_PAST,
                                            PW_ERR_TENANT_EXISTS,
                                            PW_ERR_TOO_MANY_ISSUERS};
-    for (size_t i = 0; i < PW_COUNT(reached); i++) {
-        cr_expect_gt(run.answers[reached[i]], 0, "never answered: %s",
-                     pw_error_info(reached[i])->name);
+    check_reached(&run, reached, PW_COUNT(reached));
+}
+
+Test(random, the_same_of_people_over_weeks)
+{
+    static struct run run;
+    static const enum pw_code reached[] = {
+        PW_OK,
+        PW_ERR_ACCOUNTS_OFF,
+        PW_ERR_NO_SUCH_USER,
+        PW_ERR_USER_ERASED,
+        PW_ERR_USER_NOT_ACTIVE,
+        PW_ERR_EMAIL_TAKEN,
+        PW_ERR_LAST_ROLE,
+        PW_ERR_LAST_ADMIN,
+        PW_ERR_PASSWORD_WRONG,
+        PW_ERR_RESET_TOKEN_INVALID,
+        PW_ERR_NO_SUCH_SESSION,
+        PW_ERR_SESSION_ENDED,
+        PW_ERR_SESSION_TOKEN_REUSED,
+    };
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        run_through(&run, seed, 90);
     }
+    check_reached(&run, reached, PW_COUNT(reached));
 }

@@ -103,6 +103,7 @@ class FaultCase(unittest.TestCase):
         proof.check_answers(load)
         proof.check_nobody_else(self.world, self.loads)
         proof.check_bookings()
+        proof.check_people()
         for node in nodes or [self.node]:
             proof.check_read_models(node, [place.tenant for place in self.world.tenants])
         self.provoked |= {"records": proof.accepted - self.before.accepted, "void": proof.void - self.before.void,

@@ -139,6 +139,7 @@ class Three:
         proof.check_answers(load)
         proof.check_nobody_else(load.world, [load])
         proof.check_bookings()
+        proof.check_people()
         said = judge(operations_of(load), self.stack.dir)
         if said["violated"] or said["undecided"]:
             kept = self.stack.dir.parent / f"violated-{load.seed}.jsonl"

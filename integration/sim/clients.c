@@ -14,6 +14,9 @@ try {
     uint32_t entry; /* The node that the client asked. */
     uint32_t at;    /* The node that has the job. */
     bool forwarded;
+    struct pw_id
+        prepared_by; /* Incarnation of the node that has sealed what is personal; or nil. */
+    struct sealed sealed;
 };
 
 static uint64_t draw(struct world *world, uint64_t below)
@@ -133,6 +136,11 @@ static bool send_on(struct try *try)
             sim_effect(world, EFFECT_FORWARDED, 1);
             try->forwarded = true;
             try->at = i;
+            if (!pw_id_is_nil(&try->prepared_by)) { /* The client's own words are sent on. */
+                try->prepared_by = (struct pw_id){{0}};
+                try->job.command = try->op->request.command;
+                op_make_ids(world, &try->job);
+            }
             post(try, false, sim_now(world) + delay_us(world));
             return true;
         }
@@ -166,6 +174,32 @@ static void done(struct pw_job *job)
 
 /* --- What arrives --- */
 
+/* Takes some time; and what one process has prepared is gone with it. True: not to be submitted now. */
+static bool prepares(struct try *try, struct node *node)
+{
+    struct world *world = try->world;
+    if (!keys_are_wanted(&try->job)) {
+        return false;
+    }
+    if (!pw_id_is_nil(&try->prepared_by)) {
+        bool is_gone = !pw_id_equal(&try->prepared_by, &node->incarnation);
+        if (is_gone) {
+            sim_effect(world, EFFECT_KEY_DIED, 1);
+            drop(try);
+        }
+        return is_gone;
+    }
+    enum pw_code code = keys_prepare(node, &try->job, &try->sealed);
+    if (code != PW_OK) {
+        fail_try(try, code);
+        return true;
+    }
+    try->prepared_by = node->incarnation;
+    uint64_t ms_max = draw(world, 10) == 0 ? 2000 : 40;
+    post(try, false, sim_now(world) + (int64_t)draw(world, ms_max) * PW_US_PER_MS);
+    return true;
+}
+
 static void arrive_at_node(struct try *try)
 {
     struct world *world = try->world;
@@ -181,6 +215,9 @@ static void arrive_at_node(struct try *try)
     if (try->forwarded && node->cut_from[try->entry]) {
         sim_effect(world, EFFECT_ANSWER_LOST, 1);
         drop(try);
+        return;
+    }
+    if (prepares(try, node)) {
         return;
     }
     try->job.done = done;
@@ -389,6 +426,8 @@ void clients_furnish(struct world *world)
         for (int i = 0; i < 4; i++) {
             insist(world, op_open(world, tenant, true));
         }
+        insist(world, op_accounts(world, tenant));
+        insist(world, op_register(world, tenant, true));
     }
     world->calm = false;
 }

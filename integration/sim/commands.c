@@ -38,8 +38,8 @@ static int64_t key_time_us(struct world *world)
     return dice < 3 ? now_us - world->horizon_us + edge_us : now_us + PW_KEY_AHEAD_MAX_US + edge_us;
 }
 
-static struct op *op_new(struct world *world, uint32_t tenant, enum pw_command_type type,
-                         struct pw_id actor, enum pw_role role)
+struct op *op_new(struct world *world, uint32_t tenant, enum pw_command_type type,
+                  struct pw_id actor, enum pw_role role)
 {
     uint32_t number = world->op_count++;
     struct op *op = &world->ops[number];
@@ -69,7 +69,7 @@ uint32_t op_number_of(const struct pw_id *command_id)
     return number;
 }
 
-static struct op *seal(struct op *op)
+struct op *op_seal(struct op *op)
 {
     op->request.fingerprint = pw_fingerprint_of(secret, sizeof secret, &op->request);
     return op;
@@ -81,7 +81,7 @@ struct op *op_tenant(struct world *world, uint32_t tenant)
         op_new(world, tenant, PW_COMMAND_TENANT_CREATE, world->teachers[tenant], PW_ROLE_OPERATOR);
     op->request.command.tenant_create = (struct pw_tenant_create){
         world->tenants[tenant], PW_STR("Test"), PW_STR("Europe/Vienna"), PW_STR("de")};
-    return seal(op);
+    return op_seal(op);
 }
 
 static struct op *op_issuer(struct world *world, uint32_t tenant)
@@ -90,7 +90,7 @@ static struct op *op_issuer(struct world *world, uint32_t tenant)
                            PW_ROLE_OPERATOR);
     op->request.command.tenant_trust_issuer = (struct pw_tenant_trust_issuer){
         world->tenants[tenant], PW_STR("https://sso.example"), {{(uint8_t)draw(world, 20)}}};
-    return seal(op);
+    return op_seal(op);
 }
 
 static struct op *op_distrust(struct world *world, uint32_t tenant)
@@ -112,7 +112,7 @@ struct op *op_draft(struct world *world, uint32_t tenant)
         .lead_time_minutes = (uint32_t)draw(world, 3),
         .buffer_minutes = 15 * (uint32_t)draw(world, 2),
     };
-    return seal(op);
+    return op_seal(op);
 }
 
 static struct op *op_revise(struct world *world, uint32_t tenant)
@@ -126,7 +126,7 @@ static struct op *op_revise(struct world *world, uint32_t tenant)
         .lead_time_minutes = (uint32_t)draw(world, 2),
         .buffer_minutes = 15,
     };
-    return seal(op);
+    return op_seal(op);
 }
 
 struct op *op_publish(struct world *world, uint32_t tenant, const struct pw_id *exam)
@@ -135,7 +135,7 @@ struct op *op_publish(struct world *world, uint32_t tenant, const struct pw_id *
         op_new(world, tenant, PW_COMMAND_EXAM_PUBLISH, world->teachers[tenant], PW_ROLE_TEACHER);
     op->request.command.exam_publish.exam_id =
         exam != NULL ? *exam : any_of(world, &world->exams[tenant]);
-    return seal(op);
+    return op_seal(op);
 }
 
 struct op *op_open(struct world *world, uint32_t tenant, bool is_first)
@@ -150,7 +150,7 @@ struct op *op_open(struct world *world, uint32_t tenant, bool is_first)
         .starts_at = (sim_now(world) + in_us) / PW_US_PER_SECOND * PW_US_PER_SECOND,
         .capacity = 1 + (uint32_t)draw(world, 4),
     };
-    return seal(op);
+    return op_seal(op);
 }
 
 static struct op *op_capacity(struct world *world, uint32_t tenant)
@@ -160,7 +160,7 @@ static struct op *op_capacity(struct world *world, uint32_t tenant)
     op->request.command.slot_change_capacity = (struct pw_slot_change_capacity){
         any_of(world, &world->slots[tenant]), 1 + (uint32_t)draw(world, 6)};
     op->request.if_match = draw(world, 3) == 0 ? (int64_t)draw(world, 4) : -1;
-    return seal(op);
+    return op_seal(op);
 }
 
 static struct op *op_reserve(struct world *world, uint32_t tenant)
@@ -169,7 +169,7 @@ static struct op *op_reserve(struct world *world, uint32_t tenant)
                            student_of(tenant, draw(world, world->student_count)), PW_ROLE_STUDENT);
     op->request.command.reservation_reserve.slot_id = any_of(world, &world->slots[tenant]);
     op->request.if_match = draw(world, 30) == 0 ? (int64_t)draw(world, 4) : -1;
-    return seal(op);
+    return op_seal(op);
 }
 
 static struct op *op_cancel(struct world *world, uint32_t tenant)
@@ -182,7 +182,7 @@ static struct op *op_cancel(struct world *world, uint32_t tenant)
     struct op *op = op_new(world, tenant, PW_COMMAND_RESERVATION_CANCEL, actor, PW_ROLE_STUDENT);
     op->request.command.reservation_cancel.reservation_id =
         ids->count == 0 ? sim_id(world, &world->random_commands) : ids->ids[i];
-    return seal(op);
+    return op_seal(op);
 }
 
 /* The key of an earlier command of the same person, for another request. */
@@ -204,8 +204,10 @@ static void use_key_again(struct world *world, struct op *op)
 struct op *op_any(struct world *world)
 {
     uint32_t tenant = (uint32_t)draw(world, world->tenant_count);
-    uint64_t dice = draw(world, 100);
-    struct op *op = dice < 50   ? op_reserve(world, tenant)
+    bool people = draw(world, 4) == 0;
+    uint64_t dice = people ? 0 : draw(world, 100);
+    struct op *op = people      ? op_people(world, tenant)
+                    : dice < 50 ? op_reserve(world, tenant)
                     : dice < 70 ? op_cancel(world, tenant)
                     : dice < 82 ? op_capacity(world, tenant)
                     : dice < 88 ? op_open(world, tenant, false)
@@ -230,6 +232,8 @@ void op_make_ids(struct world *world, struct pw_job *job)
         break;
     case PW_COMMAND_SLOT_OPEN: job->command.slot_open.slot_id = made; break;
     case PW_COMMAND_EXAM_DRAFT: job->command.exam_draft.exam_id = made; break;
+    case PW_COMMAND_USER_REGISTER: job->command.user_register.user_id = made; break;
+    case PW_COMMAND_SESSION_OPEN: job->command.session_open.session_id = made; break;
     default: break;
     }
 }
@@ -251,6 +255,6 @@ void op_learn(struct world *world, const struct op *op)
         break;
     case PW_COMMAND_SLOT_OPEN: learn(&world->slots[tenant], &op->stream_id); break;
     case PW_COMMAND_EXAM_DRAFT: learn(&world->exams[tenant], &op->stream_id); break;
-    default: break;
+    default: op_learn_people(world, op); break;
     }
 }

@@ -27,6 +27,7 @@ static const uint32_t rates_max[FAULT_COUNT] = {
     [FAULT_SNAPSHOTS] = 1000,  [FAULT_TEAR] = 1000,       [FAULT_QUEUE] = 1000,
     [FAULT_NETWORK] = 60,      [FAULT_STORE_REDO] = 60,   [FAULT_STORE_AWAY] = 60,
     [FAULT_STORE_LOSE] = 20,   [FAULT_STORE_STALE] = 300, [FAULT_REPLACE] = 1000,
+    [FAULT_KEY_WRITE] = 60,    [FAULT_KEY_DOWN] = 8,      [FAULT_REWRAP] = 10,
 };
 
 void faults_choose(struct world *world)
@@ -237,6 +238,7 @@ void faults_turn(struct world *world)
     if (strikes(world, FAULT_JUNK)) {
         put_junk(world, (uint32_t)draw(world, world->partition_count));
     }
+    keys_strike(world);
     if (world->is_down && now_us >= world->down_until_us) {
         set_down(world, false);
     } else if (!world->is_down && strikes(world, FAULT_DOWN)) {
@@ -263,6 +265,7 @@ void faults_end(struct world *world)
     set_down(world, false);
     end_lags(world, INT64_MAX);
     sim_effect(world, EFFECT_END_LAG, pw_sim_doubt_count(world->log));
+    keys_land(world);
     uint32_t kept[] = {FAULT_SNAPSHOTS, FAULT_REPLACE};
     uint32_t rates[FAULT_COUNT] = {0};
     for (size_t i = 0; i < PW_COUNT(kept); i++) {

@@ -76,7 +76,8 @@ static void check_window(struct reading *reading, const struct decision *decisio
     }
 }
 
-static void check_decision(struct reading *reading, const struct decision *decision)
+/* Gives what was asked. */
+static const struct op *check_decision(struct reading *reading, const struct decision *decision)
 {
     struct world *world = reading->world;
     struct op *op = op_of(world, decision);
@@ -93,8 +94,8 @@ static void check_decision(struct reading *reading, const struct decision *decis
             decision->changes ? " with events" : "",
             right == PW_OK ? "yes" : pw_error_info(right)->name, changes ? " with events" : "");
     }
-    if (changes && model_apply(reading->model, &op->request, &decision->stream_id) !=
-                       decision->stream_version) {
+    if (changes && model_apply(reading->model, &op->request, decision->decided_at_us,
+                               &decision->stream_id) != decision->stream_version) {
         sim_fail(world, "streams have no gaps", "partition %u, offset %lld: version %u",
                  reading->partition, (long long)reading->offset, decision->stream_version);
     }
@@ -114,6 +115,7 @@ static void check_decision(struct reading *reading, const struct decision *decis
     pw_remembered_add(reading->remembered, &key, reading->offset,
                       pw_remembered_expires_at(&decision->command_id, decision->decided_at_us,
                                                world->horizon_us));
+    return op;
 }
 
 static void check_answer(struct reading *reading, const struct pw_answer *answer)
@@ -163,7 +165,13 @@ static void check_record(struct reading *reading, const struct pw_record *record
             .decided_at_us = record->decided_at_us,
             .changes = true,
         };
-        check_decision(reading, &decision);
+        const struct op *op = check_decision(reading, &decision);
+        for (uint32_t i = 0; i < record->event_count; i++) {
+            struct pw_event event;
+            if (pw_raw_event_read(&record->events[i], &event, NULL) == PW_OK) {
+                keys_saw(reading->world, &commit->boundary_id, &event, op);
+            }
+        }
     }
 }
 
@@ -462,6 +470,7 @@ void judge(struct world *world, bool counts)
     for (uint32_t i = 0; i < world->op_count; i++) {
         world->ops[i].decided_count = world->ops[i].key_count = 0;
     }
+    keys_begin(world);
     for (uint32_t p = 0; p < world->partition_count; p++) {
         reading.partition = p;
         reading.head = (struct pw_hash){{0}};
@@ -476,6 +485,7 @@ void judge(struct world *world, bool counts)
     }
     check_ops(world, counts);
     check_rows(world, reading.expected);
+    keys_judge(world, counts);
     if (counts) {
         count_appends(world);
     }

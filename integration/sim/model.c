@@ -49,6 +49,7 @@ struct tenant {
     struct pw_id id;
     struct pw_tenant_trust_issuer issuers[PW_ISSUERS_MAX];
     uint32_t issuer_count;
+    bool keeps_accounts;
     uint32_t version;
 };
 
@@ -61,6 +62,7 @@ struct model {
     uint32_t exam_count;
     uint32_t slot_count;
     uint32_t seat_count;
+    struct people *people;
 };
 
 struct model *model_new(void)
@@ -69,11 +71,13 @@ struct model *model_new(void)
     if (model == NULL) {
         abort();
     }
+    model->people = people_new();
     return model;
 }
 
 void model_free(struct model *model)
 {
+    people_free(model->people);
     free(model);
 }
 
@@ -276,6 +280,8 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
     case PW_COMMAND_RESERVATION_RESERVE: return reserve(model, request, now_us);
     case PW_COMMAND_RESERVATION_CANCEL: return cancel(model, request, now_us);
     case PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY:
+        *ret_changes = !model->tenants[tenant_at(model, &request->boundary_id)].keeps_accounts;
+        return PW_OK;
     case PW_COMMAND_USER_REGISTER:
     case PW_COMMAND_USER_UPDATE_PROFILE:
     case PW_COMMAND_USER_GRANT_ROLES:
@@ -290,6 +296,7 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
     case PW_COMMAND_SESSION_OPEN:
     case PW_COMMAND_SESSION_REFRESH:
     case PW_COMMAND_SESSION_REVOKE:
+        return people_decide(model->people, request, now_us, ret_changes);
     case PW_COMMAND_COUNT: break;
     }
     abort();
@@ -362,7 +369,9 @@ static uint32_t tenant_apply(struct model *model, const struct pw_job *request)
         return 1;
     }
     struct tenant *tenant = &model->tenants[tenant_at(model, &request->boundary_id)];
-    if (request->command.type == PW_COMMAND_TENANT_TRUST_ISSUER) {
+    if (request->command.type == PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY) {
+        tenant->keeps_accounts = true;
+    } else if (request->command.type == PW_COMMAND_TENANT_TRUST_ISSUER) {
         tenant->issuers[tenant->issuer_count++] = request->command.tenant_trust_issuer;
     } else {
         const struct pw_tenant_distrust_issuer *command = &request->command.tenant_distrust_issuer;
@@ -400,14 +409,15 @@ static uint32_t reserve_apply(struct model *model, const struct pw_job *request,
     return 1;
 }
 
-uint32_t model_apply(struct model *model, const struct pw_job *request,
+uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t decided_at_us,
                      const struct pw_id *stream_id)
 {
     const struct pw_id *tenant = &request->boundary_id;
     switch (request->command.type) {
     case PW_COMMAND_TENANT_CREATE:
     case PW_COMMAND_TENANT_TRUST_ISSUER:
-    case PW_COMMAND_TENANT_DISTRUST_ISSUER: return tenant_apply(model, request);
+    case PW_COMMAND_TENANT_DISTRUST_ISSUER:
+    case PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY: return tenant_apply(model, request);
     case PW_COMMAND_EXAM_DRAFT: return draft(model, request, stream_id);
     case PW_COMMAND_EXAM_REVISE_DRAFT:
         return exam_apply(model, request, &request->command.exam_revise_draft.exam_id);
@@ -427,7 +437,6 @@ uint32_t model_apply(struct model *model, const struct pw_job *request,
         seat->live = false;
         return ++seat->version;
     }
-    case PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY:
     case PW_COMMAND_USER_REGISTER:
     case PW_COMMAND_USER_UPDATE_PROFILE:
     case PW_COMMAND_USER_GRANT_ROLES:
@@ -442,6 +451,7 @@ uint32_t model_apply(struct model *model, const struct pw_job *request,
     case PW_COMMAND_SESSION_OPEN:
     case PW_COMMAND_SESSION_REFRESH:
     case PW_COMMAND_SESSION_REVOKE:
+        return people_apply(model->people, request, decided_at_us, stream_id);
     case PW_COMMAND_COUNT: break;
     }
     abort();
@@ -499,5 +509,5 @@ const char *model_differs(const struct model *model, const struct pw_tenant *ten
             return "a reservation";
         }
     }
-    return NULL;
+    return tenant == NULL ? NULL : people_differ(model->people, tenant, tenant_id);
 }

@@ -204,6 +204,7 @@ void node_start(struct node *node)
         .log = engine_line,
         .log_self = node,
     };
+    keys_start(node, &config.observer);
     sim_trace(world, "%s starts", node->name);
     node->engine = pw_engine_new(&config, &err);
     memset(node->statuses, 0, sizeof node->statuses);
@@ -237,6 +238,7 @@ void node_crash(struct node *node)
     count_engine(node);
     node->engine = NULL; /* Whatever it still answers is lost. */
     pw_engine_free(engine);
+    keys_end(node);
     for (uint32_t i = 0; i < PW_COUNT(node->workers); i++) {
         if (node->workers[i].worker != NULL) {
             worker_end(&node->workers[i]);
@@ -351,6 +353,7 @@ static void turn(struct node *node)
         publish(node);
     }
     turn_workers(node, now_us);
+    keys_turn(node);
     if (node->stopping && pw_engine_idle(node->engine)) {
         leave(node);
     }
@@ -383,6 +386,9 @@ void nodes_turn(struct world *world)
         }
     }
     look_for_two_leaders(world);
+    if (world->calm && sim_chance(&world->random_keys, 20)) {
+        keys_clean(world);
+    }
 }
 
 struct node *nodes_leader(struct world *world, uint32_t partition)
@@ -437,6 +443,9 @@ static const char *what_is_missing(struct world *world, uint32_t partition)
         }
         if (status->position.offset != lead->position.offset) {
             return "a node does not come to the head";
+        }
+        if (!keys_are_settled(&world->nodes[i])) {
+            return "a destroyed key is not gone";
         }
         for (uint32_t w = 0; w < PW_COUNT(world->nodes[i].workers); w++) {
             if (!worker_is_there(&world->nodes[i].workers[w], &lead->position)) {

@@ -91,10 +91,12 @@ static void world_open(struct world *world, const struct plan *plan, struct tall
                                           10 * PW_US_PER_MINUTE, 2 * PW_US_PER_MINUTE};
     uint64_t random = plan->seed * UINT64_C(0x2545f4914f6cdd1d) + 1;
     *world = (struct world){.plan = *plan, .tally = tally, .now_us = START_US};
+    world->keys = keys_new(world); /* First: from here on libsodium draws from the seed. */
     world->random_commands = sim_draw(&random, 0);
     world->random_faults = sim_draw(&random, 0);
     world->random_turn = sim_draw(&random, 0);
     world->random_net = sim_draw(&random, 0);
+    world->random_keys = sim_draw(&random, 0);
     world->node_count = 2 + (uint32_t)sim_draw(&random, 3);
     world->partition_count = 1 + (uint32_t)sim_draw(&random, 3);
     world->tenant_count = 1 + (uint32_t)sim_draw(&random, TENANTS_MAX);
@@ -119,6 +121,7 @@ static void world_close(struct world *world)
     clients_close(world);
     nodes_close(world);
     store_free(world->store);
+    keys_free(world->keys);
     appends_free(world->appends);
     free(world->ops);
     pw_sim_log_free(world->log);
@@ -174,6 +177,7 @@ void sim_run(const struct plan *plan, struct tally *tally)
         nodes_settle(world);
     }
     judge(world, false);
+    keys_land(world);
     for (uint32_t i = 0; i < world->node_count; i++) {
         node_crash(&world->nodes[i]);
         node_start(&world->nodes[i]);

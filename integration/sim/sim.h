@@ -8,10 +8,11 @@
  *           nodes.c    processes: engine and workers, what they know of each other
  *           tap.c      between engine and ledger: what was appended, and what became of it
  *           clients.c  clients, and the network between them and the nodes
- *           commands.c what they ask for
+ *           commands.c what they ask for; commands_people.c, about accounts
+ *           keys.c     the keys of personal data: each node's part in making, using and destroying them; keys_judge.c
  *           faults.c   what goes wrong, and when
  *           store.c    the read models, in a cluster that loses and lies
- *           model.c    the rules of the domain, written again as simply as possible
+ *           model.c    the rules of the domain, written again as simply as possible; model_people.c, of accounts
  *           judge.c    what must hold, held against the log alone
  *           main.c     campaigns: many seeds, two processes, shortening what failed
  * Errors    What must not be is told by sim_fail, which ends the process with the rule's name. */
@@ -29,6 +30,9 @@
 #define OPS_MAX        6000
 #define MESSAGES_MAX   512
 #define IDS_MAX        1024
+#define ACCOUNTS_MAX   512
+#define DEVICES_MAX    1024
+#define SEALED_MAX     64 /* Bytes of a name or an address, sealed. */
 #define START_US       INT64_C(1800000000000000)
 
 enum fault {
@@ -62,7 +66,10 @@ struct tally {
 
 struct world;
 struct store;
+struct people;
 struct tap;
+struct keys;
+struct node_keys;
 struct op;
 
 /* What one node last heard of another. */
@@ -90,6 +97,7 @@ struct node {
     struct tap *tap;          /* The engine's; good while the engine is. */
     char name[16];
     struct pw_id incarnation;
+    struct node_keys *keys;
     struct sim_worker workers[4];
     char snapshots_dir[80];
     int64_t skew_us; /* Of its wall clock. */
@@ -113,6 +121,7 @@ struct op {
     int64_t first_sent_us; /* 0: not yet. */
     int64_t log_end;       /* Of its partition, when it was first sent. */
     bool settled;          /* The client knows: a yes, a refusal, or that it was turned away. */
+    char password[24];     /* What the one that it sets comes to, hashed and sealed. */
     bool answered;         /* A node has said yes or no, heard or not: what follows is that. */
     struct pw_err answer;
     struct pw_id stream_id;
@@ -149,6 +158,30 @@ struct ids {
     uint32_t count;
 };
 
+/* What clients know of people: who there is, and which op set what is good now. */
+struct account {
+    struct pw_id id;
+    const struct op *password_by; /* NULL: none is known. */
+    uint32_t token_by;
+};
+
+struct accounts {
+    struct account list[ACCOUNTS_MAX];
+    uint32_t count;
+};
+
+/* A session, as who opened it knows it. */
+struct device {
+    struct pw_id id;
+    struct pw_id user_id;
+    uint32_t version;
+};
+
+struct devices {
+    struct device list[DEVICES_MAX];
+    uint32_t count;
+};
+
 struct world {
     struct plan plan;
     struct tally *tally;
@@ -156,11 +189,13 @@ struct world {
     int64_t now_us; /* As the log has it. */
     struct pw_id ledger_id;
     struct store *store;
+    struct keys *keys;
     struct appends *appends;
     uint64_t random_commands; /* Each part draws from a stream of its own. */
     uint64_t random_faults;
     uint64_t random_turn;
     uint64_t random_net;
+    uint64_t random_keys;
     uint32_t rates[FAULT_COUNT]; /* In 1/1000; 0: this run does not have it. */
     struct pw_sim_faults log_faults;
     uint32_t node_count;
@@ -192,6 +227,8 @@ struct world {
     struct ids slots[TENANTS_MAX];
     struct ids reservations[TENANTS_MAX];
     struct ids owners[TENANTS_MAX]; /* Of these reservations. */
+    struct accounts accounts[TENANTS_MAX];
+    struct devices devices[TENANTS_MAX];
     uint32_t tenant_count;
     uint32_t student_count;
     uint64_t leader_moments; /* Partitions that had two leaders at the last look, as bits. */
@@ -252,6 +289,9 @@ void clients_ask_again(struct world *world);  /* Each once more, under its key. 
 void clients_close(struct world *world);
 
 /* commands.c */
+struct op *op_new(struct world *world, uint32_t tenant, enum pw_command_type type,
+                  struct pw_id actor, enum pw_role role);
+struct op *op_seal(struct op *op); /* It is complete: gives it its fingerprint. */
 struct op *op_any(struct world *world);
 struct op *op_tenant(struct world *world, uint32_t tenant);
 struct op *op_draft(struct world *world, uint32_t tenant);
@@ -260,6 +300,38 @@ struct op *op_open(struct world *world, uint32_t tenant, bool is_first);
 void op_make_ids(struct world *world, struct pw_job *job); /* As the shell does, at each try. */
 void op_learn(struct world *world, const struct op *op);   /* What a yes was about. */
 uint32_t op_number_of(const struct pw_id *command_id);
+
+/* commands_people.c */
+struct op *op_people(struct world *world, uint32_t tenant);
+struct op *op_accounts(struct world *world, uint32_t tenant);
+struct op *op_register(struct world *world, uint32_t tenant, bool is_first);
+void op_learn_people(struct world *world, const struct op *op);
+
+/* keys.c */
+struct sealed {
+    uint8_t email[SEALED_MAX];
+    uint8_t name[SEALED_MAX];
+};
+struct keys *keys_new(struct world *world);
+void keys_free(struct keys *keys);
+void keys_start(struct node *node, struct pw_engine_observer *ret_observer);
+void keys_end(struct node *node);
+void keys_turn(struct node *node);
+bool keys_are_wanted(const struct pw_job *job);
+/* What the shell does before the queue: a key that is on record, and what is sealed under it. Anything but
+ * PW_OK: the client is told to come again. */
+enum pw_code keys_prepare(struct node *node, struct pw_job *job, struct sealed *sealed);
+void keys_strike(struct world *world); /* The log of keys, in a turn of the storm. */
+void keys_clean(struct world *world);  /* The cleaner comes. */
+void keys_land(struct world *world);   /* Nothing is under way any more. */
+void keys_rotate(struct world *world); /* An operator has every key wrapped anew. */
+bool keys_are_settled(const struct node *node);
+
+/* keys_judge.c: what the ledger says of keys, then whether the log of keys holds to it. */
+void keys_begin(struct world *world);
+void keys_saw(struct world *world, const struct pw_id *tenant_id, const struct pw_event *event,
+              const struct op *op);
+void keys_judge(struct world *world, bool counts);
 
 /* faults.c */
 void faults_choose(struct world *world);
@@ -289,11 +361,21 @@ void model_free(struct model *model);
 /* What a request must come to at that place in the log; *ret_changes: whether a yes changes something. */
 enum pw_code model_decide(const struct model *model, const struct pw_job *request,
                           int64_t decided_at_us, bool *ret_changes);
-/* The request was carried out; stream_id is what it made or changed. Gives the stream's version. */
-uint32_t model_apply(struct model *model, const struct pw_job *request,
+/* The request was carried out; stream_id is what it made or changed first. Gives that stream's version. */
+uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t decided_at_us,
                      const struct pw_id *stream_id);
 /* What differs between the model and a tenant as it was folded; NULL: nothing. */
 const char *model_differs(const struct model *model, const struct pw_tenant *tenant,
+                          const struct pw_id *tenant_id);
+
+/* model_people.c: the same of users and sessions. */
+struct people *people_new(void);
+void people_free(struct people *people);
+enum pw_code people_decide(const struct people *people, const struct pw_job *request,
+                           int64_t now_us, bool *ret_changes);
+uint32_t people_apply(struct people *people, const struct pw_job *request, int64_t now_us,
+                      const struct pw_id *stream_id);
+const char *people_differ(const struct people *people, const struct pw_tenant *tenant,
                           const struct pw_id *tenant_id);
 
 /* judge.c */
