@@ -288,6 +288,13 @@ static void answer_forwarded(struct exchange *exchange)
     pw_http_answer(request, forward->status, forward->content_type, forward->body);
 }
 
+/* A command that nobody prepared is still as it came, with all that is personal: no engine may get it. */
+static bool is_unprepared(const struct exchange *exchange)
+{
+    return pw_prepare_is_needed(pw_command_info(exchange->job.command.type)) &&
+           exchange->preparation.done == NULL;
+}
+
 /* On the loop's thread, once the forward is done. */
 static void finish_forward(struct pw_http_request *request)
 {
@@ -299,7 +306,7 @@ static void finish_forward(struct pw_http_request *request)
         pw_door_problem(request, PW_ERR_OUTCOME_UNKNOWN, NULL, NULL);
         break;
     case PW_FORWARD_NOT_SENT:
-        if (exchange->is_unjudged) {
+        if (exchange->is_unjudged || is_unprepared(exchange)) {
             pw_door_problem(request, PW_ERR_NO_LEADER, NULL, NULL);
         } else if (atomic_load(&exchange->service->stopping)) {
             pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL); /* The engines may be gone. */
