@@ -383,6 +383,7 @@ static void submit(struct exchange *exchange, void (*then)(struct pw_http_reques
     struct pw_service *service = exchange->service;
     struct pw_http_request *request = exchange->request;
     struct pw_job *job = &exchange->job;
+    assert(exchange->is_prepared || !pw_prepare_is_needed(pw_command_info(job->command.type)));
     uint32_t partition = pw_partition_of(&job->boundary_id, service->partition_count);
     struct pw_engine *engine = service->engines[partition % service->engine_count];
     assert(exchange->is_prepared || !pw_prepare_is_needed(pw_command_info(job->command.type)));

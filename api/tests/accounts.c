@@ -434,6 +434,9 @@ Test(accounts, who_is_forgotten_is_gone, .init = open_people, .fini = close_peop
     cr_expect_not(is_let_in(tokens.access));
     ask(NULL, "/sessions", ANN_LOGIN);
     cr_expect_eq(people.answer.status, 401, "%s", people.answer.body);
+    refresh(tokens.refresh);
+    cr_expect(people.answer.status == 409 && strcmp(problem(), "session-ended") == 0);
+    cr_expect(answer_has(&people.answer, "Pw-Position", NULL), "it is on record");
     about_ann("update-profile", "{\"email\": \"ann@uni-graz.example\", \"name\": \"Ann\"}");
     cr_expect(people.answer.status == 409 && strcmp(problem(), "user-erased") == 0);
     ask(people.admin, "/users", ANN);
