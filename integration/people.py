@@ -106,6 +106,9 @@ class AccountsHouse:
             found.setdefault(self.leader_of(tenant.partition), tenant)
         for tenant in found.values():
             keep_accounts(self.nodes[0], tenant)
+            for client in (tenant.admin.client(node) for node in self.nodes):
+                wait_until("the tenant known", lambda client=client: client.get("/slots").status == 200, LEADERS_SECONDS)
+                client.close()
         return [found[number] for number in sorted(found)]
 
 
