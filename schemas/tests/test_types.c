@@ -373,9 +373,9 @@ Test(arena, forgets_what_was_in_it)
     pw_arena_init(&arena, 100000);
     pw_arena_take(&arena, 4000);
     const char *kept = pw_arena_copy(&arena, PW_STR(secret)).ptr; /* In the block that stays. */
-    cr_assert(kept != NULL && strcmp(kept, secret) == 0);
+    cr_assert(kept != NULL && memcmp(kept, secret, sizeof secret - 1) == 0);
     pw_arena_forget(&arena);
-    for (size_t i = 0; i < sizeof secret; i++) {
+    for (size_t i = 0; i < sizeof secret - 1; i++) {
         cr_expect_eq(kept[i], 0);
     }
     cr_expect_eq(arena.taken_bytes, 0);
