@@ -19,6 +19,7 @@ ROLES = ("student", "teacher", "grader", "proctor", "admin", "auditor", "analyst
 PREFIX = "/v1/tenants/{tenant}"
 UNDESCRIBED = {("GET", "/internal/leads"), ("GET", "/metrics"), ("GET", "/healthz"), ("GET", "/readyz")}  # For other nodes and monitors.
 SHOWN_BY = {"exams": "exam_id", "slots": "slot_id", "reservations": "reservation_id", "calendar": "reservation_id"}
+PEOPLE = {"users": "id", "sessions": "user_id"}  # Lists of people, and what in an item says whose it is.
 NOT_FOUND = 404
 house = House()
 
@@ -143,6 +144,7 @@ class RolesTest(AnswerCase):
         bearers, others = [], Actor(house.tenant, "student")
         other = Side(Actor(house.tenant, "teacher").client(house.node), others.client(house.node), others.id)
         other.person = Person(house.node, house.tenant, ["student"])
+        other.person.sign_in(house.node)
         owners = {role: Person(house.node, house.tenant, [role]) for role in ROLES}
         signed_in = {role: person.sign_in(house.node) for role, person in owners.items()}
         ours = Side(signed_in["teacher"].client(house.node), signed_in["student"].client(house.node), owners["student"].id)
@@ -209,40 +211,57 @@ class RolesTest(AnswerCase):
             answer = self.send(Client(house.node.admin, bearer.token), row, bearer.side.things)
             self.judge(row, bearer.name, answer, answer.status == 401 if may == "no" else self.reached(answer), may)
             return
+        if self.last(row) in PEOPLE and row["method"] == "GET" and may in ("own", "yes"):
+            self.walk_people(row, bearer, other, may)
+            return
         if self.is_list(row) and may in ("own", "yes"):
             self.walk_list(row, bearer, other, may)
             return
         own, others = self.things(row, bearer, other, may)
         if own is not None:
-            answer = self.send(bearer.client, row, own)
+            answer = self.send(bearer.client, row, own, self.seen_by(row, bearer))
             fits = answer.status == 403 if may == "no" else self.reached(answer)
             self.judge(row, f"{bearer.name}, their own", answer, fits, may)
         if others is not None and may != "any":
-            answer = self.send(bearer.client, row, others)
+            answer = self.send(bearer.client, row, others, self.seen_by(row, bearer))
             fits = {"no": answer.status == 403, "own": answer.status == NOT_FOUND, "yes": self.reached(answer)}[may]
             self.judge(row, f"{bearer.name}, others'", answer, fits, may)
 
     def things(self, row, bearer, other, may):
         """({name: id} of what is the bearer's own, the same of others'), either None where there is no such thing."""
         own, others = dict(bearer.side.things), dict(other.things)
-        if "/me/" in row["route"]:
+        if "/me/" in f"{row['route']}/":
             return (own, None) if bearer.known or may == "no" else (None, own)
         if "{session_id}" in row["route"] and may != "no":
             others["session_id"] = other.person.sign_in(house.node).id
             own["session_id"] = bearer.person.sign_in(house.node).id if bearer.known else None
             return own if bearer.known else None, others
         if "{user_id}" in row["route"]:
-            others["user_id"] = other.person.id if may == "no" else Person(house.node, house.tenant, ["student", "grader"], password=None).id
+            others["user_id"] = other.person.id if may == "no" or row["method"] == "GET" else Person(house.node, house.tenant, ["student", "grader"], password=None).id
             own["user_id"] = bearer.person.id if bearer.known else None
             return own if may == "no" and bearer.known else None, others
         return own, others if "_id" in row["route"] or "exam_id" in self.example(row) else None
 
+    def last(self, row):
+        return row["route"].rpartition("/")[2]
+
+    def seen_by(self, row, bearer):
+        """A query sees all that was made before the walk."""
+        return {"Pw-Min-Position": bearer.side.position} if row["method"] == "GET" else None
+
     def is_list(self, row):
-        return row["method"] == "GET" and row["route"].rpartition("/")[2] in SHOWN_BY and "_id}" not in row["route"]
+        return row["method"] == "GET" and self.last(row) in SHOWN_BY and "_id}" not in row["route"]
+
+    def walk_people(self, row, bearer, other, may):
+        answer = self.send(bearer.client, row, {}, self.seen_by(row, bearer))
+        shown = {item[PEOPLE[self.last(row)]] for item in answer.json["items"]} if answer.status == 200 else None
+        own = bearer.known and bearer.person.id in (shown or ())
+        fits = shown is not None and own == bearer.known and (other.person.id in shown) == (may == "yes")
+        self.judge(row, f"{bearer.name}, a list of people", answer, fits, may)
 
     def walk_list(self, row, bearer, other, may):
         answer = self.send(bearer.client, row, {}, {"Pw-Min-Position": bearer.side.position})
-        name = SHOWN_BY[row["route"].rpartition("/")[2]]
+        name = SHOWN_BY[self.last(row)]
         shown = {value for item in answer.json["items"] for value in item.values()} if answer.status == 200 else set()
         fits = bearer.side.things[name] in shown and (other.things[name] in shown) == (may == "yes")
         self.judge(row, f"{bearer.name}, a list", answer, fits, may)
