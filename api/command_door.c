@@ -418,6 +418,26 @@ static void answer_unprepared(struct exchange *exchange)
     answer_no(exchange);
 }
 
+/* What is refused before it is decided may have been decided well before: a password that was changed is not right any more, a person
+ * who was deactivated may be erased by now. Whoever shows a password or a token in the body has to be right each time. */
+static bool may_be_repeat(const struct exchange *exchange)
+{
+    enum pw_error_kind kind = pw_error_info(exchange->preparation.err.code)->kind;
+    bool is_refused =
+        kind == PW_KIND_UNAUTHENTICATED || kind == PW_KIND_NOT_FOUND || kind == PW_KIND_REFUSED;
+    return is_refused && exchange->preparation.is_fingerprinted && !exchange->route->by_credential;
+}
+
+static void finish_question(struct pw_http_request *request)
+{
+    struct exchange *exchange = request->state;
+    if (exchange->job.err.code == PW_ERR_NOT_FOUND) {
+        answer_unprepared(exchange);
+    } else {
+        finish(request);
+    }
+}
+
 static void finish_preparation(struct pw_http_request *request)
 {
     struct exchange *exchange = request->state;
@@ -426,6 +446,10 @@ static void finish_preparation(struct pw_http_request *request)
     } else if (exchange->preparation.err.code == PW_OK) {
         exchange->is_prepared = true;
         submit(exchange, finish);
+    } else if (may_be_repeat(exchange)) {
+        exchange->is_prepared = true; /* Nothing that was said in clear is left in it. */
+        exchange->job.is_question = true;
+        submit(exchange, finish_question);
     } else {
         answer_unprepared(exchange);
     }

@@ -201,6 +201,7 @@ static void set_fingerprint(struct pw_preparation *preparation)
     struct pw_str secret = preparation->preparer->options.secret;
     preparation->job->fingerprint =
         pw_fingerprint_of((const uint8_t *)secret.ptr, secret.len, preparation->job);
+    preparation->is_fingerprinted = true;
 }
 
 /* Takes out whatever secret is still in it. */

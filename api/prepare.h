@@ -56,7 +56,8 @@ struct pw_preparation {
 
     /* The answer; of a credential's command, actor_id and role of the job as well. */
     struct pw_err err;
-    const char *pointer; /* With INVALID: what is wrong; err.detail says how. */
+    const char *pointer;   /* With INVALID: what is wrong; err.detail says how. */
+    bool is_fingerprinted; /* So that the engine can be asked whether it is a repeat. */
 
     struct pw_preparer *preparer; /* The module's own. */
     struct pw_account account;

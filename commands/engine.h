@@ -84,6 +84,8 @@ struct pw_job {
     enum pw_role role;
     struct pw_fingerprint fingerprint;
     int64_t if_match; /* -1: none. */
+    bool
+        is_question; /* Whether it is a repeat: answered as one, or turned away (NOT_FOUND) and not decided. */
 
     /* The answer. */
     struct pw_err err;      /* err.code is PW_OK for a yes. */

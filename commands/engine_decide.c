@@ -261,6 +261,10 @@ static bool decide_one(struct partition *partition, struct pw_job *job)
     if (outside_window(partition, job, at_us) || is_repeat(partition, job)) {
         return true;
     }
+    if (job->is_question) {
+        job_turn_away(partition, job, PW_ERR_NOT_FOUND, "");
+        return true;
+    }
     const struct pw_tenant *tenant = pw_state_tenant(partition->fold.state, &job->boundary_id);
     struct pw_context context = {at_us, job->actor_id, job->role};
     job->err = (struct pw_err){0};

@@ -471,3 +471,33 @@ Test(accounts, nothing_personal_is_on_record, .init = open_people, .fini = close
     }
     cr_expect_gt(seen, 8, "%u records", seen);
 }
+
+/* A lost answer is asked for again under the same key, whatever has become of password and person since. */
+Test(accounts, a_repeat_is_known_before_it_is_judged, .init = open_people, .fini = close_people)
+{
+    static const char change[] =
+        "{\"password\": \"correct horse\", \"new_password\": \"staple of my own\"}";
+    struct tokens tokens;
+    char key[128];
+    char path[128];
+    log_in(&tokens);
+    make_key(40, key);
+    for (int i = 0; i < 2; i++) {
+        rig_ask_as(&people.rig, tokens.access, "POST", "/me/change-password", key, change,
+                   &people.answer);
+        cr_expect_eq(people.answer.status, 200, "%d: %s", i, people.answer.body);
+        cr_expect_eq(answer_has(&people.answer, "Idempotency-Replayed", "true"), i == 1);
+    }
+    make_key(41, key);
+    rig_ask_as(&people.rig, tokens.access, "POST", "/me/change-password", key, change,
+               &people.answer);
+    cr_expect_eq(people.answer.status, 401, "under another key it is another attempt");
+    make_key(42, key);
+    snprintf(path, sizeof path, "/users/%s/deactivate", people.ann);
+    rig_ask_as(&people.rig, people.admin, "POST", path, key, "{}", &people.answer);
+    cr_expect_eq(people.answer.status, 200, "%s", people.answer.body);
+    about_ann("erase", "{}");
+    rig_ask_as(&people.rig, people.admin, "POST", path, key, "{}", &people.answer);
+    cr_expect_eq(people.answer.status, 200, "%s", people.answer.body);
+    cr_expect(answer_has(&people.answer, "Idempotency-Replayed", "true"));
+}
