@@ -28,7 +28,7 @@ import uuid
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from integration.cluster.cluster import write_whole
 from integration.cluster.galera import Galera
@@ -403,6 +403,13 @@ class Stack:
                 started.result()
         self.admin("ledger", "create")
         self.admin("migrate")
+
+    def signing_key(self):
+        """From now on nodes sign tokens of our own: people sign in with passwords."""
+        path = self.dir / "tokens.pem"
+        pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        write_whole(path, pem.decode(), mode=0o600)
+        self.settings["tokens.key_files"] = path
 
     def stop(self):
         """Ends everything at once: whoever asks for this needs none of it any more."""
