@@ -80,6 +80,7 @@ class AnswersTest(unittest.TestCase):
         check_actions(ACTIONS, DECIDED, SENT)
         check_actions(changed(2, status=None), DECIDED, SENT)  # Nobody saw the answer: it may be there,
         check_actions(changed(2, status=None), DECIDED[:3] + DECIDED[4:], SENT)  # or not.
+        check_actions(ACTIONS, [*DECIDED, decision("c4", problem="no-such-user")], SENT)  # Astray, and refused later.
 
     def test_what_is_not(self):
         reused = decision("cx", ("session", "revoked", [ANN, "reused"]), actor=SYSTEM)
@@ -91,6 +92,7 @@ class AnswersTest(unittest.TestCase):
             ("is on record as", changed(1, problem="user-not-active", status=409), DECIDED),
             ("is on record as", changed(1, position="0:other"), DECIDED),
             ("is on record as", changed(1, id=ANN), DECIDED),
+            ("is on record as", changed(1, actor=ADA), DECIDED),
             ("is on record as", changed(2, version=3), DECIDED),
             ("a node's own word", ACTIONS, [*DECIDED, decision("c4")]),
             ("nobody asked for", ACTIONS, [*DECIDED, refreshed("cx", 3)]),

@@ -21,26 +21,26 @@ OF_PEOPLE = ("user", "session")
 
 
 def check_actions(actions, decided, sent):
-    """What was answered yes or no is on record once, as it was answered; what got only a node's own word is not; what nobody saw
-    answered is there once at most. And nothing happened to these tenants' people but what was `sent`: the keys of these actions, and
+    """What was answered yes or no is on record once, as it was answered; what nobody saw answered is there once at most. What got only
+    a node's own word is not on record as a yes: an attempt that went astray before may have been refused there later. And nothing happened to these tenants' people but what was `sent`: the keys of these actions, and
     of earlier ones."""
     by_command = collections.defaultdict(list)
     for decision in decided:
-        by_command[decision["tenant"], decision["actor"], decision["command"]].append(decision)
+        by_command[decision["tenant"], decision["command"]].append(decision)
     for action in actions:
-        found = by_command[action.tenant, action.actor, action.key]
-        if action.status is None:
-            _need(len(found) <= 1, f"{action} is decided {len(found)} times")
-        elif action.position is None:
-            _need(not found, f"{action} was a node's own word, and is on record as {found}")
-        else:
-            _need(len(found) == 1, f"{action} is decided {len(found)} times")
+        found = by_command[action.tenant, action.key]
+        is_known = action.status is not None and action.position is not None
+        _need(len(found) == 1 or not found and not is_known, f"{action} is decided {len(found)} times")
+        if is_known:
             _check_answer(action, found[0])
+        elif found and action.status is not None:
+            _need(found[0]["problem"] is not None, f"{action} was a node's own word, and is on record as {found[0]}")
     _check_nobody_else(sent, {action.tenant for action in actions}, decided)
 
 
 def _check_answer(action, on_record):
-    _need((on_record["problem"], on_record["position"]) == (action.problem, action.position), f"{action} is on record as {on_record}")
+    said = action.actor, action.problem, action.position
+    _need((on_record["actor"], on_record["problem"], on_record["position"]) == said, f"{action} is on record as {on_record}")
     if action.status < 400:
         _need((on_record["stream"], on_record["version"]) == (action.id, action.version), f"{action} is on record as {on_record}")
 
