@@ -410,6 +410,13 @@ class Stack:
         self.admin("ledger", "create")
         self.admin("migrate")
 
+    def signing_key(self):
+        """From now on nodes sign tokens of our own: people sign in with passwords."""
+        path = self.dir / "tokens.pem"
+        pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        write_whole(path, pem.decode(), mode=0o600)
+        self.settings["tokens.key_files"] = path
+
     def stop(self):
         """Ends everything at once: whoever asks for this needs none of it any more."""
         for node in self.nodes:

@@ -150,6 +150,10 @@ class Load:
             self._wait("answered or lost", lambda: "waiting" not in self.struck(), SILENCE_SECONDS + seconds)
         return self.struck()["unanswered"]
 
+    def note_struck(self):
+        """Somebody else has just struck, at a moment of their own: what is under way now was struck."""
+        self._struck, self._struck_at = self._in_flight(), time.monotonic()
+
     def struck(self):
         """What became of the requests of the last strike: a Counter of `waiting`, `answered`, `delayed` (answered, but late) and
         `unanswered`."""
@@ -216,12 +220,15 @@ class Load:
         if self._strike is None or not self._gathered() and not all(c.command for c in self._connections):
             return
         action, done, _, at_once = self._strike
-        struck = {connection.command: "waiting" for connection in self._connections if connection.command is not None}
+        struck = self._in_flight()
         if not at_once:
             self._selector.select(0.1)
         action()
         self._strike, self._struck, self._struck_at = None, struck, time.monotonic()
         done.set()
+
+    def _in_flight(self):
+        return {command: "waiting" for command in [connection.command for connection in self._connections] if command is not None}
 
     def _next_command(self, now, strike):
         for _ in range(len(self._waiting)):

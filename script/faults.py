@@ -60,6 +60,8 @@ def run(names, asked):
             verdicts[name] = matrix.run_case(three, name, asked.seed)
     finally:
         three.stop()
+    if verdicts:
+        print(three.tell_between())
     counts = {verdict: list(verdicts.values()).count(verdict) for verdict in dict.fromkeys(verdicts.values())}
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "measured")
     return 0 if set(verdicts.values()) <= {"passed"} else 1

@@ -22,6 +22,7 @@ CASES = SINGLE + PAIRS
 BOUNDED = ["hang-node", "deaf-node", "hang-broker", "cut-galera", "cut-node+hang-galera", "kill-node+hang-broker"]
 
 WARM_UP = 300  # Commands answered before a hurt, and after all is healed.
+WARM_UP_PEOPLE = 30  # The same of commands about people.
 HOLD_SECONDS = 3  # After the others act without the victims: so that zombies have missed something.
 NOTICE_SECONDS = 9
 TRIES = 3
@@ -37,27 +38,30 @@ class Run:
 
     def run(self):
         three = self.three
-        with three.load(self.seed) as load:
+        with three.load(self.seed) as load, three.people(load.seed) as people:
             load.until_decided(WARM_UP)
+            people.until_answered(WARM_UP_PEOPLE)
             deaths, troubles = three.deaths(), load.troubles()
             began = time.monotonic()
-            self._strike(load)
+            self._strike(load, people)
             noticed = self._hold()
             wrong = self._wrong_deaths(deaths)
             struck = load.struck()
             self._heal()
             load.until_decided(WARM_UP, 90)
+            people.until_answered(WARM_UP_PEOPLE, 90)
             three.settle()
             self.said |= {"seed": load.seed, "noticed after": noticed, "troubles": load.troubles() - troubles,
                           "unanswered": struck["unanswered"] + struck["waiting"],
                           "held": sum(at > began and seconds > 1 for at, seconds in load.held)}
-            self.said |= three.judge(load)
+            self.said |= three.judge(load, people)
+            self._check_words(people)
         if wrong:
             return "wrong death", wrong
         provoked = all(fault.was_noticed for fault in self.faults) or self.said["troubles"] + self.said["held"] > 0
         return ("passed" if provoked else "nothing"), ""
 
-    def _strike(self, load):
+    def _strike(self, load, people):
         for words in self.name.split("+"):
             hurt, _, kind = words.partition("-")
             taken = [fault.number for fault in self.faults if fault.kind == kind]
@@ -67,7 +71,11 @@ class Run:
             fault.was_noticed = False
             self.faults.append(fault)
         for fault in self.faults:
-            load.strike(fault.strike, wait=False)
+            if fault.node is not None:
+                self.three.struck.append(people.strike_between(fault.strike, fault.node))
+                load.note_struck()
+            else:
+                load.strike(fault.strike, wait=False)
         self.said["hurt"] = ", ".join(map(str, self.faults))
 
     def _hold(self):
@@ -98,6 +106,13 @@ class Run:
                       if self.three.stack.galera.wsrep(number).get("cluster_status") != "Primary"]
         return ", ".join(found)
 
+    def _check_words(self, people):
+        """A node that is cut off, or wakes, may say what it knew before, without a record; one that nobody hurt must not."""
+        hurt = {fault.number for fault in self.faults if fault.kind == "node"}
+        wrong = [(number, problem, action) for number, action, problem in people.words if number not in hurt]
+        if wrong:
+            raise AssertionError(f"{len(wrong)} words of nodes that nobody hurt, which were not due: {wrong[:5]}")
+
     def _heal(self):
         for fault in sorted(self.faults, key=lambda fault: fault.hurt == "kill"):  # Who is started looks for the others.
             fault.heal()
@@ -110,6 +125,7 @@ class Run:
         self.three.stack.galera.start()
         for node in self.three.nodes:
             node.resume_or_start()
+        self.three.new_town()
 
 
 def run_case(three, name, seed=None):

@@ -17,6 +17,8 @@ class MatrixTest(unittest.TestCase):
         for name in BOUNDED:
             with self.subTest(name):
                 self.assertEqual(run_case(self.three, name), "passed")
+        print(self.three.tell_between(), flush=True)
+        self.assertGreater(self.three.between, 0)
 
 
 if __name__ == "__main__":

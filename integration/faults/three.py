@@ -23,15 +23,22 @@ from confluent_kafka.admin import AdminClient
 from integration.cluster.process import ProcessError, wait_until
 from integration.faults.linear import judge, operations_of
 from integration.faults.network import WAYS, Network
+from integration.faults.people import PeopleLoad, Town
+from integration.faults.people_judges import check_actions, check_hidden, check_keys, check_refreshes, check_standing
 from integration.harness import ADMIN_PORT, Stack, scratch, total
 from integration.load import Load, World
 from integration.proof import Proof
+from integration.reader.topic import read_keys
 
 PARTITIONS = 8
 RATE = 500
 STUDENTS_MAX, OPERATIONS_MAX = 16, 2000  # Of one slot: what the judge of histories takes.
 SILENCE_SECONDS = 6  # After which a client sends its command to another node.
 SETTLE_SECONDS = 60
+SETTINGS = {
+    "snapshots.dir": "snapshots", "snapshots.every": 1000,
+    "passwords.memory_kib": 7168, "passwords.passes": 1, "limits.login_per_minute": 0,  # Sign-ins as cheap and as many as can be.
+}
 KINDS = ("node", "broker", "galera")
 HURTS = ("kill", "hang", *WAYS)
 
@@ -44,23 +51,30 @@ def busy():
 class Three:
     def __init__(self, name, partitions=PARTITIONS):
         self.partitions, self._proof = partitions, None
+        self.struck, self.between = [], 0  # The key that was new in the log when a node was hurt; how many of them no commit names.
         self._ending = contextlib.ExitStack()
         try:
             self.network = self._ending.enter_context(Network())
             prefix = self.network.prefix
             names = ",".join(f"node{number}={prefix}.{10 + number}:{ADMIN_PORT}" for number in (1, 2, 3))
-            self.stack = Stack(scratch(name), prefix, 3, 3, partitions=partitions, place=self.network,
-                               settings={"cluster.nodes": names, "snapshots.dir": "snapshots", "snapshots.every": 1000})
+            self.stack = Stack(scratch(name), prefix, 3, 3, partitions=partitions, place=self.network, keys=True,
+                               settings=SETTINGS | {"cluster.nodes": names})
             self._ending.callback(self.stack.remove)
             self._ending.callback(self.stack.stop)
+            self.stack.signing_key()
             self.stack.start()
             self.nodes = [self.stack.node() for _ in range(3)]
             with concurrent.futures.ThreadPoolExecutor(3) as all_at_once:
                 list(all_at_once.map(lambda node: node.start(), self.nodes))
-            self.settle()
+            self.new_town()
         except BaseException:
             self.stop()
             raise
+
+    def new_town(self):
+        """Other tenants, of which nothing is unknown."""
+        self.settle()
+        self.town = Town(self)
 
     def stop(self):
         self._ending.close()
@@ -78,6 +92,16 @@ class Three:
             yield load
         finally:
             load.stop()
+
+    @contextlib.contextmanager
+    def people(self, seed):
+        """Clerks at work with the town's people, until the end."""
+        people = PeopleLoad(self.town, self.nodes, seed)
+        people.start()
+        try:
+            yield people
+        finally:
+            people.stop()
 
     # --- How it stands.
 
@@ -130,16 +154,26 @@ class Three:
         time.sleep(seconds)  # To see through which node of the cluster rows come.
         return 1 + max(range(3), key=lambda number: sent()[number] - before[number])
 
+    def tell_between(self):
+        """How many of the hurts of nodes so far came between a new person's key and the commit that names it."""
+        if not self.struck:
+            return "no node was hurt, and none between a key and its commit"
+        said = f"{self.between} of {len(self.struck)} hurts of nodes came between a new key and its commit"
+        return said if self.between else f"{said}: that moment was not met"
+
     # --- Judges.
 
-    def judge(self, load, patience=SETTLE_SECONDS):
-        """No new commands; then answers, the ledger and the read models must agree. Returns what to print."""
+    def judge(self, load, people=None, patience=SETTLE_SECONDS):
+        """No new commands; then answers, the ledger, the keys and the read models must agree. Returns what to print."""
         load.finish(patience)
+        if people is not None:
+            people.finish(patience)
+            people.sign_in_everywhere()
         proof = Proof(self.stack)
         proof.check_answers(load)
         proof.check_nobody_else(load.world, [load])
         proof.check_bookings()
-        proof.check_people()
+        about_people = self.judge_people(people, proof) if people is not None else {}
         said = judge(operations_of(load), self.stack.dir)
         if said["violated"] or said["undecided"]:
             kept = self.stack.dir.parent / f"violated-{load.seed}.jsonl"
@@ -151,7 +185,39 @@ class Three:
         return {"yes": yes, "no": no, "slots": said["slots"], "operations": said["operations"], "unknown": said["unknown"],
                 "void": proof.void - (before.void if before else 0), "rows": rows,
                 "leader changes": len(proof.leaders) - (len(before.leaders) if before else 0),
-                "longest a request was held": f"{max((seconds for _, seconds in load.held), default=0):.1f} s"}
+                "longest a request was held": f"{max((seconds for _, seconds in load.held), default=0):.1f} s"} | about_people
+
+    def judge_people(self, people, proof):
+        """What people were answered, what the ledger has of them, their keys, and what no file may show. Returns what to print."""
+        if people.wrong:
+            raise AssertionError(f"answers about people that were not due: {people.wrong[:5]}")
+        check_actions(people.actions, proof.decided, self.town.sent)
+        repeats = check_refreshes(people.actions, proof.decided)
+        check_standing(self.town.people, proof.decided)
+        keys = self.judge_keys(proof)
+        check_hidden(self.files(), self.town.marker.encode(), self.town.shown.encode())
+        self.between = sum(key in keys.orphans for key in self.struck)
+        return {"actions on people": len(people.actions), "refreshes repeated": repeats, "keys": keys.living,
+                "destroyed": keys.destroyed, "orphans": len(keys.orphans), "hurt between key and commit so far": self.between,
+                "own words of nodes": len(people.words)}
+
+    def judge_keys(self, proof, seconds=SETTLE_SECONDS):
+        """The same of the keys, once tombstones had time to be written: those of the last moments may still be on their way."""
+        master = [bytes.fromhex(self.stack.master_file.read_text())]
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                return check_keys(proof.decided, list(read_keys(self.stack.kafka.endpoints(), f"{self.stack.topic}.keys")), master,
+                                  self.town.people)
+            except AssertionError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(0.5)
+
+    def files(self):
+        """Whatever brokers and nodes have written."""
+        yield from self.stack.dir.glob("kafka/*/data/**/*.log")
+        yield from (path for node in self.nodes for path in node.dir.rglob("*") if path.is_file())
 
     def verify_projections(self, proof, seconds=SETTLE_SECONDS):
         """The read models come to where the ledger is now, and every node of the cluster shows what follows from it."""

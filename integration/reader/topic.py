@@ -19,7 +19,8 @@ def read_kafka(bootstrap, topic):
     consumer = _consumer(bootstrap)
     try:
         for partition in range(_partition_count(consumer, topic)):
-            yield from _read_partition(consumer, topic, partition)
+            for message in _read_partition(consumer, topic, partition):
+                yield partition, message.offset(), message.value()
     finally:
         consumer.close()
 
@@ -33,10 +34,20 @@ def read_ledger(bootstrap, topic, ledger_id=None):
         ledger = Ledger(count, ledger_id)
         for partition in range(count):
             reader = PartitionReader(ledger, partition)
-            for _, offset, value in _read_partition(consumer, topic, partition):
-                yield reader, offset, reader.take(offset, value)
+            for message in _read_partition(consumer, topic, partition):
+                yield reader, message.offset(), reader.take(message.offset(), message.value())
             reader.finish()
             yield reader, None, None
+    finally:
+        consumer.close()
+
+
+def read_keys(bootstrap, topic):
+    """Yields (offset, key, value) of every record of the log of keys (docs/keys.md, section 4); a tombstone's value is None."""
+    consumer = _consumer(bootstrap)
+    try:
+        for message in _read_partition(consumer, topic, 0):
+            yield message.offset(), message.key(), message.value()
     finally:
         consumer.close()
 
@@ -82,6 +93,7 @@ def _patiently(what, ask):
 
 
 def _read_partition(consumer, topic, partition):
+    """Yields each message up to the high watermark of now."""
     begin = TopicPartition(topic, partition, 0)
     what = f"topic {topic}, partition {partition}"
     _, high = _patiently(what, lambda: consumer.get_watermark_offsets(begin, timeout=10))
@@ -96,7 +108,7 @@ def _read_partition(consumer, topic, partition):
         error = message.error()
         if error is None:
             if message.offset() < high:
-                yield partition, message.offset(), message.value()
+                yield message
             next_offset = message.offset() + 1
         elif error.code() == KafkaError._PARTITION_EOF:
             next_offset = message.offset()  # At the end there may be a transaction's marker, which is no record.
