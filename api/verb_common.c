@@ -91,8 +91,9 @@ bool pw_verb_ask_secret(const char *question, char *ret_text, size_t room)
     }
     struct termios silent = before;
     silent.c_lflag &= ~(tcflag_t)ECHO;
-    fputs(question, stderr);
+    /* In this order: what is typed once the question stands there is not shown, and not thrown away. */
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+    fputs(question, stderr);
     bool is_read = read_line(ret_text, room);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
     fputc('\n', stderr);
