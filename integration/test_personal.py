@@ -99,7 +99,9 @@ class PersonalTest(AnswerCase):
         sessions = [person.sign_in(house.nodes[0]) for person in people]
         kept, *gone = people
         for person in gone:
-            self.expect(self.admin(house.nodes[1]).command(f"/users/{person.id}/erase"), 200)
+            erased = self.admin(house.nodes[1]).command(f"/users/{person.id}/erase")
+            self.expect(erased, 200)
+            self.erased_at = erased.position
         self.compact()
         wait_until("the values gone", lambda: self.are_gone(keys[1:]), SECONDS * 4, every=2)
         self.assertLessEqual(keys[0], self.keys())
@@ -290,12 +292,21 @@ class PersonalTest(AnswerCase):
         with concurrent.futures.ThreadPoolExecutor(len(house.nodes)) as all_at_once:
             list(all_at_once.map(lambda node: node.start(), house.nodes))
 
+    def shown(self, node, person):
+        answer = self.admin(node).get(f"/users/{person.id}", headers={"Pw-Min-Position": self.erased_at, "Prefer": "wait=10"})
+        self.expect(answer, 200)
+        return answer.json
+
     def check_erased(self, kept, gone, sessions):
         for node in house.nodes:
             self.assertEqual(sessions[0].client(node).get("/slots").status, 200, "of somebody who was not erased")
             again = kept.sign_in(node)
             self.expect(again.client(node).command(f"/sessions/{again.id}/revoke"), 200)  # Somebody has eight sessions at most.
+            shown = self.shown(node, kept)
+            self.assertEqual((shown["state"], shown["email"]), ("active", kept.email))
             for person, session in zip(gone, sessions[1:]):
+                shown = self.shown(node, person)
+                self.assertEqual((shown["state"], shown["email"], shown["name"]), ("erased", None, None), "the read model")
                 self.assertEqual(session.client(node).get("/slots").status, 401)
                 self.expect(self.guest(node).command("/sessions", {"email": person.email, "password": person.password}), 401, "login-failed")
                 profile = {"email": fresh_address(), "name": "Nobody"}
