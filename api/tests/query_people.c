@@ -393,7 +393,7 @@ static void check_labels(void)
     pw_arena_close(&arena);
 }
 
-/* Every column of every table and view: what is personal is in none. */
+/* Every column of every table: what is personal is in none. */
 static void check_nothing_plain(void)
 {
     struct pw_galera *galera = test_cluster_handle(&cluster, 0);
@@ -415,25 +415,6 @@ static void check_nothing_plain(void)
         columns++;
     }
     cr_expect_gt(columns, 60);
-    pw_galera_free(galera);
-}
-
-/* Analysts see people, and nothing by which to know them. */
-static void check_views(void)
-{
-    struct pw_galera *galera = test_cluster_handle(&cluster, 0);
-    cr_expect_eq(test_integer(galera, "SELECT COUNT(*) FROM information_schema.columns "
-                                      "WHERE table_schema = DATABASE() "
-                                      "AND table_name LIKE 'analyst\\_%' AND column_name IN "
-                                      "('email', 'email_tag', 'name', 'label', 'key_id')"),
-                 0);
-    cr_expect_eq(test_integer(galera, "SELECT COUNT(*) FROM analyst_users"), 4);
-    cr_expect_eq(test_integer(galera, "SELECT COUNT(*) FROM analyst_users WHERE language IS NULL"),
-                 3);
-    cr_expect_eq(test_integer(galera, "SELECT COUNT(*) FROM analyst_exams e "
-                                      "JOIN analyst_slots USING (tenant_id, exam_id) "
-                                      "JOIN analyst_reservations USING (tenant_id, slot_id)"),
-                 0);
     pw_galera_free(galera);
 }
 
@@ -474,7 +455,6 @@ Test(people, are_shown_to_who_may_see_them)
     }
     check_labels();
     check_nothing_plain();
-    check_views();
     check_with(NULL, PW_ERR_INTERNAL);
     check_while_keys_are_out_of_reach();
     close_all();
