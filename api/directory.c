@@ -323,7 +323,8 @@ static bool session_lives(struct pw_directory *directory, const struct pw_actor 
     }
     bool is_young = issued_at_us != INT64_MIN && now_us - issued_at_us < PW_SESSION_NEWS_US &&
                     issued_at_us - now_us < PW_SESSION_NEWS_US;
-    bool is_since = issued_at_us >= directory->began_at_us;
+    /* A token says its second only, which may have begun before the node. */
+    bool is_since = issued_at_us + PW_US_PER_SECOND > directory->began_at_us;
     return is_young && is_since && pw_map_get(directory->ended, &key) == NULL;
 }
 

@@ -216,6 +216,34 @@ static enum pw_code load_issuer(struct pw_node *node, struct pw_err *err)
                                    why.detail);
 }
 
+/* Sealing waits for keys to be written, as many in one write as threads wait for: so many threads are so many people at a time, and
+ * one that waits costs nothing. */
+#define SEALING_THREADS 64
+
+static enum pw_code start_preparer(struct pw_node *node, struct pw_err *err)
+{
+    const struct pw_config *config = node->config;
+    struct pw_service *service = &node->service;
+    service->directory = pw_directory_new(pw_http_wall_us());
+    enum pw_code code = pw_passwords_new(pw_config_count(config, PW_CONFIG_PASSWORDS_MEMORY_KIB),
+                                         pw_config_count(config, PW_CONFIG_PASSWORDS_PASSES),
+                                         &node->passwords, err);
+    struct pw_preparer_options options = {
+        .vault = service->vault,
+        .directory = service->directory,
+        .passwords = node->passwords,
+        .issuer = service->issuer,
+        .secret = {(const char *)service->secret, service->secret_bytes},
+        .hashing = {.threads = pw_config_count(config, PW_CONFIG_PASSWORDS_THREADS),
+                    .queue_max = pw_config_count(config, PW_CONFIG_PASSWORDS_QUEUE_MAX),
+                    .clock = pw_clock_system()},
+        .sealing = {.threads = SEALING_THREADS,
+                    .queue_max = pw_config_count(config, PW_CONFIG_PASSWORDS_QUEUE_MAX),
+                    .clock = pw_clock_system()},
+    };
+    return code != PW_OK ? code : pw_preparer_new(&options, &service->preparer, err);
+}
+
 static enum pw_code start_commands(struct pw_node *node, const volatile sig_atomic_t *stop,
                                    struct pw_err *err)
 {
@@ -241,7 +269,6 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
         return pw_fail(err, PW_ERR_INTERNAL, "no more threads");
     }
     service->trust = pw_trust_new();
-    service->directory = pw_directory_new(pw_http_wall_us());
     service->tokens = pw_tokens_new(service->trust, service->issuer,
                                     pw_config_text(node->config, PW_CONFIG_AUTH_AUDIENCE));
     node->news = (struct pw_news){.trust = service->trust,
@@ -315,38 +342,10 @@ static enum pw_code start_limits(struct pw_node *node, struct pw_err *err)
     return code;
 }
 
-/* Sealing waits for keys to be written, as many in one write as threads wait for: so many threads are so many people at a time, and
- * one that waits costs nothing. */
-#define SEALING_THREADS 64
-
-static enum pw_code start_preparer(struct pw_node *node, struct pw_err *err)
-{
-    const struct pw_config *config = node->config;
-    struct pw_service *service = &node->service;
-    enum pw_code code = pw_passwords_new(pw_config_count(config, PW_CONFIG_PASSWORDS_MEMORY_KIB),
-                                         pw_config_count(config, PW_CONFIG_PASSWORDS_PASSES),
-                                         &node->passwords, err);
-    struct pw_preparer_options options = {
-        .vault = service->vault,
-        .directory = service->directory,
-        .passwords = node->passwords,
-        .issuer = service->issuer,
-        .secret = {(const char *)service->secret, service->secret_bytes},
-        .hashing = {.threads = pw_config_count(config, PW_CONFIG_PASSWORDS_THREADS),
-                    .queue_max = pw_config_count(config, PW_CONFIG_PASSWORDS_QUEUE_MAX),
-                    .clock = pw_clock_system()},
-        .sealing = {.threads = SEALING_THREADS,
-                    .queue_max = pw_config_count(config, PW_CONFIG_PASSWORDS_QUEUE_MAX),
-                    .clock = pw_clock_system()},
-    };
-    return code != PW_OK ? code : pw_preparer_new(&options, &service->preparer, err);
-}
-
 static enum pw_code start_listeners(struct pw_node *node, struct pw_err *err)
 {
     struct pw_service *service = &node->service;
     const struct pw_config *config = node->config;
-    service->openapi = node->openapi = pw_openapi_new();
     pw_routes_build(&service->public_routes, PW_DOOR_PUBLIC);
     pw_routes_build(&service->internal_routes, PW_DOOR_INTERNAL);
     struct pw_http_options internal = {
@@ -392,14 +391,16 @@ enum pw_code pw_node_start(const struct pw_config *config, const volatile sig_at
     randombytes_buf(node->service.incarnation.bytes, 16);
     raise_descriptor_limit();
     make_snapshots_dir(config);
+    node->service.openapi = node->openapi = pw_openapi_new();
     enum pw_code code = read_secrets(node, err);
     code = code != PW_OK ? code : load_issuer(node, err);
     code = code != PW_OK ? code : probe_listeners(config, err);
     code = code != PW_OK ? code : start_vault(node, err);
+    code = code != PW_OK ? code : start_preparer(node, err);
+    code = code != PW_OK ? code : start_limits(node, err);
+    /* From here on this node may lead: others look at once whether it answers, so nothing slow stands between. */
     code = code != PW_OK ? code : start_commands(node, stop, err);
     code = code != PW_OK ? code : start_queries(node, err);
-    code = code != PW_OK ? code : start_limits(node, err);
-    code = code != PW_OK ? code : start_preparer(node, err);
     code = code != PW_OK ? code : start_listeners(node, err);
     if (code != PW_OK) {
         pw_node_stop(node);

@@ -16,7 +16,7 @@ import unittest
 import warnings
 
 from integration.cluster.cluster import random_address
-from integration.harness import ROOT, Client, Stack, scratch
+from integration.harness import Client, Stack, scratch
 from integration.reader.decisions import decisions_as_dicts, stop_text
 
 POSITION = re.compile(r"\d{1,10}:\d{1,19}:[0-9a-f]{8}")
@@ -77,15 +77,6 @@ def read_whole_ledger(stack):
             positions[reader.position()] = [decision["command"] for decision in decided]
             decisions += decided
     return Ledger(positions, decisions, heads, reports)
-
-
-def table_routes():
-    """{(method, path after /v1/tenants/{tenant} or after the root)} of every public command and query in the program's tables."""
-    commands = set()
-    for table in sorted(ROOT.glob("schemas/*.def")):
-        commands |= set(re.findall(r"PW_COMMAND\([^\"]*?\bPUBLIC,[^\"]*?\"(/[^\"]*)\"", table.read_text()))
-    queries = set(re.findall(r"\.path = \"(/[^\"]*)\"", (ROOT / "api/query_table.c").read_text()))
-    return {("POST", path) for path in commands} | {("GET", path) for path in queries}
 
 
 class AnswerCase(unittest.TestCase):
