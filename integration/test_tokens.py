@@ -73,7 +73,7 @@ class OwnKeysTest(AnswerCase):
         old_file, new_file = old.file("old.pem"), new.file("new.pem")
         self.assertEqual(self.key_set().json, {"keys": []})
         self.assertEqual(self.query(old.token(OUR_NAME)), 401)
-        before = old.token(OUR_NAME, sid=str(uuid.uuid4()))
+        before = old.token(OUR_NAME)
         for files, published, admitted in (((old_file,), [old], [before]), ((old_file, new_file), [old, new], [before]),
                                            ((new_file, old_file), [new, old], [before, new.token(OUR_NAME)]),
                                            ((new_file,), [new], [new.token(OUR_NAME)])):

@@ -103,10 +103,14 @@ class OnFilesTest(VaultCase):
 
 
 class WrongTest(VaultCase):
+    def named(self):
+        """The flag by which `serve --check` is one of cluster.nodes."""
+        return f"--cluster.node_id={self.stack.settings['cluster.nodes'].partition('=')[0]}"
+
     def check(self, settings, words, code=USAGE):
         """`serve --check` and `serve` both end at once, and say what is wrong."""
         flags = [f"--{name}={value}" for name, value in settings.items()]
-        ran = self.stack.run("serve", "--check", *flags, check=False)
+        ran = self.stack.run("serve", "--check", self.named(), *flags, check=False)
         self.assertEqual(ran.returncode, code, ran.stderr)
         self.assertIn(words, ran.stderr)
         node = self.stack.node(settings)
@@ -116,8 +120,7 @@ class WrongTest(VaultCase):
         self.assertIn(words, node.process.log_file.read_text())
 
     def test_a_wrong_setting_ends_a_start(self):
-        name = self.stack.settings["cluster.nodes"].partition("=")[0]
-        self.assertEqual(self.stack.run("serve", "--check", f"--cluster.node_id={name}").stdout, "good\n")
+        self.assertEqual(self.stack.run("serve", "--check", self.named()).stdout, "good\n")
         self.check({"keys.master_files": self.stack.dir / "none"}, "keys.master_files")
         wide = self.stack.dir / "wide.key"
         write_whole(wide, "5a" * 32, mode=0o644)
