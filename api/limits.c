@@ -1,4 +1,4 @@
-/* api/limits.c: three kinds of buckets before the doors. */
+/* api/limits.c: four kinds of buckets before the doors. */
 #include "api/limits.h"
 
 #include <stdatomic.h>

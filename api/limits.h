@@ -1,6 +1,6 @@
-/* api/limits.h: how fast somebody may ask: a connection, an address, a token's subject.
+/* api/limits.h: how fast somebody may ask: a connection, an address, a token's subject; and try passwords of an account.
  *
- * Contract  Each of the three is a rate and a burst (api/buckets.h); a rate of 0 switches it off. A
+ * Contract  Each of the four is a rate and a burst (api/buckets.h); a rate of 0 switches it off. A
  *           connection's bucket lies in the connection, and costs nothing to find; an address's is
  *           looked up once the head is there, before a body is read, a subject's (tenant and actor, whatever
  *           the token) once the token was found good: so nobody is slowed down by what others claim

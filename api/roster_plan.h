@@ -2,7 +2,7 @@
  * has that.
  *
  * Contract  A row is registered under one Idempotency-Key, which is kept until it is answered for good: 429, 503 and silence are no
- *           answer, so the same request is repeated, not before the server's Retry-After, for which all others wait as well. A row
+ *           answer, so the same request is repeated, not before the server's Retry-After, 30 s at most, for which all others wait as well. A row
  *           whose address has an account already is `exists`, with that account's id; where asked for, it is then granted the row's
  *           roles. So an import can be repeated, whatever became of the one before.
  *           What every further row would meet too ends the plan: a token or tenant that is not good, a server that is away

@@ -87,7 +87,7 @@ def head(method, path, *lines):
 class PageTest(unittest.TestCase):
     def test_it_names_every_limit_and_its_default(self):
         page, table = ((ROOT / file).read_text() for file in ("docs/limits.md", "api/config.def"))
-        settings = re.findall(r'^PW_CONFIG\(\w+, "((?:http|limits|tls)\.\w+)", \w+, "([^"]*)"', table, re.MULTILINE)
+        settings = re.findall(r'^PW_CONFIG\(\w+, "((?:http|limits|passwords|tls)\.\w+)", \w+, "([^"]*)"', table, re.MULTILINE)
         self.assertGreater(len(settings), 15)
         for name, default in settings:
             if name not in ("http.listen", "http.threads"):

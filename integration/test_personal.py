@@ -249,8 +249,12 @@ class PersonalTest(AnswerCase):
         title = found.pop("the title", [])
         print(f"\n  {len(wanted)} spellings in {bytes_ / 1e6:.0f} MB: {time.monotonic() - began:.1f} s", flush=True)
         self.assertEqual(found, {}, "personal data lies in clear")
-        for place in ("kafka", "galera", "prints/export", "prints/replay", "prints/tables"):
+        snapshots = [str((node.dir / "snapshots").relative_to(house.stack.dir)) for node in house.nodes]
+        for place in ("kafka", "galera", "prints/export", "prints/replay", "prints/tables", *snapshots):
             self.assertTrue(any(file.startswith(place) for file in title), f"the title is not in {place}: {title}")
+        for node in house.nodes:
+            self.assertIn("serves", node.process.log_file.read_text(), "a log that was searched")
+            self.assertIn("pw_http_requests_total", (prints / f"metrics{node.number}").read_text())
 
     def print_everything(self, prints):
         """What an audit prints, what the tables hold and what monitors see, each in a file."""
