@@ -501,3 +501,37 @@ Test(accounts, a_repeat_is_known_before_it_is_judged, .init = open_people, .fini
     cr_expect_eq(people.answer.status, 200, "%s", people.answer.body);
     cr_expect(answer_has(&people.answer, "Idempotency-Replayed", "true"));
 }
+
+static int64_t stand_still(void *self)
+{
+    (void)self;
+    return PW_US_PER_SECOND;
+}
+
+/* Whoever tries passwords is told to wait, by signing in and by changing one; nobody else is. */
+Test(accounts, passwords_are_tried_at_a_bounded_rate, .init = open_people, .fini = close_people)
+{
+    static const char change[] =
+        "{\"password\": \"wrong horse\", \"new_password\": \"staple of my own\"}";
+    struct tokens tokens;
+    struct pw_limits_options options = {.rates = {[PW_LIMIT_LOGIN] = {10, 2}},
+                                        .clock = {.boot_us = stand_still}};
+    log_in(&tokens);
+    struct pw_limits *limits = pw_limits_new(&options);
+    people.rig.service.limits = limits;
+    for (int i = 0; i < 3; i++) {
+        ask(NULL, "/sessions", LOGIN("ann@uni-graz.example", "wrong horse"));
+        cr_expect_eq(people.answer.status, i < 2 ? 401 : 429, "%d: %s", i, people.answer.body);
+    }
+    cr_expect(strcmp(problem(), "too-many-requests") == 0 &&
+              answer_has(&people.answer, "Retry-After", "6"));
+    ask(NULL, "/sessions", LOGIN("bob@uni-graz.example", "wrong horse"));
+    cr_expect_eq(people.answer.status, 401, "another account is another count");
+    for (int i = 0; i < 3; i++) {
+        ask(tokens.access, "/me/change-password", change);
+        cr_expect_eq(people.answer.status, i < 2 ? 401 : 429, "%d: %s", i, people.answer.body);
+    }
+    cr_expect(is_let_in(tokens.access), "what tries no password is not counted");
+    people.rig.service.limits = NULL;
+    pw_limits_free(limits);
+}

@@ -148,7 +148,8 @@ class PeopleLoad:
             clerk.join(2 * SILENCE_SECONDS)
 
     def sign_in_everywhere(self):
-        """One living person of each tenant signs in through each node, and out: the address is found, the password's key opens."""
+        """One living person of each tenant signs in through each node, and out: the address is found, the password's key opens. Returns
+        how many did; a tenant of which nobody is left has nobody to do so."""
         living = {person.tenant.id: person for person in self.town.people if person.state == "active"}
         doors = [(person, number) for person in living.values() for number in range(len(self.nodes))]
         with concurrent.futures.ThreadPoolExecutor(CLERKS) as all_at_once:

@@ -168,7 +168,8 @@ class Three:
         load.finish(patience)
         if people is not None:
             people.finish(patience)
-            people.sign_in_everywhere()
+            if not people.sign_in_everywhere():
+                raise ProcessError("nobody was left to sign in once all was healed")
         proof = Proof(self.stack)
         proof.check_answers(load)
         proof.check_nobody_else(load.world, [load])
