@@ -5,6 +5,7 @@
  * the engine of its boundary's partition; `done` is called on the engine's thread and only pushes
  * the request back to its loop, where the answer is written. Where another node leads the engine
  * says so, and the command is sent on to that node; one that came from another node is not. */
+#include "api/credentials.h"
 #include "api/door.h"
 #include "api/headers.h"
 #include "api/log.h"
@@ -18,7 +19,7 @@ struct exchange {
     struct pw_service *service;
     struct pw_http_request *request;
     const struct pw_route *route;
-    struct pw_preparation preparation; /* job NULL: there is nothing to prepare. */
+    struct pw_preparation *preparation; /* NULL: there is nothing to prepare. */
     bool is_prepared;
     struct pw_forward *forward; /* Under way, or done. */
     uint32_t forward_count;
@@ -298,7 +299,7 @@ static void finish_forward(struct pw_http_request *request)
             pw_door_problem(request, PW_ERR_NO_LEADER, NULL, NULL);
         } else if (atomic_load(&exchange->service->stopping)) {
             pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL); /* The engines may be gone. */
-        } else if (exchange->preparation.job != NULL && !exchange->is_prepared) {
+        } else if (exchange->preparation != NULL && !exchange->is_prepared) {
             prepare_here(exchange); /* What was said in clear goes into no engine. */
         } else {
             submit(exchange, finish); /* It waits for the next leader. */
@@ -357,21 +358,36 @@ static bool send_on(struct exchange *exchange)
     return true;
 }
 
+/* Whether another node is known to lead the tenant, and which. */
+static bool leads_elsewhere(struct pw_service *service, const struct pw_id *tenant_id,
+                            char ret_node_id[PW_NODE_ID_BYTES_MAX + 1])
+{
+    struct pw_partition_status status;
+    pw_service_status(service, pw_partition_of(tenant_id, service->partition_count), &status);
+    if (status.leads || status.leader_node_id[0] == '\0' ||
+        strcmp(status.leader_node_id, service->node_id) == 0) {
+        return false;
+    }
+    memcpy(ret_node_id, status.leader_node_id, sizeof status.leader_node_id);
+    return true;
+}
+
 bool pw_command_pass_on(struct pw_service *service, struct pw_http_request *request,
                         const struct pw_route *route, const struct pw_id *tenant_id)
 {
-    struct pw_partition_status status;
+    char node_id[PW_NODE_ID_BYTES_MAX + 1];
+    if (!leads_elsewhere(service, tenant_id, node_id)) {
+        return false;
+    }
     struct exchange *exchange = pw_arena_take(&request->arena, sizeof *exchange);
-    pw_service_status(service, pw_partition_of(tenant_id, service->partition_count), &status);
-    if (exchange == NULL || status.leads || status.leader_node_id[0] == '\0' ||
-        strcmp(status.leader_node_id, service->node_id) == 0) {
+    if (exchange == NULL) {
         return false;
     }
     exchange->service = service;
     exchange->request = request;
     exchange->route = route;
     exchange->is_unjudged = true;
-    memcpy(exchange->job.led_by, status.leader_node_id, sizeof exchange->job.led_by);
+    memcpy(exchange->job.led_by, node_id, sizeof exchange->job.led_by);
     request->state = exchange;
     return take_headers(request, &exchange->job) ? send_on(exchange) : true;
 }
@@ -383,10 +399,9 @@ static void submit(struct exchange *exchange, void (*then)(struct pw_http_reques
     struct pw_service *service = exchange->service;
     struct pw_http_request *request = exchange->request;
     struct pw_job *job = &exchange->job;
-    assert(exchange->is_prepared || !pw_prepare_is_needed(pw_command_info(job->command.type)));
     uint32_t partition = pw_partition_of(&job->boundary_id, service->partition_count);
     struct pw_engine *engine = service->engines[partition % service->engine_count];
-    assert(exchange->is_prepared || !pw_prepare_is_needed(pw_command_info(job->command.type)));
+    assert(exchange->is_prepared || exchange->preparation == NULL);
     request->state = exchange;
     /* Before submitting: the engine may be done before submit returns. */
     pw_http_wait(request, then);
@@ -403,7 +418,7 @@ static void submit(struct exchange *exchange, void (*then)(struct pw_http_reques
 static void answer_unprepared(struct exchange *exchange)
 {
     struct pw_http_request *request = exchange->request;
-    const struct pw_preparation *preparation = &exchange->preparation;
+    const struct pw_preparation *preparation = exchange->preparation;
     const struct pw_err *err = &preparation->err;
     struct pw_violations violations = {.count = 0};
     if (err->code == PW_ERR_INVALID) {
@@ -422,10 +437,10 @@ static void answer_unprepared(struct exchange *exchange)
  * who was deactivated may be erased by now. Whoever shows a password or a token in the body has to be right each time. */
 static bool may_be_repeat(const struct exchange *exchange)
 {
-    enum pw_error_kind kind = pw_error_info(exchange->preparation.err.code)->kind;
+    enum pw_error_kind kind = pw_error_info(exchange->preparation->err.code)->kind;
     bool is_refused =
         kind == PW_KIND_UNAUTHENTICATED || kind == PW_KIND_NOT_FOUND || kind == PW_KIND_REFUSED;
-    return is_refused && exchange->preparation.is_fingerprinted && !exchange->route->by_credential;
+    return is_refused && exchange->preparation->is_fingerprinted && !exchange->route->by_credential;
 }
 
 static void finish_question(struct pw_http_request *request)
@@ -443,7 +458,7 @@ static void finish_preparation(struct pw_http_request *request)
     struct exchange *exchange = request->state;
     if (atomic_load(&exchange->service->stopping)) {
         pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL); /* The engines may be gone. */
-    } else if (exchange->preparation.err.code == PW_OK) {
+    } else if (exchange->preparation->err.code == PW_OK) {
         exchange->is_prepared = true;
         submit(exchange, finish);
     } else if (may_be_repeat(exchange)) {
@@ -461,32 +476,22 @@ static void on_prepared(struct pw_preparation *preparation)
     pw_http_complete(exchange->request);
 }
 
-/* The node that decides prepares: a key that it has made it knows, and a password is hashed once. */
-static bool leads_elsewhere(struct exchange *exchange)
-{
-    struct pw_service *service = exchange->service;
-    struct pw_partition_status status;
-    uint32_t partition = pw_partition_of(&exchange->job.boundary_id, service->partition_count);
-    pw_service_status(service, partition, &status);
-    if (status.leads || status.leader_node_id[0] == '\0' ||
-        strcmp(status.leader_node_id, service->node_id) == 0) {
-        return false;
-    }
-    memcpy(exchange->job.led_by, status.leader_node_id, sizeof exchange->job.led_by);
-    return true;
-}
-
 /* Whoever tries passwords is slowed down by the account that they try, before any is hashed. */
 static bool may_try(struct exchange *exchange)
 {
     struct pw_http_request *request = exchange->request;
     const struct pw_job *job = &exchange->job;
     struct pw_str name;
+    struct pw_id user_id;
+    struct pw_hash hash;
     uint32_t retry_seconds;
     if (job->command.type == PW_COMMAND_SESSION_OPEN) {
         name = job->command.session_open.email;
     } else if (job->command.type == PW_COMMAND_USER_CHANGE_PASSWORD) {
         name = (struct pw_str){(const char *)job->actor_id.bytes, sizeof job->actor_id.bytes};
+    } else if (job->command.type == PW_COMMAND_USER_RESET_PASSWORD &&
+               pw_reset_parse(job->command.user_reset_password.reset_token, &user_id, &hash)) {
+        name = (struct pw_str){(const char *)user_id.bytes, sizeof user_id.bytes};
     } else {
         return true;
     }
@@ -500,23 +505,42 @@ static bool may_try(struct exchange *exchange)
 
 static void prepare_here(struct exchange *exchange)
 {
-    pw_http_wait(exchange->request, finish_preparation);
-    enum pw_code code = pw_prepare(exchange->service->preparer, &exchange->preparation);
+    struct pw_http_request *request = exchange->request;
+    if (pw_door_still_reads(exchange->service, &exchange->job.boundary_id)) {
+        pw_door_problem(request, PW_ERR_NO_LEADER, "the node is still reading the ledger", NULL);
+        return;
+    }
+    pw_http_wait(request, finish_preparation);
+    enum pw_code code = pw_prepare(exchange->service->preparer, exchange->preparation);
     if (code != PW_OK) {
-        exchange->preparation.err = (struct pw_err){.code = code};
-        pw_http_complete(exchange->request);
+        exchange->preparation->err = (struct pw_err){.code = code};
+        pw_http_complete(request);
     }
 }
 
+/* The node that decides prepares: a key that it has made it knows, and a password is hashed once. */
 static void prepare(struct exchange *exchange, const struct pw_actor *actor)
 {
-    exchange->request->state = exchange;
-    exchange->preparation = (struct pw_preparation){.job = &exchange->job,
-                                                    .arena = &exchange->request->arena,
-                                                    .session_id = actor->session_id,
-                                                    .exchange = exchange,
-                                                    .done = on_prepared};
-    if (may_try(exchange) && !(leads_elsewhere(exchange) && send_on(exchange))) {
+    struct pw_http_request *request = exchange->request;
+    struct pw_job *job = &exchange->job;
+    struct pw_preparation *preparation = pw_arena_take(&request->arena, sizeof *preparation);
+    request->state = exchange;
+    exchange->preparation = preparation;
+    if (preparation == NULL) {
+        pw_door_problem(request, PW_ERR_QUEUE_FULL, NULL, NULL);
+        return;
+    }
+    *preparation = (struct pw_preparation){.job = job,
+                                           .arena = &request->arena,
+                                           .session_id = actor->session_id,
+                                           .exchange = exchange,
+                                           .done = on_prepared};
+    if (!may_try(exchange)) {
+        return;
+    }
+    bool is_sent =
+        leads_elsewhere(exchange->service, &job->boundary_id, job->led_by) && send_on(exchange);
+    if (!is_sent) {
         prepare_here(exchange);
     }
 }
@@ -547,7 +571,7 @@ void pw_command_door(struct pw_service *service, struct pw_http_request *request
     job->boundary_id = pw_command_info(job->command.type)->door == PW_DOOR_INTERNAL
                            ? *pw_command_target(&job->command)
                            : actor->tenant_id;
-    if (pw_prepare_is_needed(pw_command_info(job->command.type))) {
+    if (route->is_prepared) {
         prepare(exchange, actor);
         return;
     }

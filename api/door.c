@@ -199,10 +199,7 @@ static void answer_unauthenticated(struct pw_http_request *request, const char *
     pw_door_problem(request, PW_ERR_UNAUTHENTICATED, detail, NULL);
 }
 
-/* While the tenant's partition is still being read at start, an issuer that is not trusted may be so
- * in a moment, and one that is, or a person who may act, may be so no more. Once it was read to its
- * end that is remembered. */
-static bool still_reads(struct pw_service *service, const struct pw_id *tenant_id)
+bool pw_door_still_reads(struct pw_service *service, const struct pw_id *tenant_id)
 {
     uint32_t partition = pw_partition_of(tenant_id, service->partition_count);
     atomic_bool *has_read = &service->has_read[partition];
@@ -230,7 +227,7 @@ static bool authenticate(struct pw_service *service, struct pw_http_request *req
     }
     enum pw_code code =
         pw_tokens_verify(service->tokens, token, pw_http_wall_us(), ret_actor, &unknown_key, &err);
-    if ((code == PW_OK || unknown_key) && is_id && still_reads(service, &tenant_id)) {
+    if ((code == PW_OK || unknown_key) && is_id && pw_door_still_reads(service, &tenant_id)) {
         pw_door_problem(request, PW_ERR_NO_LEADER, "the node is still reading the ledger", NULL);
         return false;
     }

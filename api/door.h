@@ -34,6 +34,10 @@ void pw_door_refuse_param(struct pw_http_request *request, struct pw_violations 
 void pw_door_too_fast(struct pw_http_request *request, const struct pw_limits *limits,
                       enum pw_limit limit, uint32_t retry_seconds);
 
+/* While the tenant's partition is still being read at start, an issuer that is not trusted may be so in a moment, and one that is, or a
+ * person who may act, may be so no more. Once it was read to its end that is remembered. */
+bool pw_door_still_reads(struct pw_service *service, const struct pw_id *tenant_id);
+
 /* Headers of every answer with personal data. */
 void pw_door_private(struct pw_http_request *request);
 

@@ -63,6 +63,7 @@ static void add_commands(struct pw_routes *routes, enum pw_door listener)
         route->number = (uint32_t)type;
         route->methods = PW_HTTP_POST;
         route->by_credential = info->door == PW_DOOR_CREDENTIAL;
+        route->is_prepared = pw_prepare_is_needed(info);
         route->roles = listener == PW_DOOR_PUBLIC ? info->roles & ~PW_ROLE(OPERATOR)
                                                   : info->roles & PW_ROLE(OPERATOR);
     }
@@ -179,7 +180,7 @@ bool pw_route_answers(const struct pw_route *route, enum pw_code code)
     if (route->kind == PW_ROUTE_COMMAND) {
         const struct pw_command_info *info = pw_command_info((enum pw_command_type)route->number);
         return (to & PW_TO_COMMANDS) != 0 || is_refusal_of(info, code) ||
-               ((to & PW_TO_PREPARED) != 0 && pw_prepare_is_needed(info));
+               ((to & PW_TO_PREPARED) != 0 && route->is_prepared);
     }
     return (to & (route->kind == PW_ROUTE_QUERY ? PW_TO_QUERIES : PW_TO_PAGES)) != 0;
 }

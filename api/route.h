@@ -32,6 +32,7 @@ struct pw_route {
     uint32_t number;
     uint32_t methods;   /* Bits of enum pw_http_method. */
     uint32_t roles;     /* Of tokens; 0 where no token is asked for. */
+    bool is_prepared;   /* A command that goes through api/prepare.h. */
     bool by_credential; /* No token is asked for: the body proves who asks. */
     const char *name;   /* For counters: `reservation.reserve`, `slots`. */
     const char *doc;

@@ -532,6 +532,27 @@ Test(accounts, passwords_are_tried_at_a_bounded_rate, .init = open_people, .fini
         cr_expect_eq(people.answer.status, i < 2 ? 401 : 429, "%d: %s", i, people.answer.body);
     }
     cr_expect(is_let_in(tokens.access), "what tries no password is not counted");
+    char token[128];
+    char body[256];
+    about_ann("issue-reset-token", "{}");
+    text_of("reset_token", token, sizeof token);
+    token[60] = token[60] == 'A' ? 'B' : 'A';
+    snprintf(body, sizeof body, "{\"reset_token\": \"%s\", \"new_password\": \"staple of my own\"}",
+             token);
+    ask(NULL, "/reset-password", body);
+    cr_expect_eq(people.answer.status, 429, "nor is anybody's token guessed: %s",
+                 people.answer.body);
     people.rig.service.limits = NULL;
     pw_limits_free(limits);
+}
+
+/* It knows nobody yet: no right password is wrong for that. */
+Test(accounts, a_node_that_still_reads_judges_nobody, .init = open_people, .fini = close_people)
+{
+    static struct rig second;
+    rig_open_unread(&second, &people.rig);
+    rig_ask_as(&second, NULL, "POST", "/sessions", NULL, ANN_LOGIN, &people.answer);
+    cr_expect(people.answer.status == 503 && strcmp(problem(), "no-leader") == 0, "%s",
+              people.answer.body);
+    rig_close(&second);
 }
