@@ -8,7 +8,9 @@
 
 /* Sessions that have ended are remembered longer than PW_SESSION_NEWS_US, so that a young token of one is not taken for news. */
 #define ENDED_KEPT_US (60 * PW_US_PER_SECOND)
-#define ENDED_SWEEP   1024
+#define ENDED_SWEEP   1024 /* The fewest at which the older ones are looked for. */
+
+#define RESTORED_AT_ONCE 1024 /* People or sessions of a snapshot. */
 
 struct key {
     struct pw_id tenant_id;
@@ -36,6 +38,7 @@ struct pw_directory {
     struct pw_map *emails;        /* struct email_key -> id of a user */
     struct pw_map *sessions;      /* struct key -> nothing */
     struct pw_map *ended;         /* struct key -> int64_t, boot time */
+    uint64_t sweep_at;            /* So many ended ones. */
 };
 
 /* However many ask, an event waits for those alone who ask already: else it could be kept out for long. */
@@ -53,6 +56,7 @@ struct pw_directory *pw_directory_new(int64_t now_us)
     struct pw_directory *directory = pw_memory_new(1, sizeof *directory);
     init_lock(&directory->lock);
     directory->began_at_us = now_us;
+    directory->sweep_at = ENDED_SWEEP;
     directory->equality_keys = pw_map_new(sizeof(struct pw_id), sizeof(struct pw_id));
     directory->people = pw_map_new(sizeof(struct key), sizeof(struct person));
     directory->passwords = pw_map_new(sizeof(struct key), sizeof(struct pw_password));
@@ -149,8 +153,10 @@ static void on_session_revoked(struct pw_directory *directory, const struct key 
                                int64_t boot_us)
 {
     pw_map_remove(directory->sessions, key, NULL);
-    if (pw_map_count(directory->ended) % ENDED_SWEEP == ENDED_SWEEP - 1) {
+    if (pw_map_count(directory->ended) >= directory->sweep_at) {
         pw_map_sweep(directory->ended, ended_lately, &boot_us);
+        uint64_t twice = 2 * pw_map_count(directory->ended);
+        directory->sweep_at = twice > ENDED_SWEEP ? twice : ENDED_SWEEP;
     }
     memcpy(pw_map_put(directory->ended, key, NULL), &boot_us, sizeof boot_us);
 }
@@ -225,6 +231,15 @@ static void restore_person(struct pw_directory *directory, const struct pw_tenan
     }
 }
 
+/* The lock is given up now and then: requests, of whichever tenant, wait for it. */
+static void let_others(struct pw_directory *directory, uint32_t *count)
+{
+    if (++*count % RESTORED_AT_ONCE == 0) {
+        pthread_rwlock_unlock(&directory->lock);
+        pthread_rwlock_wrlock(&directory->lock);
+    }
+}
+
 static void restore_tenant(struct pw_directory *directory, const struct pw_tenant *tenant)
 {
     const struct pw_id *tenant_id = pw_tenant_id(tenant);
@@ -233,27 +248,30 @@ static void restore_tenant(struct pw_directory *directory, const struct pw_tenan
     const struct pw_session *session;
     uint64_t users = 0;
     uint64_t sessions = 0;
+    uint32_t count = 0;
     if (!pw_id_is_nil(pw_tenant_equality_key(tenant))) {
         memcpy(pw_map_put(directory->equality_keys, tenant_id, NULL),
                pw_tenant_equality_key(tenant), sizeof(struct pw_id));
     }
     while (pw_tenant_next_user(tenant, &users, &id, &user)) {
         restore_person(directory, tenant, id, user);
+        let_others(directory, &count);
     }
     while (pw_tenant_next_session(tenant, &sessions, &id, &session)) {
         struct key key = {*tenant_id, *id};
         pw_map_put(directory->sessions, &key, NULL);
+        let_others(directory, &count);
     }
 }
 
 void pw_directory_restored(struct pw_directory *directory, const struct pw_state *state)
 {
     const struct pw_tenant *tenant;
-    pthread_rwlock_wrlock(&directory->lock);
     for (uint32_t i = 0; (tenant = pw_state_tenant_at(state, i)) != NULL; i++) {
+        pthread_rwlock_wrlock(&directory->lock);
         restore_tenant(directory, tenant);
+        pthread_rwlock_unlock(&directory->lock);
     }
-    pthread_rwlock_unlock(&directory->lock);
 }
 
 /* --- What is asked --- */
@@ -315,8 +333,9 @@ bool pw_directory_equality_key(struct pw_directory *directory, const struct pw_i
 }
 
 static bool session_lives(struct pw_directory *directory, const struct pw_actor *actor,
-                          int64_t issued_at_us, int64_t now_us)
+                          int64_t now_us)
 {
+    int64_t issued_at_us = actor->issued_at_us;
     struct key key = {actor->tenant_id, actor->session_id};
     if (pw_map_get(directory->sessions, &key) != NULL) {
         return true;
@@ -338,13 +357,12 @@ bool pw_directory_has_session(struct pw_directory *directory, const struct pw_id
     return is_there;
 }
 
-bool pw_directory_admits(struct pw_directory *directory, struct pw_actor *actor,
-                         int64_t issued_at_us, int64_t now_us)
+bool pw_directory_admits(struct pw_directory *directory, struct pw_actor *actor, int64_t now_us)
 {
     struct key key = {actor->tenant_id, actor->id};
     bool is_ours = !pw_id_is_nil(&actor->session_id);
     pthread_rwlock_rdlock(&directory->lock);
-    bool admits = !is_ours || session_lives(directory, actor, issued_at_us, now_us);
+    bool admits = !is_ours || session_lives(directory, actor, now_us);
     const struct person *person = pw_map_get(directory->people, &key);
     if (person != NULL) {
         admits = admits && person->state == PW_USER_ACTIVE;

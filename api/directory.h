@@ -55,10 +55,8 @@ bool pw_directory_equality_key(struct pw_directory *directory, const struct pw_i
 bool pw_directory_has_session(struct pw_directory *directory, const struct pw_id *tenant_id,
                               const struct pw_id *session_id);
 
-/* Whether the bearer of a verified token may still act, and with which roles: *actor's are made those. issued_at_us and now_us: wall
- * time; INT64_MIN where the token does not say. */
-bool pw_directory_admits(struct pw_directory *directory, struct pw_actor *actor,
-                         int64_t issued_at_us, int64_t now_us);
+/* Whether the bearer of a verified token may still act, and with which roles: *actor's are made those. now_us: wall time. */
+bool pw_directory_admits(struct pw_directory *directory, struct pw_actor *actor, int64_t now_us);
 
 struct pw_directory_counts {
     uint64_t accounts;

@@ -235,8 +235,7 @@ static bool authenticate(struct pw_service *service, struct pw_http_request *req
         pw_command_pass_on(service, request, route, &tenant_id)) {
         return false;
     }
-    if (code == PW_OK && !pw_directory_admits(service->directory, ret_actor,
-                                              ret_actor->issued_at_us, pw_http_wall_us())) {
+    if (code == PW_OK && !pw_directory_admits(service->directory, ret_actor, pw_http_wall_us())) {
         code = pw_fail(&err, PW_ERR_UNAUTHENTICATED, "the session or the account has ended");
     }
     if (code != PW_OK) {

@@ -119,10 +119,8 @@ bool pw_limits_admit_login(struct pw_limits *limits, const struct pw_id *tenant_
     if (limits == NULL || limits->logins == NULL) {
         return true;
     }
-    for (size_t i = 0; i < name.len && i < sizeof account.name; i++) {
-        char c = name.ptr[i];
-        account.name[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-    }
+    assert(name.len <= sizeof account.name);
+    pw_str_lower(name, account.name);
     int64_t wait_us =
         pw_buckets_take(limits->logins, &account, sizeof account, now_us(limits) / LOGIN_SLOWER) *
         LOGIN_SLOWER;

@@ -334,6 +334,16 @@ static void add_pools(struct pw_text *text, const char *name, const char *type, 
                  name, sealing);
 }
 
+static void add_people(struct pw_text *text, struct pw_service *service)
+{
+    struct pw_directory_counts counts;
+    pw_directory_count(service->directory, &counts);
+    family(text, "pw_accounts", "gauge", "People with an account, erased ones too.");
+    pw_text_addf(text, "pw_accounts %llu\n", (unsigned long long)counts.accounts);
+    family(text, "pw_sessions", "gauge", "Sessions that live, or have expired unseen.");
+    pw_text_addf(text, "pw_sessions %llu\n", (unsigned long long)counts.sessions);
+}
+
 static void add_preparations(struct pw_text *text, struct pw_service *service)
 {
     struct pw_pool_counts hashing;
@@ -404,6 +414,7 @@ void pw_metrics_answer(struct pw_service *service, struct pw_http_request *reque
     add_workers(&text, service);
     add_tokens(&text, service);
     add_preparations(&text, service);
+    add_people(&text, service);
     add_http(&text, service);
     add_forwards(&text, service);
     add_peers(&text, service);

@@ -5,10 +5,10 @@ static void on_event(void *self, const struct pw_id *boundary_id, const struct p
 {
     const struct pw_news *news = self;
     pw_trust_take(news->trust, boundary_id, event);
+    pw_directory_event(news->directory, boundary_id, event, news->clock.boot_us(news->clock.self));
     if (event->type == PW_EVENT_USER_KEY_DESTROYED && news->vault != NULL) {
         pw_vault_forget(news->vault, &event->user_key_destroyed.key_id);
     }
-    pw_directory_event(news->directory, boundary_id, event, news->clock.boot_us(news->clock.self));
 }
 
 /* What the ledger calls destroyed is destroyed again, at each start. */

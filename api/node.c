@@ -236,6 +236,7 @@ static enum pw_code start_preparer(struct pw_node *node, struct pw_err *err)
         .secret = {(const char *)service->secret, service->secret_bytes},
         .hashing = {.threads = pw_config_count(config, PW_CONFIG_PASSWORDS_THREADS),
                     .queue_max = pw_config_count(config, PW_CONFIG_PASSWORDS_QUEUE_MAX),
+                    .niceness = PW_POOL_NICENESS,
                     .clock = pw_clock_system()},
         .sealing = {.threads = SEALING_THREADS,
                     .queue_max = pw_config_count(config, PW_CONFIG_PASSWORDS_QUEUE_MAX),

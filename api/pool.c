@@ -12,6 +12,7 @@ struct pw_pool {
     pthread_t *threads;
     uint32_t thread_count;
     uint32_t queue_max;
+    int niceness;
     pthread_mutex_t lock; /* Guards what follows. */
     pthread_cond_t changed;
     struct pw_pool_job *first;
@@ -47,7 +48,7 @@ static void *run(void *self)
     struct pw_pool_job *job;
     /* On Linux a thread has a niceness of its own, which is what 0 names here; raising it needs no
      * right. */
-    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + PW_POOL_NICENESS);
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + pool->niceness);
     while ((job = take(pool)) != NULL) {
         if (job->code == PW_OK) {
             job->run(job);
@@ -63,6 +64,7 @@ enum pw_code pw_pool_new(const struct pw_pool_options *options, struct pw_pool *
     struct pw_pool *pool = pw_memory_new(1, sizeof *pool);
     pool->clock = options->clock;
     pool->queue_max = options->queue_max;
+    pool->niceness = options->niceness;
     pool->threads = pw_memory_new(options->threads, sizeof *pool->threads);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->changed, NULL);

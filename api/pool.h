@@ -2,7 +2,7 @@
  *
  * Contract  A job that was taken is answered exactly once, by `done`, on a thread of the pool, after
  *           `run` or, where the pool is stopping, without it. Jobs are begun in the order in which
- *           they came. The threads yield to all others (PW_POOL_NICENESS): five hundred jobs at once
+ *           they came. With PW_POOL_NICENESS the threads yield to all others: five hundred jobs at once
  *           make these jobs wait, and nobody else. `done` of a request calls pw_http_complete:
  *           nobody rings for a pool's thread.
  * Owner     A job lies where its owner has it, a request's arena say, and belongs to the pool until
@@ -30,6 +30,7 @@ struct pw_pool_job {
 struct pw_pool_options {
     uint32_t threads;
     uint32_t queue_max; /* Jobs that wait; those that run are not among them. */
+    int niceness;       /* 0, or PW_POOL_NICENESS: work that is to hold up nobody. */
     struct pw_clock clock;
 };
 

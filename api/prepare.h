@@ -4,11 +4,11 @@
  *           it speaks for is found, passwords and tokens are judged, keys are made, and what is personal is sealed. Afterwards the
  *           command holds nothing that could not stand in the ledger, and `fingerprint` is set. What is turned away here was not
  *           decided, and is not on record.
- *           Commands whose passwords are hashed or verified wait in a pool of few threads that yield to all others; the rest, which
- *           waits for keys to be written, in one of its own, so that neither holds up the other.
+ *           Commands whose passwords are hashed or verified wait in a pool of few threads that yield to all others; those that wait
+ *           for keys to be written, in one of its own, so that neither holds up the other. What takes no time is done at once.
  * Owner     A preparation belongs to the preparer from pw_prepare until `done`; the arena and the texts of the command too. Passwords and
  *           tokens in the command are zeroed by then; the request's body is its owner's to overwrite.
- * Threads   pw_prepare, pw_prepare_count: any. `done` is called on a pool's thread.
+ * Threads   pw_prepare, pw_prepare_count: any. `done` is called on a pool's thread, or before pw_prepare returns.
  * Errors    Of a preparation: INVALID with a violation; LOGIN_FAILED, RESET_TOKEN_INVALID, SESSION_ENDED: what was shown proves nothing;
  *           NO_SUCH_USER, USER_ERASED, ACCOUNTS_OFF; LOGIN_OFF: this house signs no tokens; LEDGER_DOWN: a key cannot be written now;
  *           QUEUE_FULL, STOPPING, INTERNAL. */

@@ -155,9 +155,7 @@ static const char *note_address(struct pw_roster *roster, uint32_t line, const c
 {
     char lower[PW_PERSONAL_BYTES_MAX];
     size_t len = strlen(email);
-    for (size_t i = 0; i < len; i++) {
-        lower[i] = (char)(email[i] >= 'A' && email[i] <= 'Z' ? email[i] - 'A' + 'a' : email[i]);
-    }
+    pw_str_lower((struct pw_str){email, len}, lower);
     struct pw_hash hash = pw_sha256(lower, len, NULL, 0);
     uint32_t *first = pw_map_put(roster->lines, &hash, NULL);
     if (*first != 0) {

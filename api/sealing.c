@@ -21,10 +21,7 @@ enum pw_code pw_sealing_email_tag(struct pw_vault *vault, const struct pw_id *te
 {
     char lower[PW_PERSONAL_BYTES_MAX];
     assert(email.len <= sizeof lower);
-    for (size_t i = 0; i < email.len; i++) {
-        char letter = email.ptr[i];
-        lower[i] = (char)(letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter);
-    }
+    pw_str_lower(email, lower);
     enum pw_code code = pw_vault_tag(vault, tenant_id, equality_key_id, PW_STR("user.email"),
                                      (struct pw_str){lower, email.len}, ret_tag, err);
     sodium_memzero(lower, sizeof lower);

@@ -13,7 +13,6 @@
 #include "api/issuer.h"
 #include "api/jwt.h"
 #include "api/limits.h"
-#include "api/passwords.h"
 #include "api/query.h"
 #include "api/route.h"
 #include "commands/engine.h"

@@ -12,6 +12,9 @@
  * the first one got. */
 #define REPEAT_US (10 * PW_US_PER_SECOND)
 
+static_assert(PW_SESSIONS_MAX + 1 <= PW_DECISION_EVENTS_MAX,
+              "all of a person's sessions end at once");
+
 static void end_session(const struct pw_id *session_id, const struct pw_session *session,
                         struct pw_str reason, struct pw_decision *out)
 {

@@ -385,6 +385,27 @@ static void read_issuers(struct pw_cursor *cursor, struct pw_tenant *tenant)
     }
 }
 
+/* Whether every session is in its person's chain, once; else bytes from a file would end in a crash. */
+static bool sessions_are_chained(const struct pw_tenant *tenant)
+{
+    const struct pw_id *id;
+    const struct pw_user *user;
+    uint64_t walk = 0;
+    uint64_t left = pw_map_count(tenant->sessions);
+    while (pw_tenant_next_user(tenant, &walk, &id, &user)) {
+        struct pw_id session_id = user->first_session_id;
+        while (!pw_id_is_nil(&session_id)) {
+            const struct pw_session *session = pw_tenant_session(tenant, &session_id);
+            if (session == NULL || !pw_id_equal(&session->user_id, id) || left == 0) {
+                return false;
+            }
+            left--;
+            session_id = session->next_id;
+        }
+    }
+    return left == 0;
+}
+
 /* What is kept beside the users themselves. */
 static void find_people(struct pw_tenant *tenant)
 {
@@ -421,6 +442,7 @@ void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
         read_map(cursor, tenant->users, &users);
         read_map(cursor, tenant->passwords, &passwords);
         read_map(cursor, tenant->sessions, &sessions);
+        cursor->bad = cursor->bad || !sessions_are_chained(tenant);
         find_people(tenant);
         read_map(cursor, tenant->exams, &exams);
         read_map(cursor, tenant->slots, &slots);

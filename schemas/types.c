@@ -202,6 +202,14 @@ static bool is_blank(char letter)
     return letter == ' ' || letter == '\t';
 }
 
+void pw_str_lower(struct pw_str text, char *ret_text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        ret_text[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    }
+}
+
 struct pw_str pw_str_trim(struct pw_str text)
 {
     while (text.len > 0 && is_blank(text.ptr[0])) {

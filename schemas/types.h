@@ -71,6 +71,9 @@ static inline bool pw_str_equal(struct pw_str a, struct pw_str b)
 /* Without the spaces and tabs at both ends: what HTTP calls optional white space. */
 struct pw_str pw_str_trim(struct pw_str text);
 
+/* Writes the text with its ASCII capitals made small; room for text.len bytes. Two addresses are one where these are. */
+void pw_str_lower(struct pw_str text, char *ret_text);
+
 /* Writes the lower-case text of an id: 36 bytes and a NUL. */
 void pw_id_format(const struct pw_id *id, char ret_text[PW_ID_TEXT_BYTES + 1]);
 

@@ -12,9 +12,12 @@ static const struct pw_id session_id = {{3}};
 
 static bool admits(struct pw_directory *directory, int64_t issued_at_us, int64_t now_us)
 {
-    struct pw_actor actor = {
-        .id = user_id, .tenant_id = tenant_id, .session_id = session_id, .roles = PW_ROLE(STUDENT)};
-    return pw_directory_admits(directory, &actor, issued_at_us, now_us);
+    struct pw_actor actor = {.issued_at_us = issued_at_us,
+                             .id = user_id,
+                             .tenant_id = tenant_id,
+                             .session_id = session_id,
+                             .roles = PW_ROLE(STUDENT)};
+    return pw_directory_admits(directory, &actor, now_us);
 }
 
 static void tell(struct pw_directory *directory, enum pw_event_type type)

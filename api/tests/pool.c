@@ -25,7 +25,7 @@ static int64_t boot_us(void *self)
 static struct pw_pool *pool_of(uint32_t threads, uint32_t queue_max)
 {
     struct pw_pool *pool = NULL;
-    struct pw_pool_options options = {threads, queue_max, {.boot_us = boot_us}};
+    struct pw_pool_options options = {threads, queue_max, PW_POOL_NICENESS, {.boot_us = boot_us}};
     HOLDS(pw_pool_new(&options, &pool, NULL) == PW_OK);
     return pool;
 }

@@ -122,6 +122,29 @@ Test(state_wire, damaged_bytes_are_refused_or_are_another_state)
     pw_state_free(state);
 }
 
+/* Each session stands in its person's chain, or nobody could walk it. */
+Test(state_wire, a_chain_that_leads_nowhere_is_no_state)
+{
+    static const struct pw_id newest = ID(62);
+    struct pw_state *state = pw_state_new();
+    struct pw_buffer bytes;
+    uint32_t found = 0;
+    world_fold(state, events, PW_COUNT(events));
+    bytes_of(state, &bytes);
+    cr_expect(is_state(bytes.data, bytes.bytes));
+    for (size_t at = 0; at + sizeof newest <= bytes.bytes; at++) {
+        if (memcmp(bytes.data + at, newest.bytes, sizeof newest.bytes) == 0) {
+            bytes.data[at + 15] ^= 0x80;
+            cr_expect(!is_state(bytes.data, bytes.bytes), "at %zu", at);
+            bytes.data[at + 15] ^= 0x80;
+            found++;
+        }
+    }
+    cr_expect_eq(found, 2, "of its person, and its own");
+    pw_buffer_close(&bytes);
+    pw_state_free(state);
+}
+
 /* Arrays that claim more than there is must not make room for it. */
 Test(state_wire, a_claim_is_not_believed)
 {

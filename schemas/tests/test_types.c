@@ -21,6 +21,13 @@ static void expect_id(const struct pw_id *id, const char *text)
     TEXT_EQUAL(got, text);
 }
 
+Test(id, only_ascii_letters_become_small)
+{
+    char lower[12];
+    pw_str_lower(PW_STR("A@[\xc3\x84Zz`{"), lower);
+    cr_expect_eq(memcmp(lower, "a@[\xc3\x84zz`{", 9), 0);
+}
+
 Test(id, reads_both_cases_and_writes_lower_case)
 {
     struct pw_id id = id_of("01890A5D-AC96-774b-bcce-B302099A8057");
