@@ -137,6 +137,23 @@ static int64_t free_again(const struct slot *slot)
     return slot->starts_at + MINUTE((int64_t)slot->content.duration + slot->content.buffer);
 }
 
+/* Those of people and their sessions, which model_people.c knows. */
+#define PEOPLES_COMMANDS                                                                           \
+    case PW_COMMAND_USER_REGISTER:                                                                 \
+    case PW_COMMAND_USER_UPDATE_PROFILE:                                                           \
+    case PW_COMMAND_USER_GRANT_ROLES:                                                              \
+    case PW_COMMAND_USER_REVOKE_ROLES:                                                             \
+    case PW_COMMAND_USER_DEACTIVATE:                                                               \
+    case PW_COMMAND_USER_REACTIVATE:                                                               \
+    case PW_COMMAND_USER_CHANGE_PASSWORD:                                                          \
+    case PW_COMMAND_USER_ISSUE_RESET_TOKEN:                                                        \
+    case PW_COMMAND_USER_RESET_PASSWORD:                                                           \
+    case PW_COMMAND_USER_SET_PREFERENCES:                                                          \
+    case PW_COMMAND_USER_ERASE:                                                                    \
+    case PW_COMMAND_SESSION_OPEN:                                                                  \
+    case PW_COMMAND_SESSION_REFRESH:                                                               \
+    case PW_COMMAND_SESSION_REVOKE
+
 /* --- What must be answered --- */
 
 static enum pw_code reserve(const struct model *model, const struct pw_job *request, int64_t now_us)
@@ -282,20 +299,7 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
     case PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY:
         *ret_changes = !model->tenants[tenant_at(model, &request->boundary_id)].keeps_accounts;
         return PW_OK;
-    case PW_COMMAND_USER_REGISTER:
-    case PW_COMMAND_USER_UPDATE_PROFILE:
-    case PW_COMMAND_USER_GRANT_ROLES:
-    case PW_COMMAND_USER_REVOKE_ROLES:
-    case PW_COMMAND_USER_DEACTIVATE:
-    case PW_COMMAND_USER_REACTIVATE:
-    case PW_COMMAND_USER_CHANGE_PASSWORD:
-    case PW_COMMAND_USER_ISSUE_RESET_TOKEN:
-    case PW_COMMAND_USER_RESET_PASSWORD:
-    case PW_COMMAND_USER_SET_PREFERENCES:
-    case PW_COMMAND_USER_ERASE:
-    case PW_COMMAND_SESSION_OPEN:
-    case PW_COMMAND_SESSION_REFRESH:
-    case PW_COMMAND_SESSION_REVOKE:
+    PEOPLES_COMMANDS:
         return people_decide(model->people, request, now_us, ret_changes);
     case PW_COMMAND_COUNT: break;
     }
@@ -437,20 +441,7 @@ uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t 
         seat->live = false;
         return ++seat->version;
     }
-    case PW_COMMAND_USER_REGISTER:
-    case PW_COMMAND_USER_UPDATE_PROFILE:
-    case PW_COMMAND_USER_GRANT_ROLES:
-    case PW_COMMAND_USER_REVOKE_ROLES:
-    case PW_COMMAND_USER_DEACTIVATE:
-    case PW_COMMAND_USER_REACTIVATE:
-    case PW_COMMAND_USER_CHANGE_PASSWORD:
-    case PW_COMMAND_USER_ISSUE_RESET_TOKEN:
-    case PW_COMMAND_USER_RESET_PASSWORD:
-    case PW_COMMAND_USER_SET_PREFERENCES:
-    case PW_COMMAND_USER_ERASE:
-    case PW_COMMAND_SESSION_OPEN:
-    case PW_COMMAND_SESSION_REFRESH:
-    case PW_COMMAND_SESSION_REVOKE:
+    PEOPLES_COMMANDS:
         return people_apply(model->people, request, decided_at_us, stream_id);
     case PW_COMMAND_COUNT: break;
     }
