@@ -2,14 +2,14 @@
  * promised, and in its section 7 what a node does.
  *
  * Contract  All wrapped keys are in memory, as the log of keys has them; three threads of the vault's own see to that: one reads on what
- *           other nodes write, one writes new keys, as many at a time as are asked for, one writes the tombstones of what is forgotten.
+ *           other nodes write, one writes new keys, all at once that are asked for by then, one writes the tombstones of what is forgotten.
  *           What this node made is usable here at once, elsewhere as soon as it is asked for there; what the log calls destroyed, or
  *           was forgotten here, is not used again by this node, whatever lands later.
  * Owner     The masters are borrowed, and outlive the vault, as does what the options' functions work on. Arguments are borrowed for the
  *           call; what `ret_` points to is not touched on failure.
  * Threads   Any thread may call any function but close. seal, unseal, tag and forget take microseconds and wait for no server, but for a
- *           key that this node does not know: that one is looked for in the log, PW_VAULT_LOOK_MS at most. create and create_many wait
- *           for the log, up to half a minute where Kafka is away: they belong in a pool, never in an engine's or a listener's thread.
+ *           key that this node does not know: that one is looked for in the log, PW_VAULT_LOOK_MS at most. create waits for the
+ *           log, up to half a minute where Kafka is away: it belongs in a pool, never in an engine's or a listener's thread.
  * Errors    NOT_FOUND: there is no such key of that tenant and purpose, or not any more. LEDGER_DOWN: try later; of seal, unseal and tag:
  *           the key is not in memory, and the log of keys could not be looked at. SETTING_WRONG: its master key is in no file.
  *           LEDGER_DAMAGED: it does not open. */
@@ -19,8 +19,7 @@
 #include "commands/engine.h"
 #include "eventstore/key_log.h"
 
-#define PW_VAULT_LOOK_MS    2000
-#define PW_VAULT_CREATE_MAX 65536
+#define PW_VAULT_LOOK_MS 2000
 
 struct pw_vault;
 
@@ -60,11 +59,6 @@ enum pw_code pw_vault_create(struct pw_vault *vault, const struct pw_id *tenant_
                              enum pw_key_purpose purpose, struct pw_id *ret_key_id,
                              struct pw_err *err);
 
-/* The same for up to PW_VAULT_CREATE_MAX, of which all may be used or none. ret_key_ids has room for them. */
-enum pw_code pw_vault_create_many(struct pw_vault *vault, const struct pw_id *tenant_id,
-                                  enum pw_key_purpose purpose, size_t count,
-                                  struct pw_id *ret_key_ids, struct pw_err *err);
-
 /* --- Using --- */
 
 /* pw_payload_seal and pw_payload_open under a personal key, with a random nonce. */
@@ -99,7 +93,7 @@ struct pw_vault_counts {
     uint64_t seals;     /* Tags too. */
     uint64_t unseals;
     uint64_t failures;  /* Calls of create, seal, unseal and tag that gave anything but PW_OK. */
-    uint64_t waiting;   /* Calls of create and create_many that have not returned yet, */
+    uint64_t waiting;   /* Calls of create that have not returned yet, */
     uint64_t creates;   /* those that have, */
     uint64_t create_us; /* and how long they took in all. */
 };

@@ -12,11 +12,9 @@
 #include "api/vault.h"
 #include "eventstore/key_ring.h"
 
-/* New keys of one caller, on its stack while it waits. */
+/* A new key, on its caller's stack while that waits. */
 struct vault_write {
-    const struct pw_key_put *puts;
-    size_t count;
-    size_t written;
+    struct pw_key_put put;
     bool has_ended;
     struct pw_err result;
     struct vault_write *next;
@@ -59,7 +57,7 @@ struct pw_vault {
     uint64_t looks_ended;
     struct pw_err look_result; /* Of the last one. */
 
-    struct vault_write *writes; /* Those that wait, whose turn is next first. */
+    struct vault_write *writes; /* Those that wait, in the order in which they came. */
 
     struct vault_debt *debts; /* In no order; a key that was found again stands there twice. */
     size_t debt_count;

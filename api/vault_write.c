@@ -1,70 +1,35 @@
-/* api/vault_write.c: the writer, which writes what callers ask for, as much of it at once as one write takes. Callers have turns: who wants
- * ten thousand keys does not hold up who wants one. */
+/* api/vault_write.c: the writer, which writes the keys that callers ask for, all that wait in one write. */
 #include "api/vault_parts.h"
 
 #include <stdlib.h>
 
 #include "commands/memory.h"
 
-/* What goes into one write, and whose it is. */
+/* What goes into one write: of those that wait, the first so many. */
 struct batch {
     struct pw_key_put puts[PW_KEY_PUTS_MAX];
     size_t count;
 };
 
-/* Puts a list behind another one. */
-static void writes_push(struct vault_write **list, struct vault_write *writes)
-{
-    while (*list != NULL) {
-        list = &(*list)->next;
-    }
-    *list = writes;
-}
-
-/* Under the lock. Each caller that waits puts in what still has room. */
+/* Under the lock. */
 static void gather(struct pw_vault *vault, struct batch *batch)
 {
     batch->count = 0;
-    for (struct vault_write *write = vault->writes; write != NULL; write = write->next) {
-        size_t left = write->count - write->written;
-        size_t room = PW_KEY_PUTS_MAX - batch->count;
-        size_t count = left < room ? left : room;
-        memcpy(batch->puts + batch->count, write->puts + write->written,
-               count * sizeof *batch->puts);
-        batch->count += count;
+    for (struct vault_write *write = vault->writes; write != NULL && batch->count < PW_KEY_PUTS_MAX;
+         write = write->next) {
+        batch->puts[batch->count++] = write->put;
     }
 }
 
-static void end(struct vault_write *write, const struct pw_err *result)
-{
-    write->result = *result;
-    write->has_ended = true;
-}
-
-/* Under the lock. Who got a share of the write and wants more goes behind all others. A failure is that of everybody who waits: they
- * would only wait as long for the same. */
+/* Under the lock. A failure is that of everybody who waits: they would only wait as long for the same. */
 static void settle(struct pw_vault *vault, const struct batch *batch, const struct pw_err *result)
 {
-    struct vault_write *served = NULL;
-    struct vault_write *others = NULL;
-    struct vault_write *write = vault->writes;
-    size_t left = batch->count;
-    while (write != NULL) {
-        struct vault_write *next = write->next;
-        size_t wanted = write->count - write->written;
-        size_t share = wanted < left ? wanted : left;
-        write->next = NULL;
-        write->written += share;
-        left -= share;
-        if (result->code != PW_OK || write->written == write->count) {
-            end(write, result);
-        } else {
-            writes_push(share > 0 ? &served : &others, write);
-        }
-        write = next;
+    for (size_t i = 0; vault->writes != NULL && (i < batch->count || result->code != PW_OK); i++) {
+        struct vault_write *write = vault->writes;
+        vault->writes = write->next;
+        write->result = *result;
+        write->has_ended = true;
     }
-    writes_push(&others, served);
-    vault->writes = others;
     pthread_cond_broadcast(&vault->changed);
 }
 
@@ -114,7 +79,11 @@ static void await(struct pw_vault *vault, struct vault_write *write)
 {
     pthread_mutex_lock(&vault->lock);
     if (!vault->stopping) {
-        writes_push(&vault->writes, write);
+        struct vault_write **last = &vault->writes;
+        while (*last != NULL) {
+            last = &(*last)->next;
+        }
+        *last = write;
         pthread_cond_broadcast(&vault->changed);
     }
     while (!write->has_ended && !vault->stopping) {
@@ -126,15 +95,13 @@ static void await(struct pw_vault *vault, struct vault_write *write)
     pthread_mutex_unlock(&vault->lock);
 }
 
-static enum pw_code create(struct pw_vault *vault, const struct pw_id *tenant_id,
-                           enum pw_key_purpose purpose, struct pw_key_put *puts, size_t count,
-                           struct pw_err *err)
+enum pw_code pw_vault_create(struct pw_vault *vault, const struct pw_id *tenant_id,
+                             enum pw_key_purpose purpose, struct pw_id *ret_key_id,
+                             struct pw_err *err)
 {
-    struct vault_write write = {.puts = puts, .count = count};
+    struct vault_write write = {.next = NULL};
     int64_t begun_us = vault_now_us();
-    for (size_t i = 0; i < count; i++) {
-        pw_key_ring_make(vault->ring, tenant_id, purpose, &puts[i]);
-    }
+    pw_key_ring_make(vault->ring, tenant_id, purpose, &write.put);
     await(vault, &write);
     atomic_fetch_add(&vault->creates, 1);
     atomic_fetch_add(&vault->create_us, (uint64_t)(vault_now_us() - begun_us));
@@ -142,35 +109,7 @@ static enum pw_code create(struct pw_vault *vault, const struct pw_id *tenant_id
         atomic_fetch_add(&vault->failures, 1);
         return pw_fail(err, write.result.code, "%s", write.result.detail);
     }
-    atomic_fetch_add(&vault->created, count);
+    atomic_fetch_add(&vault->created, 1);
+    *ret_key_id = write.put.key_id;
     return PW_OK;
-}
-
-enum pw_code pw_vault_create(struct pw_vault *vault, const struct pw_id *tenant_id,
-                             enum pw_key_purpose purpose, struct pw_id *ret_key_id,
-                             struct pw_err *err)
-{
-    struct pw_key_put put;
-    enum pw_code code = create(vault, tenant_id, purpose, &put, 1, err);
-    if (code == PW_OK) {
-        *ret_key_id = put.key_id;
-    }
-    return code;
-}
-
-enum pw_code pw_vault_create_many(struct pw_vault *vault, const struct pw_id *tenant_id,
-                                  enum pw_key_purpose purpose, size_t count,
-                                  struct pw_id *ret_key_ids, struct pw_err *err)
-{
-    assert(count <= PW_VAULT_CREATE_MAX);
-    if (count == 0) {
-        return PW_OK;
-    }
-    struct pw_key_put *puts = pw_memory_new(count, sizeof *puts);
-    enum pw_code code = create(vault, tenant_id, purpose, puts, count, err);
-    for (size_t i = 0; code == PW_OK && i < count; i++) {
-        ret_key_ids[i] = puts[i].key_id;
-    }
-    free(puts);
-    return code;
 }

@@ -170,16 +170,14 @@ struct found rig_find(rig_open_log *opens, const struct pw_id *key_id)
 static void *create_in_thread(void *self)
 {
     struct call *call = self;
-    call->code = pw_vault_create_many(call->node->vault, &rig_tenant, PW_KEY_PERSONAL, call->count,
-                                      call->ids, NULL);
+    call->code =
+        pw_vault_create(call->node->vault, &rig_tenant, PW_KEY_PERSONAL, &call->key_id, NULL);
     return NULL;
 }
 
-void call_begin(struct call *call, struct node *node, size_t count)
+void call_begin(struct call *call, struct node *node)
 {
-    CHECK(count <= PW_COUNT(call->ids));
-    call->node = node;
-    call->count = count;
+    *call = (struct call){.node = node};
     CHECK_EQ(pthread_create(&call->thread, NULL, create_in_thread, call), 0);
 }
 

@@ -66,15 +66,14 @@ struct found {
 };
 struct found rig_find(rig_open_log *open_log, const struct pw_id *key_id);
 
-/* create_many in a thread of its own. */
+/* create in a thread of its own. */
 struct call {
     struct node *node;
     pthread_t thread;
-    size_t count;
     enum pw_code code;
-    struct pw_id ids[10000];
+    struct pw_id key_id;
 };
-void call_begin(struct call *call, struct node *node, size_t count);
+void call_begin(struct call *call, struct node *node);
 void call_end(struct call *call);
 
 #endif
