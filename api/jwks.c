@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "api/config.h"
+#include "api/gather.h"
 
 #define TIMEOUT_SECONDS 10L
 
@@ -103,24 +104,7 @@ bool pw_jwks_may_ask(const char *url, bool insecure_http)
     return may;
 }
 
-struct content {
-    char text[PW_JWKS_BYTES_MAX];
-    size_t bytes;
-};
-
-static size_t on_data(char *data, size_t size, size_t count, void *self)
-{
-    struct content *content = self;
-    size_t bytes = size * count;
-    if (bytes > sizeof content->text - content->bytes) {
-        return 0; /* Which ends the transfer. */
-    }
-    memcpy(content->text + content->bytes, data, bytes);
-    content->bytes += bytes;
-    return bytes;
-}
-
-static enum pw_code fetch(const char *url, bool insecure_http, struct content *content,
+static enum pw_code fetch(const char *url, bool insecure_http, struct pw_gather *content,
                           struct pw_err *err)
 {
     long status = 0;
@@ -135,7 +119,7 @@ static enum pw_code fetch(const char *url, bool insecure_http, struct content *c
     curl_easy_setopt(curl, CURLOPT_NOPROXY, insecure_http ? "*" : NULL);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT_SECONDS);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, pw_gather_on_data);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, content);
     CURLcode result = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
@@ -172,11 +156,11 @@ static enum pw_code read_file(const char *path, struct pw_jwks *ret_set, struct 
 enum pw_code pw_jwks_get(const char *source, bool insecure_http, struct pw_jwks *ret_set,
                          struct pw_err *err)
 {
-    static struct content content;
+    static char text[PW_JWKS_BYTES_MAX];
+    struct pw_gather content = {.text = text, .room = sizeof text};
     if (!is_address(source)) {
         return read_file(source, ret_set, err);
     }
-    content.bytes = 0;
     enum pw_code code = fetch(source, insecure_http, &content, err);
     return code != PW_OK ? code
                          : pw_jwks_read((struct pw_str){content.text, content.bytes}, ret_set, err);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "api/gather.h"
 #include "commands/memory.h"
 
 #define EVERY_MS         200
@@ -215,24 +216,7 @@ enum pw_code pw_peers_ranks(const char *nodes, struct pw_ranks *ret_ranks, struc
 
 /* --- Asking --- */
 
-struct answer {
-    char text[ANSWER_BYTES_MAX];
-    size_t bytes;
-};
-
-static size_t on_data(char *data, size_t size, size_t count, void *self)
-{
-    struct answer *answer = self;
-    size_t bytes = size * count;
-    if (bytes > sizeof answer->text - answer->bytes) {
-        return 0;
-    }
-    memcpy(answer->text + answer->bytes, data, bytes);
-    answer->bytes += bytes;
-    return bytes;
-}
-
-static void ask(struct peer *peer, CURL *curl, struct answer *answer)
+static void ask(struct peer *peer, CURL *curl, struct pw_gather *answer)
 {
     long status = 0;
     answer->bytes = 0;
@@ -268,7 +252,8 @@ static void *run(void *self)
 {
     struct peer *peer = self;
     char url[PW_PEER_ADDRESS_BYTES_MAX + 32];
-    struct answer *answer = pw_memory_new(1, sizeof *answer);
+    struct pw_gather answer = {.text = pw_memory_new(1, ANSWER_BYTES_MAX),
+                               .room = ANSWER_BYTES_MAX};
     CURL *curl = curl_easy_init();
     struct curl_slist *headers = curl_slist_append(NULL, peer->probe->authorization);
     snprintf(url, sizeof url, "http://%s/internal/leads", peer->address);
@@ -277,14 +262,14 @@ static void *run(void *self)
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)TIMEOUT_MS);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, pw_gather_on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
     do {
-        ask(peer, curl, answer);
+        ask(peer, curl, &answer);
     } while (pause_until_next(peer->probe));
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);
-    free(answer);
+    free(answer.text);
     return NULL;
 }
 

@@ -1,28 +1,35 @@
 /* api/reply.c: what a node answered to a command, as the command line reads it. */
 #include "api/reply.h"
 
+#include <curl/curl.h>
 #include <jansson.h>
+#include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#include "commands/memory.h"
+
+struct curl_slist *pw_command_headers(const char *bearer, const char *key)
+{
+    static const char authorization[] = "Authorization: Bearer ";
+    size_t room = sizeof authorization + strlen(bearer);
+    char *line = pw_memory_new(1, room);
+    char key_line[128];
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    snprintf(line, room, "%s%s", authorization, bearer);
+    headers = curl_slist_append(headers, line);
+    sodium_memzero(line, room);
+    free(line);
+    snprintf(key_line, sizeof key_line, "Idempotency-Key: %s", key);
+    return curl_slist_append(headers, key_line);
+}
 
 void pw_reply_begin(struct pw_reply *answer)
 {
     answer->status = 0;
-    answer->bytes = 0;
+    answer->gathered = (struct pw_gather){.text = answer->text, .room = PW_REPLY_BYTES_MAX};
     answer->text[0] = '\0';
     answer->id[0] = answer->reset_token[0] = answer->problem[0] = answer->detail[0] = '\0';
-}
-
-size_t pw_reply_on_data(char *data, size_t size, size_t count, void *self)
-{
-    struct pw_reply *answer = self;
-    size_t bytes = size * count;
-    if (bytes > PW_REPLY_BYTES_MAX - answer->bytes) {
-        return 0;
-    }
-    memcpy(answer->text + answer->bytes, data, bytes);
-    answer->bytes += bytes;
-    answer->text[answer->bytes] = '\0';
-    return bytes;
 }
 
 /* Behind what is there already, as far as there is room. */
@@ -62,7 +69,8 @@ static void read_problem(struct pw_reply *answer, const json_t *json)
 
 void pw_reply_read(struct pw_reply *answer, long status)
 {
-    json_t *json = json_loadb(answer->text, answer->bytes, 0, NULL);
+    json_t *json = json_loadb(answer->text, answer->gathered.bytes, 0, NULL);
+    answer->text[answer->gathered.bytes] = '\0';
     answer->status = status;
     if (pw_reply_is_yes(answer)) {
         add(answer->id, sizeof answer->id, "", text_of(json, "id"));

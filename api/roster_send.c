@@ -2,7 +2,6 @@
 #include "api/roster_send.h"
 
 #include <curl/curl.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -44,8 +43,8 @@ static bool line_open(struct line *line, const struct pw_roster_target *target)
     curl_easy_setopt(line->curl, CURLOPT_TIMEOUT, (long)ANSWER_SECONDS);
     curl_easy_setopt(line->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(line->curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(line->curl, CURLOPT_WRITEFUNCTION, pw_reply_on_data);
-    curl_easy_setopt(line->curl, CURLOPT_WRITEDATA, &line->answer);
+    curl_easy_setopt(line->curl, CURLOPT_WRITEFUNCTION, pw_gather_on_data);
+    curl_easy_setopt(line->curl, CURLOPT_WRITEDATA, &line->answer.gathered);
     curl_easy_setopt(line->curl, CURLOPT_PRIVATE, line);
     if (target->is_internal) {
         curl_easy_setopt(line->curl, CURLOPT_NOPROXY, "*");
@@ -84,15 +83,9 @@ static void sender_close(struct sender *sender)
 
 static struct curl_slist *headers_of(const struct sender *sender, const struct pw_id *key)
 {
-    char line[8192];
     char id[PW_ID_TEXT_BYTES + 1];
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    snprintf(line, sizeof line, "Authorization: Bearer %s", sender->target->bearer);
-    headers = curl_slist_append(headers, line);
-    sodium_memzero(line, sizeof line);
     pw_id_format(key, id);
-    snprintf(line, sizeof line, "Idempotency-Key: %s", id);
-    return curl_slist_append(headers, line);
+    return pw_command_headers(sender->target->bearer, id);
 }
 
 static void set_url(CURL *curl, const struct pw_roster_target *target,

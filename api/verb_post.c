@@ -19,17 +19,6 @@ struct pw_id pw_verb_make_key(void *self)
     return pw_id_v7(pw_http_wall_us(), random);
 }
 
-static struct curl_slist *make_headers(const char *cluster_key, const char *key)
-{
-    char line[512];
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    snprintf(line, sizeof line, "Authorization: Bearer %s", cluster_key);
-    headers = curl_slist_append(headers, line);
-    sodium_memzero(line, sizeof line);
-    snprintf(line, sizeof line, "Idempotency-Key: %s", key);
-    return curl_slist_append(headers, line);
-}
-
 static void post_once(const char *url, struct curl_slist *headers, const char *body,
                       struct pw_reply *answer)
 {
@@ -41,8 +30,8 @@ static void post_once(const char *url, struct curl_slist *headers, const char *b
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, 10L);
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, pw_reply_on_data);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, pw_gather_on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer->gathered);
     if (curl_easy_perform(curl) == CURLE_OK) {
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     }
@@ -95,7 +84,7 @@ static int send_to_node(const struct pw_config *config, const struct pw_internal
     struct pw_id key = pw_verb_make_key(NULL);
     pw_id_format(&key, made);
     struct curl_slist *headers =
-        make_headers(cluster_key, request->key != NULL ? request->key : made);
+        pw_command_headers(cluster_key, request->key != NULL ? request->key : made);
     pw_secret_free(cluster_key, key_bytes);
     snprintf(url, sizeof url, "http://%s%s", pw_config_text(config, PW_CONFIG_ADMIN_LISTEN),
              request->path);
