@@ -6,10 +6,6 @@
 
 #include "commands/memory.h"
 
-/* Sessions that have ended are remembered longer than PW_SESSION_NEWS_US, so that a young token of one is not taken for news. */
-#define ENDED_KEPT_US (60 * PW_US_PER_SECOND)
-#define ENDED_SWEEP   1024 /* The fewest at which the older ones are looked for. */
-
 #define RESTORED_AT_ONCE 1024 /* People or sessions of a snapshot. */
 
 struct key {
@@ -31,14 +27,11 @@ struct person {
 
 struct pw_directory {
     pthread_rwlock_t lock;
-    int64_t began_at_us;          /* Wall time. */
     struct pw_map *equality_keys; /* Tenant's id -> id */
     struct pw_map *people;        /* struct key -> struct person */
     struct pw_map *passwords;     /* struct key -> struct pw_password */
     struct pw_map *emails;        /* struct email_key -> id of a user */
     struct pw_map *sessions;      /* struct key -> nothing */
-    struct pw_map *ended;         /* struct key -> int64_t, boot time */
-    uint64_t sweep_at;            /* So many ended ones. */
 };
 
 /* However many ask, an event waits for those alone who ask already: else it could be kept out for long. */
@@ -51,18 +44,15 @@ static void init_lock(pthread_rwlock_t *lock)
     pthread_rwlockattr_destroy(&attributes);
 }
 
-struct pw_directory *pw_directory_new(int64_t now_us)
+struct pw_directory *pw_directory_new(void)
 {
     struct pw_directory *directory = pw_memory_new(1, sizeof *directory);
     init_lock(&directory->lock);
-    directory->began_at_us = now_us;
-    directory->sweep_at = ENDED_SWEEP;
     directory->equality_keys = pw_map_new(sizeof(struct pw_id), sizeof(struct pw_id));
     directory->people = pw_map_new(sizeof(struct key), sizeof(struct person));
     directory->passwords = pw_map_new(sizeof(struct key), sizeof(struct pw_password));
     directory->emails = pw_map_new(sizeof(struct email_key), sizeof(struct pw_id));
     directory->sessions = pw_map_new(sizeof(struct key), 0);
-    directory->ended = pw_map_new(sizeof(struct key), sizeof(int64_t));
     return directory;
 }
 
@@ -76,7 +66,6 @@ void pw_directory_free(struct pw_directory *directory)
     pw_map_free(directory->passwords);
     pw_map_free(directory->emails);
     pw_map_free(directory->sessions);
-    pw_map_free(directory->ended);
     pthread_rwlock_destroy(&directory->lock);
     free(directory);
 }
@@ -141,26 +130,6 @@ static void on_key_destroyed(struct pw_directory *directory, const struct key *k
     pw_map_remove(directory->passwords, key, NULL);
 }
 
-static bool ended_lately(void *self, const void *key, const void *value)
-{
-    int64_t ended_boot_us;
-    (void)key;
-    memcpy(&ended_boot_us, value, sizeof ended_boot_us);
-    return *(const int64_t *)self - ended_boot_us < ENDED_KEPT_US;
-}
-
-static void on_session_revoked(struct pw_directory *directory, const struct key *key,
-                               int64_t boot_us)
-{
-    pw_map_remove(directory->sessions, key, NULL);
-    if (pw_map_count(directory->ended) >= directory->sweep_at) {
-        pw_map_sweep(directory->ended, ended_lately, &boot_us);
-        uint64_t twice = 2 * pw_map_count(directory->ended);
-        directory->sweep_at = twice > ENDED_SWEEP ? twice : ENDED_SWEEP;
-    }
-    memcpy(pw_map_put(directory->ended, key, NULL), &boot_us, sizeof boot_us);
-}
-
 uint64_t pw_directory_event_types(void)
 {
     static const enum pw_event_type types[] = {PW_EVENT_TENANT_EQUALITY_KEY_CHOSEN,
@@ -182,7 +151,7 @@ uint64_t pw_directory_event_types(void)
 }
 
 void pw_directory_event(struct pw_directory *directory, const struct pw_id *tenant_id,
-                        const struct pw_event *event, int64_t boot_us)
+                        const struct pw_event *event)
 {
     struct key key = {*tenant_id, event->stream_id};
     if ((pw_directory_event_types() >> event->type & 1) == 0) {
@@ -211,7 +180,7 @@ void pw_directory_event(struct pw_directory *directory, const struct pw_id *tena
         break;
     case PW_EVENT_USER_KEY_DESTROYED: on_key_destroyed(directory, &key); break;
     case PW_EVENT_SESSION_OPENED: pw_map_put(directory->sessions, &key, NULL); break;
-    case PW_EVENT_SESSION_REVOKED: on_session_revoked(directory, &key, boot_us); break;
+    case PW_EVENT_SESSION_REVOKED: pw_map_remove(directory->sessions, &key, NULL); break;
     default: break; /* Nothing that a door asks for. */
     }
     pthread_rwlock_unlock(&directory->lock);
@@ -332,19 +301,12 @@ bool pw_directory_equality_key(struct pw_directory *directory, const struct pw_i
     return key_id != NULL;
 }
 
-static bool session_lives(struct pw_directory *directory, const struct pw_actor *actor,
-                          int64_t now_us)
+/* Of a session that is not known: whether another node may have opened it behind what was read here. */
+static bool is_news(const struct pw_actor *actor, int64_t read_offset, int64_t now_us)
 {
     int64_t issued_at_us = actor->issued_at_us;
-    struct key key = {actor->tenant_id, actor->session_id};
-    if (pw_map_get(directory->sessions, &key) != NULL) {
-        return true;
-    }
-    bool is_young = issued_at_us != INT64_MIN && now_us - issued_at_us < PW_SESSION_NEWS_US &&
-                    issued_at_us - now_us < PW_SESSION_NEWS_US;
-    /* A token says its second only, which may have begun before the node. */
-    bool is_since = issued_at_us + PW_US_PER_SECOND > directory->began_at_us;
-    return is_young && is_since && pw_map_get(directory->ended, &key) == NULL;
+    return actor->session_offset > read_offset && issued_at_us != INT64_MIN &&
+           now_us - issued_at_us < PW_SESSION_NEWS_US && issued_at_us - now_us < PW_SESSION_NEWS_US;
 }
 
 bool pw_directory_has_session(struct pw_directory *directory, const struct pw_id *tenant_id,
@@ -357,12 +319,15 @@ bool pw_directory_has_session(struct pw_directory *directory, const struct pw_id
     return is_there;
 }
 
-bool pw_directory_admits(struct pw_directory *directory, struct pw_actor *actor, int64_t now_us)
+bool pw_directory_admits(struct pw_directory *directory, struct pw_actor *actor,
+                         int64_t read_offset, int64_t now_us)
 {
     struct key key = {actor->tenant_id, actor->id};
+    struct key session = {actor->tenant_id, actor->session_id};
     bool is_ours = !pw_id_is_nil(&actor->session_id);
     pthread_rwlock_rdlock(&directory->lock);
-    bool admits = !is_ours || session_lives(directory, actor, now_us);
+    bool admits = !is_ours || pw_map_get(directory->sessions, &session) != NULL ||
+                  is_news(actor, read_offset, now_us);
     const struct person *person = pw_map_get(directory->people, &key);
     if (person != NULL) {
         admits = admits && person->state == PW_USER_ACTIVE;

@@ -13,8 +13,8 @@
 #include "api/jwt.h"
 #include "commands/state.h"
 
-/* So long after it was issued, a token of a session that was never heard of is believed: the node that opened it is ahead of us. One that
- * is older than this directory is not: a snapshot does not tell which sessions have ended, and what was before it was read. */
+/* So long after it was issued, a token of a session that is not known is believed where the ledger was not read as far as to the record that
+ * gave it: the node that signed it is ahead of us. Where it was read, a session that is not known is over. */
 #define PW_SESSION_NEWS_US (5 * PW_US_PER_SECOND)
 
 struct pw_directory;
@@ -28,15 +28,15 @@ struct pw_account {
     struct pw_password password; /* 0 bytes: none. */
 };
 
-struct pw_directory *pw_directory_new(int64_t now_us); /* Wall time. */
+struct pw_directory *pw_directory_new(void);
 void pw_directory_free(struct pw_directory *directory);
 
 /* The types of events that it is fed with, as bits of 1 << enum pw_event_type. */
 uint64_t pw_directory_event_types(void);
 
-/* A confirmed event; boot_us: now. Of other types nothing is made. */
+/* A confirmed event. Of other types nothing is made. */
 void pw_directory_event(struct pw_directory *directory, const struct pw_id *tenant_id,
-                        const struct pw_event *event, int64_t boot_us);
+                        const struct pw_event *event);
 
 /* In place of the events that made it. */
 void pw_directory_restored(struct pw_directory *directory, const struct pw_state *state);
@@ -55,8 +55,10 @@ bool pw_directory_equality_key(struct pw_directory *directory, const struct pw_i
 bool pw_directory_has_session(struct pw_directory *directory, const struct pw_id *tenant_id,
                               const struct pw_id *session_id);
 
-/* Whether the bearer of a verified token may still act, and with which roles: *actor's are made those. now_us: wall time. */
-bool pw_directory_admits(struct pw_directory *directory, struct pw_actor *actor, int64_t now_us);
+/* Whether the bearer of a verified token may still act, and with which roles: *actor's are made those. read_offset: up to which offset of the
+ * tenant's partition the directory has been told, asked for before the call; INT64_MAX believes nobody. now_us: wall time. */
+bool pw_directory_admits(struct pw_directory *directory, struct pw_actor *actor,
+                         int64_t read_offset, int64_t now_us);
 
 struct pw_directory_counts {
     uint64_t accounts;

@@ -212,6 +212,19 @@ bool pw_door_still_reads(struct pw_service *service, const struct pw_id *tenant_
     return !status.caught_up;
 }
 
+/* Where the session is not known it is asked how far this node has read, and then once more: what came meanwhile is known. */
+static bool may_act(struct pw_service *service, struct pw_actor *actor)
+{
+    int64_t now_us = pw_http_wall_us();
+    struct pw_partition_status status;
+    if (pw_directory_admits(service->directory, actor, INT64_MAX, now_us)) {
+        return true;
+    }
+    pw_service_status(service, pw_partition_of(&actor->tenant_id, service->partition_count),
+                      &status);
+    return pw_directory_admits(service->directory, actor, status.position.offset, now_us);
+}
+
 static bool authenticate(struct pw_service *service, struct pw_http_request *request,
                          const struct pw_route *route, struct pw_actor *ret_actor)
 {
@@ -235,7 +248,7 @@ static bool authenticate(struct pw_service *service, struct pw_http_request *req
         pw_command_pass_on(service, request, route, &tenant_id)) {
         return false;
     }
-    if (code == PW_OK && !pw_directory_admits(service->directory, ret_actor, pw_http_wall_us())) {
+    if (code == PW_OK && !may_act(service, ret_actor)) {
         code = pw_fail(&err, PW_ERR_UNAUTHENTICATED, "the session or the account has ended");
     }
     if (code != PW_OK) {

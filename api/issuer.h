@@ -38,7 +38,7 @@ void pw_issuer_free(struct pw_token_issuer *issuer);
 /* Whether there is a key to sign with: without one there are no accounts of ours (LOGIN_OFF). */
 bool pw_issuer_can_sign(const struct pw_token_issuer *issuer);
 
-/* Signs a token for the actor, with its session_id as `sid`, good for access_minutes from now_us on.
+/* Signs a token for the actor, with its session_id and session_offset as `sid` and `offset`, good for access_minutes from now_us on.
  * False where there is no key. */
 bool pw_issuer_sign(const struct pw_token_issuer *issuer, const struct pw_actor *actor,
                     int64_t now_us, char ret_text[PW_SIGNED_TEXT_BYTES_MAX],

@@ -91,6 +91,13 @@ static bool moment_claim(const json_t *claims, const char *name, int64_t *ret_at
     return true;
 }
 
+static int64_t offset_claim(const json_t *claims)
+{
+    const json_t *value = json_object_get(claims, "offset");
+    return json_is_integer(value) && json_integer_value(value) >= 0 ? json_integer_value(value)
+                                                                    : -1;
+}
+
 static bool roles_claim(const json_t *claims, uint32_t *ret_roles)
 {
     const json_t *names = json_object_get(claims, "roles");
@@ -167,6 +174,7 @@ static enum pw_code read_claims(const json_t *claims, struct pw_str audience,
     token->actor.session_id = (struct pw_id){{0}};
     token->actor.issued_at_us = INT64_MIN;
     id_claim(claims, "sid", &token->actor.session_id);
+    token->actor.session_offset = offset_claim(claims);
     if (!roles_claim(claims, &token->actor.roles)) {
         return pw_fail(err, PW_ERR_UNAUTHENTICATED, "the token's roles are missing or not valid");
     }
@@ -244,6 +252,7 @@ static json_t *claims_of(const struct pw_actor *actor, const struct pw_token_pla
     if (!pw_id_is_nil(&actor->session_id)) {
         pw_id_format(&actor->session_id, id);
         json_object_set_new(claims, "sid", json_string(id));
+        json_object_set_new(claims, "offset", json_integer(actor->session_offset));
     }
     json_t *roles = json_array();
     for (int role = 0; role < PW_ROLE_COUNT; role++) {

@@ -6,7 +6,8 @@
  *           where `iss` is our name (api/issuer.h), for every tenant; else one that the tenant of
  *           the token trusts for `iss`. What is not trusted is not looked at further: a claim's
  *           value decides nothing before the signature was verified, except which keys to try.
- *           `sid` names a session of ours in our own tokens only: what others mean by it is theirs.
+ *           `sid` names a session of ours, and `offset` the record that gave the token, in our own
+ *           tokens only: what others mean by them is theirs.
  *           Our tokens are of `typ` JWT, not at+jwt: they have neither the client_id nor the jti
  *           that RFC 9068 asks of those.
  * Units     *_at_us: microseconds since the Unix epoch.
@@ -31,6 +32,8 @@ struct pw_actor {
     struct pw_id id;
     struct pw_id tenant_id;
     struct pw_id session_id; /* `sid` of a token of our own; nil: none. */
+    int64_t session_offset;  /* `offset` beside `sid`: where the record that gave the token lies in
+                                its tenant's partition; -1: it does not say. */
     uint32_t roles;          /* Bits, PW_ROLE(...). */
     int64_t issued_at_us;    /* `iat`; INT64_MIN: the token does not say. */
 };

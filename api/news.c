@@ -5,7 +5,7 @@ static void on_event(void *self, const struct pw_id *boundary_id, const struct p
 {
     const struct pw_news *news = self;
     pw_trust_take(news->trust, boundary_id, event);
-    pw_directory_event(news->directory, boundary_id, event, news->clock.boot_us(news->clock.self));
+    pw_directory_event(news->directory, boundary_id, event);
     if (event->type == PW_EVENT_USER_KEY_DESTROYED && news->vault != NULL) {
         pw_vault_forget(news->vault, &event->user_key_destroyed.key_id);
     }

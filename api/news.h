@@ -15,7 +15,6 @@ struct pw_news {
     struct pw_trust *trust;
     struct pw_directory *directory;
     struct pw_vault *vault; /* NULL: no keys are kept. */
-    struct pw_clock clock;
 };
 
 struct pw_engine_observer pw_news_observer(const struct pw_news *news);

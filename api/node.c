@@ -224,7 +224,7 @@ static enum pw_code start_preparer(struct pw_node *node, struct pw_err *err)
 {
     const struct pw_config *config = node->config;
     struct pw_service *service = &node->service;
-    service->directory = pw_directory_new(pw_http_wall_us());
+    service->directory = pw_directory_new();
     enum pw_code code = pw_passwords_new(pw_config_count(config, PW_CONFIG_PASSWORDS_MEMORY_KIB),
                                          pw_config_count(config, PW_CONFIG_PASSWORDS_PASSES),
                                          &node->passwords, err);
@@ -272,10 +272,8 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
     service->trust = pw_trust_new();
     service->tokens = pw_tokens_new(service->trust, service->issuer,
                                     pw_config_text(node->config, PW_CONFIG_AUTH_AUDIENCE));
-    node->news = (struct pw_news){.trust = service->trust,
-                                  .directory = service->directory,
-                                  .vault = service->vault,
-                                  .clock = pw_clock_system()};
+    node->news = (struct pw_news){
+        .trust = service->trust, .directory = service->directory, .vault = service->vault};
     struct pw_engine_threads_options engines = {
         .config = node->config,
         .node_id = service->node_id,

@@ -490,6 +490,7 @@ static bool answer_session(struct pw_preparer *preparer, const struct pw_job *jo
     struct pw_actor actor = {.id = job->actor_id,
                              .tenant_id = job->boundary_id,
                              .session_id = job->stream_id,
+                             .session_offset = job->position.offset,
                              .roles = account.roles};
     if (!pw_directory_has_session(options->directory, &job->boundary_id, &job->stream_id) ||
         !pw_issuer_sign(options->issuer, &actor, now_us, access, &expires_at_us)) {

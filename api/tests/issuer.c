@@ -193,8 +193,11 @@ Test(issuer, without_keys_the_set_is_empty_and_nothing_is_signed)
 
 /* --- Tokens --- */
 
-static const struct pw_actor ann = {
-    .id = {{1, 2, 3}}, .tenant_id = {{4, 5, 6}}, .session_id = {{7, 8, 9}}, .roles = 1};
+static const struct pw_actor ann = {.id = {{1, 2, 3}},
+                                    .tenant_id = {{4, 5, 6}},
+                                    .session_id = {{7, 8, 9}},
+                                    .session_offset = 10,
+                                    .roles = 1};
 
 /* What the header of a token says. */
 static json_t *header_of(const char *token)
@@ -248,7 +251,8 @@ Test(issuer, the_first_key_signs_and_names_itself)
     json_decref(header);
     cr_expect_eq(verify(issuer, trust, text, &got, NULL), PW_OK);
     cr_expect(pw_id_equal(&got.id, &ann.id) && pw_id_equal(&got.tenant_id, &ann.tenant_id) &&
-              pw_id_equal(&got.session_id, &ann.session_id) && got.roles == ann.roles);
+              pw_id_equal(&got.session_id, &ann.session_id) &&
+              got.session_offset == ann.session_offset && got.roles == ann.roles);
     int64_t last_us = NOW_US + 7 * PW_US_PER_MINUTE;
     cr_expect_eq(verify_at(last_us - 1, issuer, trust, text, &got, NULL), PW_OK);
     cr_expect_eq(verify_at(last_us, issuer, trust, text, &got, NULL), PW_ERR_UNAUTHENTICATED);

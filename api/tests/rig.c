@@ -191,7 +191,7 @@ static void open_accounts(struct rig *rig)
         .name = RIG_OWN_NAME, .access_minutes = 10, .key_files = keys, .key_file_count = 1};
     cr_assert(pw_issuer_load(&issuer, &rig->service.issuer, &err) == PW_OK, "%s", err.detail);
     cr_assert(pw_passwords_new(64, 1, &rig->passwords, &err) == PW_OK, "%s", err.detail);
-    rig->service.directory = pw_directory_new(pw_http_wall_us());
+    rig->service.directory = pw_directory_new();
     struct pw_preparer_options preparer = {
         .vault = rig->service.vault,
         .directory = rig->service.directory,
@@ -213,8 +213,7 @@ static void open_service(struct rig *rig)
     open_accounts(rig);
     rig->news = (struct pw_news){.trust = rig->service.trust,
                                  .directory = rig->service.directory,
-                                 .vault = rig->service.vault,
-                                 .clock = pw_clock_system()};
+                                 .vault = rig->service.vault};
     rig->service.tokens = pw_tokens_new(rig->service.trust, rig->service.issuer, "");
     rig->service.secret = ledger_secret;
     rig->service.secret_bytes = sizeof ledger_secret;
