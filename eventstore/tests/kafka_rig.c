@@ -95,10 +95,19 @@ static const struct rd_kafka_metadata *metadata_of(struct kafka_rig *rig)
 
 int kafka_rig_leader(struct kafka_rig *rig, uint32_t partition)
 {
-    const struct rd_kafka_metadata *metadata = metadata_of(rig);
-    must((uint32_t)metadata->topics[0].partition_cnt > partition, "leader", "no such partition");
-    int leader = metadata->topics[0].partitions[partition].leader;
-    rd_kafka_metadata_destroy(metadata);
+    int leader =
+        -1; /* A broker that knows the topic told of it, the next one may not know it yet. */
+    for (int tries = 0; leader < 0 && tries < RIG_TIMEOUT_MS / 20; tries++) {
+        const struct rd_kafka_metadata *metadata = metadata_of(rig);
+        if ((uint32_t)metadata->topics[0].partition_cnt > partition) {
+            leader = metadata->topics[0].partitions[partition].leader;
+        }
+        rd_kafka_metadata_destroy(metadata);
+        if (leader < 0) {
+            pause_ms(20);
+        }
+    }
+    must(leader >= 0, "leader", "the partition has none");
     return leader;
 }
 
