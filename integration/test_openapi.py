@@ -82,7 +82,8 @@ class DocumentTest(AnswerCase):
         ids["student_id"] = everybody.id
         settings.write_text("\n".join([
             "[parameters]", f'tenant = "{house.tenant.id}"',
-            'Prefer = "wait=0"',  # Nobody waits for positions that were made up.
+            # Nobody waits for positions; and one that was made up may be of the future, which is a true 503.
+            'Prefer = "wait=0"', 'Pw-Min-Position = "0:0"',
             '"body.exam_id" = { dictionary = "exam_id", probability = 0.7 }',
             *(f'"path.{name}" = {{ dictionary = "{name}", probability = 0.7 }}' for name in ids),
             *(f'[dictionaries.{name}]\nvalues = ["{value}"]' for name, value in ids.items())]), encoding="utf-8")
