@@ -12,6 +12,7 @@
 
 #define IN_FLIGHT       32
 #define TOKEN_BYTES_MAX 4096
+#define LINE_BYTES_MAX  65536 /* Of the report. */
 
 struct import {
     struct pw_verb_text file;
@@ -64,11 +65,16 @@ static void print_row(const struct import *import, const struct pw_roster_row *r
         print_json_row(row, id, result, detail);
         return;
     }
-    printf("%u,", row->line);
-    pw_csv_write(stdout, pw_str_of(row->email));
-    printf(",%s,%s,", id, result);
-    pw_csv_write(stdout, pw_str_of(detail));
-    putchar('\n');
+    struct pw_arena arena;
+    struct pw_text line;
+    pw_arena_init(&arena, LINE_BYTES_MAX);
+    pw_text_init(&line, &arena, 256);
+    pw_text_addf(&line, "%u,", row->line);
+    pw_csv_add(&line, pw_str_of(row->email));
+    pw_text_addf(&line, ",%s,%s,", id, result);
+    pw_csv_add(&line, pw_str_of(detail));
+    puts(pw_text_c(&line));
+    pw_arena_close(&arena);
 }
 
 static void print_header(const struct import *import)

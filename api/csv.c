@@ -141,22 +141,18 @@ static bool needs_quotes(struct pw_str field)
     return false;
 }
 
-void pw_csv_write(FILE *out, struct pw_str field)
+void pw_csv_add(struct pw_text *text, struct pw_str field)
 {
-    bool quotes = needs_quotes(field);
-    if (quotes) {
-        fputc('"', out);
+    const char *quote = needs_quotes(field) ? "\"" : "";
+    pw_text_add_c(text, quote);
+    pw_text_add_c(text, is_formula(field) ? "'" : "");
+    const char *stop;
+    while ((stop = field.len > 0 ? memchr(field.ptr, '"', field.len) : NULL) != NULL) {
+        size_t bytes = (size_t)(stop - field.ptr) + 1;
+        pw_text_add(text, (struct pw_str){field.ptr, bytes});
+        pw_text_add_c(text, "\"");
+        field = (struct pw_str){field.ptr + bytes, field.len - bytes};
     }
-    if (is_formula(field)) {
-        fputc('\'', out);
-    }
-    for (size_t i = 0; i < field.len; i++) {
-        if (field.ptr[i] == '"') {
-            fputc('"', out);
-        }
-        fputc(field.ptr[i], out);
-    }
-    if (quotes) {
-        fputc('"', out);
-    }
+    pw_text_add(text, field);
+    pw_text_add_c(text, quote);
 }

@@ -10,9 +10,7 @@
 #ifndef PW_API_CSV_H
 #define PW_API_CSV_H
 
-#include <stdio.h>
-
-#include "schemas/types.h"
+#include "api/text.h"
 
 #define PW_CSV_FIELDS_MAX 16
 
@@ -34,7 +32,7 @@ void pw_csv_init(struct pw_csv *csv, char *text, size_t bytes);
 /* False at the end. */
 bool pw_csv_next(struct pw_csv *csv, struct pw_csv_row *ret_row);
 
-/* Writes one field, in quotes where it needs them. One that a spreadsheet would calculate gets an apostrophe in front. */
-void pw_csv_write(FILE *out, struct pw_str field);
+/* Adds one field, in quotes where it needs them. One that a spreadsheet would calculate gets an apostrophe in front. */
+void pw_csv_add(struct pw_text *text, struct pw_str field);
 
 #endif

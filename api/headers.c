@@ -124,13 +124,15 @@ bool pw_header_none_match_hits(struct pw_str value, struct pw_str etag)
     return false;
 }
 
-/* The quality of a media range in thousandths; 1000 where it says nothing. */
+#define QUALITY_MAX 1000
+
+/* The quality of a media range in thousandths; the most where it says nothing. */
 static int quality_of(struct pw_str parameters)
 {
     struct pw_str part;
     while (next_part(&parameters, ';', &part)) {
         if (part.len >= 3 && (part.ptr[0] == 'q' || part.ptr[0] == 'Q') && part.ptr[1] == '=') {
-            int quality = part.ptr[2] == '1' ? 1000 : 0;
+            int quality = part.ptr[2] == '1' ? QUALITY_MAX : 0;
             int scale = 100;
             for (size_t i = 4; i < part.len && part.ptr[2] != '1' && scale > 0; i++) {
                 quality +=
@@ -140,7 +142,7 @@ static int quality_of(struct pw_str parameters)
             return quality;
         }
     }
-    return 1000;
+    return QUALITY_MAX;
 }
 
 /* How closely a range names a type: 3 the type itself, 2 its main type, 1 any, 0 not at all. */
@@ -159,13 +161,13 @@ static int closeness(struct pw_str range, struct pw_str media_type)
     return any_of_main ? 2 : 0;
 }
 
-bool pw_header_accepts(struct pw_str value, struct pw_str media_type)
+int pw_header_quality(struct pw_str value, struct pw_str media_type)
 {
     struct pw_str part;
     int closest = 0;
     int quality = 0;
     if (value.ptr == NULL || pw_str_trim(value).len == 0) {
-        return true;
+        return QUALITY_MAX;
     }
     while (next_part(&value, ',', &part)) {
         struct pw_str range = {NULL, 0};
@@ -177,7 +179,12 @@ bool pw_header_accepts(struct pw_str value, struct pw_str media_type)
             quality = quality_of(rest);
         }
     }
-    return closest > 0 && quality > 0;
+    return closest > 0 ? quality : 0;
+}
+
+bool pw_header_accepts(struct pw_str value, struct pw_str media_type)
+{
+    return pw_header_quality(value, media_type) > 0;
 }
 
 bool pw_header_is_json(struct pw_str value)

@@ -21,9 +21,10 @@ bool pw_header_if_match(struct pw_str value, int64_t *ret_version);
 /* If-None-Match: whether the list names this ETag (weak comparison), or is `*`. */
 bool pw_header_none_match_hits(struct pw_str value, struct pw_str etag);
 
-/* Accept: whether `application/json`, or another media type, may be sent. Absent (ptr NULL):
- * any. */
+/* Accept: whether `application/json`, or another media type, may be sent, and how much it is wanted beside others: from 0, not at all, to
+ * 1000. Absent (ptr NULL): any. */
 bool pw_header_accepts(struct pw_str value, struct pw_str media_type);
+int pw_header_quality(struct pw_str value, struct pw_str media_type);
 
 /* Content-Type: application/json, with no charset but UTF-8. */
 bool pw_header_is_json(struct pw_str value);

@@ -50,16 +50,26 @@ static struct pw_http_request *request_take(struct pw_http_loop *loop)
 {
     struct pw_http_request *request = loop->free_requests;
     struct pw_arena arena;
+    struct pw_arena piece_arena;
     if (request != NULL) {
         loop->free_requests = request->next;
         loop->free_count--;
         arena = request->arena;
+        piece_arena = request->piece_arena;
     } else {
         request = pw_memory_new(1, sizeof *request);
         pw_arena_init(&arena, ARENA_BYTES_MAX);
+        pw_arena_init(&piece_arena, ARENA_BYTES_MAX);
     }
-    *request = (struct pw_http_request){.loop = loop, .arena = arena};
+    *request = (struct pw_http_request){.loop = loop, .arena = arena, .piece_arena = piece_arena};
     return request;
+}
+
+void http_request_free(struct pw_http_request *request)
+{
+    pw_arena_close(&request->arena);
+    pw_arena_close(&request->piece_arena);
+    free(request);
 }
 
 static void request_give_back(struct pw_http_request *request)
@@ -67,12 +77,13 @@ static void request_give_back(struct pw_http_request *request)
     struct pw_http_loop *loop = request->loop;
     if (request->is_secret) {
         pw_arena_forget(&request->arena);
+        pw_arena_forget(&request->piece_arena);
     } else {
         pw_arena_reset(&request->arena);
+        pw_arena_reset(&request->piece_arena);
     }
     if (loop->free_count == FREE_REQUESTS_MAX) {
-        pw_arena_close(&request->arena);
-        free(request);
+        http_request_free(request);
         return;
     }
     request->next = loop->free_requests;
@@ -125,6 +136,9 @@ void http_on_end(void *self, struct MHD_Connection *connection, void **context,
     if (request != NULL) {
         if (request->status != 0) {
             count(request);
+        }
+        if (request->more != NULL) {
+            atomic_fetch_sub_explicit(&loop->waiting, 1, memory_order_relaxed);
         }
         http_stage(loop, request->kept, PW_STAGE_IDLE);
         request_give_back(request);
@@ -209,6 +223,14 @@ void pw_http_answer(struct pw_http_request *request, uint32_t status, const char
     request->status = status;
 }
 
+void pw_http_stream(struct pw_http_request *request, uint32_t status, const char *content_type,
+                    enum pw_http_piece (*more)(struct pw_http_request *request))
+{
+    pw_http_answer(request, status, content_type, (struct pw_str){NULL, 0});
+    request->more = more;
+    atomic_fetch_add_explicit(&request->loop->waiting, 1, memory_order_relaxed);
+}
+
 void pw_http_wait(struct pw_http_request *request, void (*finish)(struct pw_http_request *))
 {
     request->finish = finish;
@@ -272,9 +294,12 @@ void pw_http_ring(void)
 static enum MHD_Result queue_answer(struct pw_http_request *request)
 {
     assert(request->status != 0);
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        request->answer_body.len, (void *)(uintptr_t)request->answer_body.ptr,
-        MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response =
+        request->more != NULL
+            ? http_stream_response(request)
+            : MHD_create_response_from_buffer(request->answer_body.len,
+                                              (void *)(uintptr_t)request->answer_body.ptr,
+                                              MHD_RESPMEM_PERSISTENT);
     if (response == NULL) {
         return MHD_NO;
     }

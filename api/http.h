@@ -85,6 +85,14 @@ enum pw_http_stage {
         PW_STAGE_COUNT
 };
 
+/* What is next of an answer in pieces. */
+enum pw_http_piece {
+    PW_PIECE_NEXT,  /* `answer_body` is it: not empty. */
+    PW_PIECE_LATER, /* pw_http_complete is called once there is more to ask for. */
+    PW_PIECE_END,
+    PW_PIECE_BROKEN /* The connection is closed, so that nobody takes the part for the whole. */
+};
+
 struct pw_http_loop;
 
 struct pw_http_request {
@@ -105,11 +113,13 @@ struct pw_http_request {
     char trace_id[33];          /* Of traceparent, else random; 32 hex digits. */
     int64_t begun_boot_us;
     struct pw_arena arena;
-    bool is_secret; /* Set by the handler: the arena is overwritten once the answer is sent. */
+    struct pw_arena piece_arena; /* For one piece of an answer: it is reset once that is sent. */
+    bool is_secret; /* Set by the handler: the arenas are overwritten once the answer is sent. */
 
     /* The handler's own, for a request that waits. */
     void *state;
     void (*finish)(struct pw_http_request *request);
+    enum pw_http_piece (*more)(struct pw_http_request *request); /* For an answer in pieces. */
 
     /* The answer. */
     uint32_t status; /* 0: none yet. */
@@ -127,6 +137,7 @@ struct pw_http_request {
     char *body_buffer;
     size_t body_room;
     size_t body_seen_bytes;
+    size_t piece_sent_bytes;
     int phase;
 };
 
@@ -167,7 +178,7 @@ uint32_t pw_http_port(const struct pw_http_server *server);
 /* Takes no more connections; those open are answered and then closed. */
 void pw_http_drain(struct pw_http_server *server);
 
-/* How many requests wait for their answer. */
+/* How many requests wait for their answer, or for more of it. */
 uint32_t pw_http_waiting(struct pw_http_server *server);
 
 /* Ends the loops: no handler runs any more. What still waits is completed by whoever has it, before
@@ -181,6 +192,11 @@ void pw_http_header(struct pw_http_request *request, const char *name, const cha
 /* Answers; the body is borrowed. */
 void pw_http_answer(struct pw_http_request *request, uint32_t status, const char *content_type,
                     struct pw_str body);
+
+/* Answers in pieces, as many as there are (chunked). `more` is asked for each on the loop's thread, once the one before it is with the
+ * kernel; a client that does not read is not asked for, and has the time of the stage `send` for each piece. Not asked for HEAD. */
+void pw_http_stream(struct pw_http_request *request, uint32_t status, const char *content_type,
+                    enum pw_http_piece (*more)(struct pw_http_request *request));
 
 /* Says that the answer comes later, through `finish`. */
 void pw_http_wait(struct pw_http_request *request, void (*finish)(struct pw_http_request *));

@@ -1,10 +1,11 @@
 /* api/http_internal.h: what the pages of the HTTP server share. Nobody else includes it.
  *
- * http.c requests and counters; http_loop.c loops; http_connection.c connections and their times;
- * http_parse.c target, headers, trace id
+ * http.c requests and counters; http_stream.c answers in pieces; http_loop.c loops;
+ * http_connection.c connections and their times; http_parse.c target, headers, trace id
  *
  * A request: READING --body is whole--> HANDLED --answer queued--> SENT, or HANDLED -> WAITING
- * --completed--> HANDLED. One that is not admitted is HANDLED before its body. */
+ * --completed--> HANDLED. One that is not admitted is HANDLED before its body. An answer in pieces:
+ * SENT --nothing there yet--> PAUSED --completed--> SENT. */
 #ifndef PW_API_HTTP_INTERNAL_H
 #define PW_API_HTTP_INTERNAL_H
 
@@ -24,7 +25,7 @@
 
 #define SPARE_CONNECTIONS 16 /* And a sixteenth of all: to tell who is too much that they are. */
 
-enum phase { PHASE_READING, PHASE_HANDLED, PHASE_WAITING, PHASE_SENT };
+enum phase { PHASE_READING, PHASE_HANDLED, PHASE_WAITING, PHASE_SENT, PHASE_PAUSED };
 
 struct pw_http_connection {
     struct pw_http_connection *previous;
@@ -85,6 +86,8 @@ struct pw_http_server {
     struct pw_map *hosts; /* struct pw_ip -> uint32_t, its connections; NULL: not counted. */
 };
 
+void http_request_free(struct pw_http_request *request);
+
 /* What MHD calls, on a loop's thread. */
 void *http_on_target(void *self, const char *target, struct MHD_Connection *connection);
 enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, const char *url,
@@ -96,6 +99,12 @@ void http_on_end(void *self, struct MHD_Connection *connection, void **context,
 enum MHD_Result http_on_accept(void *self, const struct sockaddr *address, socklen_t bytes);
 void http_on_connection(void *self, struct MHD_Connection *connection, void **context,
                         enum MHD_ConnectionNotificationCode what);
+
+/* The response of an answer in pieces. */
+struct MHD_Response *http_stream_response(struct pw_http_request *request);
+
+/* There is more of an answer to ask for. */
+void http_stream_resume(struct pw_http_request *request);
 
 /* Begins a stage, from the turn's time; COUNT: none. */
 void http_stage(struct pw_http_loop *loop, struct pw_http_connection *kept,

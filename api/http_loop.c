@@ -33,6 +33,10 @@ static void resume_completed(struct pw_http_loop *loop)
     while (oldest != NULL) {
         struct pw_http_request *request = oldest;
         oldest = request->next;
+        if (request->phase == PHASE_PAUSED) {
+            http_stream_resume(request);
+            continue;
+        }
         request->phase = PHASE_HANDLED;
         request->finish(request);
         assert(request->status != 0 || request->phase == PHASE_WAITING);
@@ -290,8 +294,7 @@ static void loop_stop(struct pw_http_loop *loop)
     while (loop->free_requests != NULL) {
         struct pw_http_request *request = loop->free_requests;
         loop->free_requests = request->next;
-        pw_arena_close(&request->arena);
-        free(request);
+        http_request_free(request);
     }
 }
 

@@ -131,6 +131,15 @@ static void add_not_modified(json_t *answers)
     json_object_set_new(answers, "304", answer);
 }
 
+static const char csv_doc[] =
+    "RFC 4180, a first row of names, the columns of the JSON's items: empty for null, roles "
+    "between "
+    "spaces, and an apostrophe before what a spreadsheet would calculate. Where neither `limit` "
+    "nor "
+    "`after` is given it is the whole list, sent as it is read, page after page, each page no "
+    "older "
+    "than the one before; an answer that ends without its last chunk is not whole. It has no ETag.";
+
 static void add_query_answer(json_t *answers, const struct pw_route *route)
 {
     const struct pw_query_info *info = &pw_queries[route->number];
@@ -142,6 +151,9 @@ static void add_query_answer(json_t *answers, const struct pw_route *route)
     add_header(answer, "Pw-Position");
     if (info->is_list) {
         add_header(answer, "Link");
+        json_object_set_new(
+            json_object_get(answer, "content"), "text/csv",
+            json_pack("{s:{s:s, s:s}}", "schema", "type", "string", "description", csv_doc));
     }
     json_object_set_new(answers, "200", answer);
     if (!info->counts_others) {

@@ -111,8 +111,9 @@ static enum pw_code take_rows(struct worker *worker, struct pw_query_ask *ask,
     struct pw_text text;
     struct pw_query_opener opener = {.vault = worker->pool->vault};
     uint32_t count = 0;
+    bool is_array = ask->info->is_list && !ask->as_csv;
     pw_text_init(&text, &worker->arena, 1024);
-    pw_text_add_c(&text, ask->info->is_list ? "[" : "");
+    pw_text_add_c(&text, is_array ? "[" : "");
     if (!pw_query_next(query)) {
         return PW_ERR_READ_MODEL_BEHIND; /* It was never read by a worker. */
     }
@@ -125,7 +126,7 @@ static enum pw_code take_rows(struct worker *worker, struct pw_query_ask *ask,
     }
     bool more = !pw_query_is_null(query, PW_QUERY_POSITION_COLUMNS);
     while (more && count < (ask->info->is_list ? ask->limit : 1)) {
-        pw_text_add_c(&text, count > 0 ? "," : "");
+        pw_text_add_c(&text, is_array && count > 0 ? "," : "");
         enum pw_code code = pw_query_write_row(&text, ask, query, &opener);
         if (code != PW_OK) {
             return code_of_keys(ask, code, &opener.err);
@@ -134,7 +135,7 @@ static enum pw_code take_rows(struct worker *worker, struct pw_query_ask *ask,
         more = pw_query_next(query);
     }
     ask->has_next = ask->info->is_list && more;
-    pw_text_add_c(&text, ask->info->is_list ? "]" : "");
+    pw_text_add_c(&text, is_array ? "]" : "");
     ask->body = pw_text_str(&text); /* Copied into the ask's arena once it is final. */
     if (text.full) {
         return PW_ERR_INTERNAL;

@@ -47,6 +47,7 @@ struct pw_query_ask {
     struct pw_id filter_ids[PW_QUERY_FILTERS_MAX];
     int64_t filter_numbers[PW_QUERY_FILTERS_MAX];
     struct pw_str email; /* Of the filter whose kind is SEALED; empty: not given. */
+    bool as_csv;         /* A list; the body is rows that end with CRLF, without a header. */
     uint32_t limit;
     bool has_after;
     struct pw_query_after after;
@@ -56,7 +57,7 @@ struct pw_query_ask {
 
     /* The answer. */
     enum pw_code code;
-    struct pw_str body; /* The thing, or the items as a JSON array. */
+    struct pw_str body; /* The thing, or the items as a JSON array or as CSV. */
     uint32_t version;   /* Of a thing. */
     struct pw_position position;
     bool has_next;
@@ -111,7 +112,7 @@ struct pw_query_opener {
     struct pw_err err; /* Why a row could not be written. */
 };
 
-/* Adds the row that the query stands on as a JSON object. */
+/* Adds the row that the query stands on, as a JSON object or as a line of CSV. */
 enum pw_code pw_query_write_row(struct pw_text *text, struct pw_query_ask *ask,
                                 const struct pw_query *query, struct pw_query_opener *opener);
 

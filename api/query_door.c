@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "api/csv.h"
 #include "api/door.h"
 #include "api/headers.h"
 #include "api/log.h"
@@ -11,9 +12,15 @@
 
 struct exchange {
     struct pw_query_ask ask; /* First: done gets the ask, and finds the request by it. */
+    struct pw_service *service;
     struct pw_http_request *request;
     const struct pw_route *route;
     struct pw_violations violations;
+
+    /* For an answer as CSV. */
+    bool is_whole;      /* Nobody asked for a page: it has all that there is. */
+    bool has_begun;     /* The names of the columns were given, */
+    bool rows_are_told; /* and the rows of the page that was read last. */
 };
 
 static void refuse(struct exchange *exchange, struct pw_str name, const char *detail)
@@ -111,6 +118,7 @@ static void take_page(struct exchange *exchange, const struct pw_http_param *par
     } else {
         ask->has_after = true;
     }
+    exchange->is_whole = false;
 }
 
 static bool is_repeated(const struct pw_http_request *request, uint32_t number)
@@ -147,6 +155,17 @@ static void take_param(struct exchange *exchange, uint32_t number)
 }
 
 /* --- Headers and path --- */
+
+/* JSON, and of lists CSV where it is wanted more. */
+static bool take_form(struct exchange *exchange)
+{
+    struct pw_str accept = exchange->request->headers[PW_HEADER_ACCEPT];
+    int json = pw_header_quality(accept, PW_STR("application/json"));
+    int csv = exchange->ask.info->is_list ? pw_header_quality(accept, PW_STR("text/csv")) : 0;
+    exchange->ask.as_csv = csv > json;
+    exchange->is_whole = exchange->ask.as_csv;
+    return json > 0 || csv > 0;
+}
 
 static int64_t boot_us(void)
 {
@@ -212,7 +231,7 @@ static bool take_path(struct exchange *exchange)
 static bool read_request(struct pw_service *service, struct exchange *exchange)
 {
     struct pw_http_request *request = exchange->request;
-    if (!pw_header_accepts(request->headers[PW_HEADER_ACCEPT], PW_STR("application/json"))) {
+    if (!take_form(exchange)) {
         pw_door_problem(request, PW_ERR_NOT_ACCEPTABLE, NULL, NULL);
         return false;
     }
@@ -225,6 +244,9 @@ static bool read_request(struct pw_service *service, struct exchange *exchange)
     if (exchange->violations.count > 0) {
         pw_door_problem(request, PW_ERR_INVALID, NULL, &exchange->violations);
         return false;
+    }
+    if (exchange->is_whole) {
+        exchange->ask.limit = PW_QUERY_LIMIT_MAX;
     }
     return take_positions(service, exchange);
 }
@@ -286,6 +308,75 @@ static struct pw_str list_body(struct exchange *exchange)
     return pw_text_str(&text);
 }
 
+/* --- CSV: page after page, each read when the one before it is sent --- */
+
+static enum pw_http_piece give_header(struct exchange *exchange)
+{
+    const struct pw_query_info *info = exchange->ask.info;
+    struct pw_text text;
+    pw_text_init(&text, &exchange->request->piece_arena, 512);
+    for (uint32_t i = 0; i < info->column_count; i++) {
+        pw_text_addf(&text, "%s%s", i == 0 ? "" : ",", info->columns[i].name);
+    }
+    pw_text_add_c(&text, "\r\n");
+    exchange->has_begun = true;
+    exchange->request->answer_body = pw_text_str(&text);
+    return text.full ? PW_PIECE_BROKEN : PW_PIECE_NEXT;
+}
+
+/* No page is older than the one before it, whichever node of the cluster answers. */
+static enum pw_http_piece ask_for_next(struct pw_service *service, struct exchange *exchange)
+{
+    struct pw_query_ask *ask = &exchange->ask;
+    ask->has_after = true;
+    ask->after = ask->next_after;
+    ask->has_min_position = true;
+    ask->min_position = (struct pw_min_position){.position = ask->position, .has_head = true};
+    ask->give_up_boot_us = boot_us() + WAIT_SECONDS_MAX * PW_US_PER_SECOND;
+    ask->arena = &exchange->request->piece_arena;
+    exchange->rows_are_told = false;
+    return pw_query_submit(service->queries, ask) == PW_OK ? PW_PIECE_LATER : PW_PIECE_BROKEN;
+}
+
+static enum pw_http_piece more_csv(struct pw_http_request *request)
+{
+    struct exchange *exchange = request->state;
+    struct pw_query_ask *ask = &exchange->ask;
+    if (!exchange->has_begun) {
+        return give_header(exchange);
+    }
+    if (ask->code != PW_OK) {
+        pw_log(PW_LOG_WARNING, "queries", ask->partition, request->trace_id,
+               "%s: the rest cannot be read: %s", ask->info->name, pw_error_info(ask->code)->name);
+        return PW_PIECE_BROKEN;
+    }
+    if (!exchange->rows_are_told && ask->body.len > 0) {
+        exchange->rows_are_told = true;
+        request->answer_body = ask->body;
+        return PW_PIECE_NEXT;
+    }
+    return exchange->is_whole && ask->has_next ? ask_for_next(exchange->service, exchange)
+                                               : PW_PIECE_END;
+}
+
+static void answer_csv(struct exchange *exchange)
+{
+    struct pw_http_request *request = exchange->request;
+    struct pw_query_ask *ask = &exchange->ask;
+    char cursor[PW_CURSOR_TEXT_BYTES + 1];
+    if (ask->has_next && !exchange->is_whole) {
+        pw_cursor_format(&ask->next_after, exchange->route->number, cursor);
+        pw_http_header(request, "Link", next_link(exchange, cursor));
+    }
+    pw_http_header(
+        request, "Content-Disposition",
+        pw_text_format(&request->arena, "attachment; filename=\"%s.csv\"", ask->info->name));
+    pw_door_private(request);
+    pw_http_stream(request, 200, "text/csv; charset=utf-8; header=present", more_csv);
+}
+
+/* --- JSON --- */
+
 static void answer_found(struct exchange *exchange)
 {
     struct pw_http_request *request = exchange->request;
@@ -322,7 +413,9 @@ static void finish(struct pw_http_request *request)
     if (was_read && ask->position.offset >= 0) {
         pw_door_position(request, &ask->position);
     }
-    if (ask->code == PW_OK) {
+    if (ask->code == PW_OK && ask->as_csv) {
+        answer_csv(exchange);
+    } else if (ask->code == PW_OK) {
         answer_found(exchange);
     } else {
         pw_door_problem(request, ask->code, NULL, NULL);
@@ -343,6 +436,7 @@ void pw_query_door(struct pw_service *service, struct pw_http_request *request,
         pw_door_problem(request, code, NULL, NULL);
         return;
     }
+    exchange->service = service;
     exchange->request = request;
     exchange->route = route;
     struct pw_query_ask *ask = &exchange->ask;

@@ -1,4 +1,7 @@
-/* api/query_row.c: the columns of a row as JSON; what is sealed is opened on the way. */
+/* api/query_row.c: the columns of a row as JSON or CSV; what is sealed is opened on the way. */
+#include <stdio.h>
+
+#include "api/csv.h"
 #include "api/log.h"
 #include "api/query.h"
 #include "api/sealing.h"
@@ -7,17 +10,15 @@
  * time. */
 #define LOST_MAX 16
 
-static void write_roles(struct pw_text *text, int64_t roles)
-{
-    const char *joint = "[";
-    for (int role = 0; role < PW_ROLE_COUNT; role++) {
-        if ((roles >> role & 1) != 0) {
-            pw_text_addf(text, "%s\"%s\"", joint, pw_role_name((enum pw_role)role));
-            joint = ",";
-        }
-    }
-    pw_text_add_c(text, joint[0] == '[' ? "[]" : "]");
-}
+/* A value of a row, before it is written in one form or another. */
+enum value_kind { VALUE_NULL, VALUE_BARE, VALUE_TEXT, VALUE_ROLES };
+struct value {
+    enum value_kind kind;
+    struct pw_str text; /* Of a row, of a constant, or in `room`. */
+    int64_t roles;
+    char room[PW_SEALED_BYTES_MAX];
+};
+static_assert(PW_SEALED_BYTES_MAX > 65, "a hash has room");
 
 /* A value that does not open is null, so that one lost key hides nobody else. */
 static enum pw_code lost(const struct pw_query_ask *ask, const struct pw_query_column *column,
@@ -33,18 +34,17 @@ static enum pw_code lost(const struct pw_query_ask *ask, const struct pw_query_c
 }
 
 /* bytes: what the table says of sealed columns (api/query_table.h). */
-static enum pw_code write_sealed(struct pw_text *text, const struct pw_query_ask *ask,
-                                 const struct pw_query_column *column, struct pw_str bytes,
-                                 struct pw_query_opener *opener)
+static enum pw_code read_sealed(const struct pw_query_ask *ask,
+                                const struct pw_query_column *column, struct pw_str bytes,
+                                struct pw_query_opener *opener, struct value *ret_value)
 {
     struct pw_id user_id;
     struct pw_id key_id;
     char associated[PW_SEALING_BYTES_MAX];
-    uint8_t plain[PW_SEALED_BYTES_MAX];
     size_t plain_bytes = 0;
     struct pw_err err = {0};
+    ret_value->kind = VALUE_NULL;
     if (bytes.len <= sizeof user_id + sizeof key_id) {
-        pw_text_add_c(text, "null");
         return PW_OK;
     }
     memcpy(&user_id, bytes.ptr, sizeof user_id);
@@ -55,55 +55,126 @@ static enum pw_code write_sealed(struct pw_text *text, const struct pw_query_ask
         return pw_fail(&opener->err, PW_ERR_SETTING_WRONG, "keys.master_files is not set here");
     }
     enum pw_code code =
-        sealed.len > sizeof plain
+        sealed.len > sizeof ret_value->room
             ? pw_fail(&err, PW_ERR_LEDGER_DAMAGED, "it is too long")
             : pw_vault_unseal(opener->vault, &ask->tenant_id, &key_id,
                               pw_sealing_associated(&user_id, column->sealed_as, associated),
-                              sealed, plain, &plain_bytes, &err);
+                              sealed, (uint8_t *)ret_value->room, &plain_bytes, &err);
     if (code == PW_OK) {
-        pw_text_add_json(text, (struct pw_str){(const char *)plain, plain_bytes});
+        ret_value->kind = VALUE_TEXT;
+        ret_value->text = (struct pw_str){ret_value->room, plain_bytes};
     } else if (code == PW_ERR_NOT_FOUND || code == PW_ERR_LEDGER_DAMAGED) {
-        pw_text_add_c(text, "null");
         code = lost(ask, column, &user_id, opener, &err);
     }
     opener->err = code == PW_OK ? opener->err : err;
     return code;
 }
 
-static enum pw_code write_column(struct pw_text *text, const struct pw_query_ask *ask,
-                                 const struct pw_query_column *column, const struct pw_query *query,
-                                 uint32_t at, struct pw_query_opener *opener)
+static enum pw_code read_value(const struct pw_query_ask *ask, const struct pw_query_column *column,
+                               const struct pw_query *query, uint32_t at,
+                               struct pw_query_opener *opener, struct value *ret_value)
 {
-    if (pw_query_is_null(query, at)) {
-        pw_text_add_c(text, "null");
-        return PW_OK;
-    }
     struct pw_id id;
     struct pw_str bytes;
-    char hex[65];
+    ret_value->kind = VALUE_TEXT;
+    ret_value->text.ptr = ret_value->room;
+    if (pw_query_is_null(query, at)) {
+        ret_value->kind = VALUE_NULL;
+        return PW_OK;
+    }
     switch (column->kind) {
     case PW_ANSWER_ID:
         id = pw_query_id(query, at);
-        pw_text_add_json_id(text, &id);
+        pw_id_format(&id, ret_value->room);
+        ret_value->text.len = PW_ID_TEXT_BYTES;
         break;
-    case PW_ANSWER_TEXT: pw_text_add_json(text, pw_query_text(query, at)); break;
-    case PW_ANSWER_COUNT: pw_text_addf(text, "%lld", (long long)pw_query_integer(query, at)); break;
+    case PW_ANSWER_TEXT: ret_value->text = pw_query_text(query, at); break;
+    case PW_ANSWER_COUNT:
+        ret_value->kind = VALUE_BARE;
+        ret_value->text.len = (size_t)snprintf(ret_value->room, sizeof ret_value->room, "%lld",
+                                               (long long)pw_query_integer(query, at));
+        break;
     case PW_ANSWER_FLAG:
-        pw_text_add_c(text, pw_query_integer(query, at) != 0 ? "true" : "false");
+        ret_value->kind = VALUE_BARE;
+        ret_value->text = pw_query_integer(query, at) != 0 ? PW_STR("true") : PW_STR("false");
         break;
-    case PW_ANSWER_AT: pw_text_add_json_at(text, pw_query_integer(query, at)); break;
+    case PW_ANSWER_AT:
+        ret_value->text.len = pw_at_format(pw_query_integer(query, at), ret_value->room);
+        break;
     case PW_ANSWER_HASH:
         bytes = pw_query_text(query, at);
-        pw_hex_format(bytes.ptr, bytes.len == 32 ? 32 : 0, hex);
-        pw_text_add_json(text, pw_str_of(hex));
+        pw_hex_format(bytes.ptr, bytes.len == 32 ? 32 : 0, ret_value->room);
+        ret_value->text.len = strlen(ret_value->room);
         break;
     case PW_ANSWER_WORD:
-        pw_text_add_json(text, pw_str_of(column->words[pw_query_integer(query, at)]));
+        ret_value->text = pw_str_of(column->words[pw_query_integer(query, at)]);
         break;
-    case PW_ANSWER_ROLES: write_roles(text, pw_query_integer(query, at)); break;
-    case PW_ANSWER_SEALED: return write_sealed(text, ask, column, pw_query_text(query, at), opener);
+    case PW_ANSWER_ROLES:
+        ret_value->kind = VALUE_ROLES;
+        ret_value->roles = pw_query_integer(query, at);
+        break;
+    case PW_ANSWER_SEALED:
+        return read_sealed(ask, column, pw_query_text(query, at), opener, ret_value);
     }
     return PW_OK;
+}
+
+/* --- Two forms --- */
+
+static void add_roles_json(struct pw_text *text, int64_t roles)
+{
+    const char *joint = "[";
+    for (int role = 0; role < PW_ROLE_COUNT; role++) {
+        if ((roles >> role & 1) != 0) {
+            pw_text_addf(text, "%s\"%s\"", joint, pw_role_name((enum pw_role)role));
+            joint = ",";
+        }
+    }
+    pw_text_add_c(text, joint[0] == '[' ? "[]" : "]");
+}
+
+static void add_json(struct pw_text *text, const struct value *value)
+{
+    switch (value->kind) {
+    case VALUE_NULL: pw_text_add_c(text, "null"); break;
+    case VALUE_BARE: pw_text_add(text, value->text); break;
+    case VALUE_TEXT: pw_text_add_json(text, value->text); break;
+    case VALUE_ROLES: add_roles_json(text, value->roles); break;
+    }
+}
+
+/* As a roster has them (api/roster.h). */
+static void add_roles_csv(struct pw_text *text, int64_t roles)
+{
+    const char *joint = "";
+    for (int role = 0; role < PW_ROLE_COUNT; role++) {
+        if ((roles >> role & 1) != 0) {
+            pw_text_addf(text, "%s%s", joint, pw_role_name((enum pw_role)role));
+            joint = " ";
+        }
+    }
+}
+
+static void add_csv(struct pw_text *text, const struct value *value)
+{
+    switch (value->kind) {
+    case VALUE_NULL: break;
+    case VALUE_BARE: pw_text_add(text, value->text); break;
+    case VALUE_TEXT: pw_csv_add(text, value->text); break;
+    case VALUE_ROLES: add_roles_csv(text, value->roles); break;
+    }
+}
+
+/* What is asked of a row besides its values. */
+static void note(struct pw_query_ask *ask, const struct pw_query_column *column,
+                 const struct pw_query *query, uint32_t at)
+{
+    if (strcmp(column->name, "version") == 0) {
+        ask->version = (uint32_t)pw_query_integer(query, at);
+    }
+    if (ask->info->order_column != NULL && strcmp(column->sql, ask->info->order_column) == 0) {
+        ask->next_after.order_at_us = pw_query_integer(query, at);
+    }
 }
 
 enum pw_code pw_query_write_row(struct pw_text *text, struct pw_query_ask *ask,
@@ -114,16 +185,18 @@ enum pw_code pw_query_write_row(struct pw_text *text, struct pw_query_ask *ask,
     for (uint32_t i = 0; code == PW_OK && i < info->column_count; i++) {
         const struct pw_query_column *column = &info->columns[i];
         uint32_t at = PW_QUERY_POSITION_COLUMNS + i;
-        pw_text_addf(text, "%s\"%s\":", i == 0 ? "{" : ",", column->name);
-        code = write_column(text, ask, column, query, at, opener);
-        if (strcmp(column->name, "version") == 0) {
-            ask->version = (uint32_t)pw_query_integer(query, at);
+        struct value value;
+        code = read_value(ask, column, query, at, opener, &value);
+        if (code == PW_OK && ask->as_csv) {
+            pw_text_add_c(text, i == 0 ? "" : ",");
+            add_csv(text, &value);
+        } else if (code == PW_OK) {
+            pw_text_addf(text, "%s\"%s\":", i == 0 ? "{" : ",", column->name);
+            add_json(text, &value);
         }
-        if (info->order_column != NULL && strcmp(column->sql, info->order_column) == 0) {
-            ask->next_after.order_at_us = pw_query_integer(query, at);
-        }
+        note(ask, column, query, at);
     }
     ask->next_after.key = pw_query_id(query, PW_QUERY_POSITION_COLUMNS);
-    pw_text_add_c(text, "}");
+    pw_text_add_c(text, ask->as_csv ? "\r\n" : "}");
     return code;
 }

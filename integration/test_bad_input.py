@@ -229,7 +229,7 @@ class HeaderTest(DoorCase):
         ):
             with self.subTest(headers):
                 self.expect(self.teacher.post("/exams", b"{", headers=headers), status, problem)
-        for accept in ("text/html", "application/json;q=0", "text/csv"):
+        for accept in ("text/html", "application/json;q=0", "text/csv;q=0"):
             self.expect(self.teacher.get("/slots", headers={"Accept": accept}), 406, "not-acceptable")
         untyped = request("POST", house_path("/exams"), house.tenant.teacher.token, "Content-Length: 2",
                           "Connection: close") + b"{}"

@@ -1,10 +1,15 @@
 """Queries from outside: single things and lists, pages, filters, positions, and that they show what the ledger says."""
 
+import csv
+import io
+import json
 import random
+import threading
 import time
 import unittest
 import uuid
 
+from integration.cluster.process import wait_until
 from integration.harness import Client, at
 from integration.house_case import AnswerCase, House
 from integration.proof import Proof
@@ -233,6 +238,110 @@ class PagesTest(AnswerCase):
                 self.expect(self.world.admin.get(path), 400, "invalid", pointers)
         self.expect(self.world.teacher.get(f"/exams?owner_id={self.world.tenant.teacher.id}"), 400, "invalid", ["/owner_id"])
         self.expect(self.world.admin.get("/slots?" + "&".join(f"a{i}" for i in range(17))), 400, "malformed")
+
+
+class CsvTest(AnswerCase):
+    """A list as CSV says what it says as JSON, and all of it."""
+
+    ROWS = 1100  # More than two pages of the most that one page may have.
+    AS_CSV = {"Accept": "text/csv"}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.tenant = house.stack.tenant(house.node, "CSV")
+        teacher = cls.tenant.teacher.client(house.node)
+        titles = ["=HYPERLINK(1)", "@a", "+1", "-1", 'say "no", twice', "Ünïcode", " padded", "'quoted"]
+        for number in range(cls.ROWS):
+            cls.position = teacher.command("/exams", {"title": (titles + [f"Exam {number}"])[min(number, len(titles))],
+                                                      "duration_minutes": 60}).position
+
+    def setUp(self):
+        super().setUp()
+        self.admin = self.tenant.admin.client(house.node)
+
+    def shown(self, items):
+        """Items of JSON as cells of CSV."""
+        def cell(value):
+            text = "" if value is None else json.dumps(value) if isinstance(value, (bool, int)) else value
+            return f"'{text}" if isinstance(value, str) and text[:1] in ("=", "@", "+", "-") else text
+        return [{name: cell(value) for name, value in item.items()} for item in items]
+
+    def rows(self, path, **headers):
+        answer = self.expect(self.admin.get(path, headers=self.AS_CSV | headers), 200)
+        self.assertEqual(answer.headers["Content-Type"], "text/csv; charset=utf-8; header=present")
+        self.assertEqual((answer.headers["ETag"], answer.headers["Cache-Control"]), (None, "private, no-store"))
+        text = answer.body.decode()
+        self.assertEqual(text.count("\n"), text.count("\r\n"))
+        return answer, list(csv.DictReader(io.StringIO(text, newline="")))
+
+    def test_the_whole_list(self):
+        items = self.admin.all("/exams", headers=seen(self.position))
+        answer, rows = self.rows("/exams", **seen(self.position))
+        self.assertEqual(len(rows), self.ROWS)
+        self.assertEqual(rows, self.shown(items))
+        self.assertEqual((answer.headers["Transfer-Encoding"], answer.headers["Link"]), ("chunked", None))
+        self.assertEqual(answer.headers["Content-Disposition"], 'attachment; filename="exams.csv"')
+        self.assertGreaterEqual(int(answer.position.split(":")[1]), int(self.position.split(":")[1]))
+
+    def test_a_page(self):
+        _, rows = self.rows("/exams?limit=7", **seen(self.position))
+        first = self.admin.get("/exams?limit=7").json
+        self.assertEqual(rows, self.shown(first["items"]))
+        answer, rows = self.rows(f"/exams?after={first['next']}&limit=3")
+        self.assertEqual(rows, self.shown(self.admin.get(f"/exams?after={first['next']}&limit=3").json["items"]))
+        link = answer.headers["Link"]
+        self.assertIn('rel="next"', link)
+        following = Client(house.node.api, self.tenant.admin.token).get(link[1:link.index(">")], headers=self.AS_CSV)
+        self.assertEqual(following.status, 200)
+
+    def test_filters_and_nothing(self):
+        _, rows = self.rows(f"/exams?owner_id={uuid.uuid4()}")
+        self.assertEqual(rows, [])
+        _, rows = self.rows("/slots")
+        self.assertEqual(rows, [])
+        self.expect(self.admin.get("/exams?owner_id=x", headers=self.AS_CSV), 400, "invalid", ["/owner_id"])
+
+    def test_which_form(self):
+        for accept, kind in (("text/csv, application/json", "application/json"), ("text/csv, */*;q=0.5", "text/csv"),
+                             ("application/json;q=0.1, text/*", "text/csv"), ("*/*", "application/json"),
+                             ("text/csv;q=0, */*", "application/json")):
+            with self.subTest(accept):
+                answer = self.expect(self.admin.get("/exams?limit=1", headers={"Accept": accept}), 200)
+                self.assertEqual(answer.headers["Content-Type"].split(";")[0], kind)
+        exam = self.admin.get("/exams?limit=1").json["items"][0]["id"]
+        self.expect(self.admin.get(f"/exams/{exam}", headers=self.AS_CSV), 406, "not-acceptable")
+        head = self.admin.call("HEAD", "/exams", headers=self.AS_CSV)
+        self.assertEqual((head.status, head.body), (200, b""))
+
+    def test_a_part_is_never_taken_for_the_whole(self):
+        """The cluster dies while many read: each has all rows, a refusal, or a connection that ends too early."""
+        ended, whole, refused, cut = threading.Event(), [], [], []
+
+        def read():
+            while not ended.is_set():
+                client = self.tenant.admin.client(house.node)
+                try:
+                    answer = client.get("/exams", headers=self.AS_CSV)
+                    (whole if answer.status == 200 else refused).append(answer)
+                except OSError as error:
+                    cut.append(error)
+                client.close()
+        readers = [threading.Thread(target=read) for _ in range(4)]
+        for reader in readers:
+            reader.start()
+        try:
+            wait_until("read", lambda: len(whole) > 8, 60)
+            house.stack.galera.kill(1)
+            wait_until("refused", lambda: refused, 60)
+        finally:
+            ended.set()
+            for reader in readers:
+                reader.join()
+            house.stack.galera.restart(1)
+        self.assertEqual({len(answer.body) for answer in whole}, {len(whole[0].body)})
+        self.assertEqual({answer.status for answer in refused}, {503})
+        print(f"{len(whole)} whole, {len(cut)} cut off, {len(refused)} refused")
+        wait_until("served again", lambda: self.admin.get("/exams?limit=1").status == 200, 60)
 
 
 class PositionsTest(AnswerCase):

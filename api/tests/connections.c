@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,30 @@ struct house {
     atomic_uint surplus;
     _Atomic(struct pw_http_request *) waiting;
     char *big;
+    const char
+        *pieces; /* What /pieces says, a letter each: n a piece, l later, . the end, x broken. */
+    atomic_uint asked;
 };
+
+#define PIECE_BYTES 300000 /* More than one packet, and than a connection's own memory. */
+
+static enum pw_http_piece more(struct pw_http_request *request)
+{
+    struct house *house = request->state;
+    char letter = house->pieces[atomic_load(&house->asked)];
+    atomic_fetch_add(&house->asked, 1);
+    if (letter == 'n') {
+        char *piece = pw_arena_take(&request->piece_arena, PIECE_BYTES);
+        memset(piece, 'a' + (int)(atomic_load(&house->asked) % 26), PIECE_BYTES);
+        request->answer_body = (struct pw_str){piece, PIECE_BYTES};
+        return PW_PIECE_NEXT;
+    }
+    if (letter == 'l') {
+        atomic_store(&house->waiting, request);
+        return PW_PIECE_LATER;
+    }
+    return letter == '.' ? PW_PIECE_END : PW_PIECE_BROKEN;
+}
 
 static void finish(struct pw_http_request *request)
 {
@@ -53,6 +77,9 @@ static void handle(void *self, struct pw_http_request *request)
     if (request->segment_count > 0 && pw_str_equal(request->segments[0], PW_STR("wait"))) {
         pw_http_wait(request, finish);
         atomic_store(&house->waiting, request);
+    } else if (request->segment_count > 0 && pw_str_equal(request->segments[0], PW_STR("pieces"))) {
+        request->state = house;
+        pw_http_stream(request, 200, "text/plain", more);
     } else if (request->segment_count > 0 && pw_str_equal(request->segments[0], PW_STR("big"))) {
         pw_http_answer(request, 200, NULL, (struct pw_str){house->big, ANSWER_BYTES});
     } else if (request->fault != PW_OK) {
@@ -388,6 +415,125 @@ Test(connections, a_body_has_so_many_bytes)
         hear_all(fd, heard, sizeof heard);
         cr_expect(begins(heard, bytes == 1000 ? "HTTP/1.1 200 " : "HTTP/1.1 413 "), "%s", heard);
         cr_expect(bytes == 1000 || strstr(heard, "more than 1000 bytes") != NULL, "%s", heard);
+    }
+    house_close(&house);
+}
+
+/* --- Answers in pieces --- */
+
+#define GET_PIECES "GET /pieces HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+static char *hear_pieces(struct house *house, const char *request, size_t *ret_bytes)
+{
+    enum { ROOM = 4 * 1024 * 1024 };
+    char *heard = malloc(ROOM);
+    int fd = dial(house);
+    say(fd, request);
+    *ret_bytes = hear_all(fd, heard, ROOM);
+    return heard;
+}
+
+static size_t letters(const char *heard, char letter)
+{
+    const char *body = strstr(heard, "\r\n\r\n");
+    size_t count = 0;
+    for (; body != NULL && *body != '\0'; body++) {
+        count += *body == letter;
+    }
+    return count;
+}
+
+Test(connections, pieces_come_in_order_and_end)
+{
+    static struct house house = {.pieces = "nnn."};
+    house_open(&house);
+    size_t bytes = 0;
+    char *heard = hear_pieces(&house, GET_PIECES, &bytes);
+    cr_expect(begins(heard, "HTTP/1.1 200") &&
+              strstr(heard, "\r\nTransfer-Encoding: chunked\r\n") != NULL);
+    cr_expect_str_eq(heard + bytes - 7, "\r\n0\r\n\r\n");
+    const char *b = strchr(strstr(heard, "\r\n\r\n"), 'b');
+    cr_assert(b != NULL && letters(heard, 'b') >= PIECE_BYTES &&
+              letters(heard, 'c') >= PIECE_BYTES && letters(heard, 'd') >= PIECE_BYTES);
+    cr_expect_lt(strrchr(heard, 'b'), strrchr(heard, 'd'));
+    free(heard);
+    house_close(&house);
+}
+
+Test(connections, what_is_broken_has_no_end)
+{
+    static struct house house = {.pieces = "nx"};
+    house_open(&house);
+    size_t bytes = 0;
+    char *heard = hear_pieces(&house, GET_PIECES, &bytes);
+    cr_expect(begins(heard, "HTTP/1.1 200"));
+    cr_expect_str_neq(heard + bytes - 7, "\r\n0\r\n\r\n");
+    free(heard);
+    house_close(&house);
+}
+
+static void *completes(void *self)
+{
+    struct house *house = self;
+    for (int times = 0; times < 2; times++) {
+        struct pw_http_request *request;
+        while ((request = atomic_exchange(&house->waiting, NULL)) == NULL) {
+            usleep(1000);
+        }
+        cr_expect_gt(pw_http_waiting(house->server), 0, "who ends a server waits for it");
+        pw_http_complete(request);
+    }
+    return NULL;
+}
+
+Test(connections, pieces_that_come_later)
+{
+    static struct house house = {.pieces = "lnln.", .options.stage_seconds = {9, 9, 9, 9}};
+    pthread_t thread;
+    size_t bytes = 0;
+    house_open(&house);
+    pthread_create(&thread, NULL, completes, &house);
+    char *heard = hear_pieces(&house, GET_PIECES, &bytes);
+    pthread_join(thread, NULL);
+    cr_expect_str_eq(heard + bytes - 7, "\r\n0\r\n\r\n");
+    cr_expect_eq(atomic_load(&house.asked), 5);
+    free(heard);
+    while (pw_http_waiting(house.server) > 0) {
+        usleep(1000);
+    }
+    house_close(&house);
+}
+
+Test(connections, nobody_asks_for_pieces_that_are_not_read)
+{
+    static struct house house = {
+        .pieces = "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn",
+        .options.stage_seconds = {1, 1, 1, 1}};
+    house_open(&house);
+    int fd = dial(&house);
+    int small = 4096;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    say(fd, GET_PIECES);
+    while (timed_out(&house, PW_STAGE_SEND) == 0) {
+        usleep(10000);
+    }
+    cr_expect_lt(atomic_load(&house.asked), strlen(house.pieces));
+    close(fd);
+    house_close(&house);
+}
+
+Test(connections, the_head_of_pieces)
+{
+    static struct house house = {.pieces = ""};
+    house_open(&house);
+    size_t bytes = 0;
+    char *heard = hear_pieces(
+        &house, "HEAD /pieces HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", &bytes);
+    cr_expect(begins(heard, "HTTP/1.1 200"));
+    cr_expect_eq(atomic_load(&house.asked), 0);
+    free(heard);
+    while (pw_http_waiting(house.server) > 0) {
+        usleep(1000);
     }
     house_close(&house);
 }

@@ -93,6 +93,10 @@ Test(headers, accept)
                      values[i].good, "%s", values[i].text);
     }
     cr_expect(pw_header_accepts((struct pw_str){NULL, 0}, PW_STR("application/json")));
+    struct pw_str both = PW_STR("text/csv;q=0.8, application/*;q=0.25, */*;q=0.1");
+    cr_expect_eq(pw_header_quality(both, PW_STR("text/csv")), 800);
+    cr_expect_eq(pw_header_quality(both, PW_STR("application/json")), 250);
+    cr_expect_eq(pw_header_quality(both, PW_STR("image/png")), 100);
 }
 
 Test(headers, content_type)
