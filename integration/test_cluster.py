@@ -190,6 +190,17 @@ class ProcessTest(OnDisk):
         self.assertIsNone(again.pid())
         self.assertFalse((self.dir / "pid").exists())
 
+    def test_a_process_that_becomes_another_program_is_alive_throughout(self):
+        """In the middle of an exec(2) a process has no command line for a moment."""
+        script, ended = self.dir / "again", self.dir / "ended"
+        script.write_text(f'#!/bin/sh\n[ "$1" -gt 0 ] && exec "$0" $(($1 - 1))\ntouch {ended}; sleep 60\n')
+        script.chmod(0o700)
+        process = Process(self.dir / "pid", self.dir, self.dir / "log")
+        self.addCleanup(process.end, patience_seconds=0)
+        process.spawn([script, "2000"])
+        while not ended.exists():
+            self.assertIsNotNone(process.pid())
+
     def test_one_directory_is_not_taken_for_another_with_a_longer_name(self):
         ours, longer = self.dir / "node1", self.dir / "node10"
         longer.touch()

@@ -153,10 +153,7 @@ class Process:
             return None
 
     def _marked(self, pid):
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            return False
+        command = _command(pid).replace(b"\0", b" ").decode(errors="replace")
         return not command.startswith("/bin/sh -c echo") and self._mark.search(command) is not None
 
 
@@ -173,6 +170,19 @@ def _ended(fd, seconds):
     poll = select.poll()
     poll.register(fd, select.POLLIN)
     return bool(poll.poll(seconds * 1000))
+
+
+def _command(pid):
+    """The command line of a process, or nothing. In the middle of an exec(2) it is empty for a moment."""
+    for _ in range(1000):
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return b""
+        if command or (_stat(pid) or "Z")[0] == "Z":
+            return command
+        time.sleep(0.001)
+    return b""
 
 
 def _stat(pid):
