@@ -21,6 +21,7 @@ struct exchange {
     const struct pw_route *route;
     struct pw_preparation *preparation; /* NULL: there is nothing to prepare. */
     bool is_prepared;
+    bool led_before;            /* When its preparation began. */
     struct pw_forward *forward; /* Under way, or done. */
     uint32_t forward_count;
     bool is_unjudged; /* Passed on: its sender is not known here. */
@@ -372,6 +373,13 @@ static bool leads_elsewhere(struct pw_service *service, const struct pw_id *tena
     return true;
 }
 
+static bool leads_here(struct pw_service *service, const struct pw_id *tenant_id)
+{
+    struct pw_partition_status status;
+    pw_service_status(service, pw_partition_of(tenant_id, service->partition_count), &status);
+    return status.leads;
+}
+
 bool pw_command_pass_on(struct pw_service *service, struct pw_http_request *request,
                         const struct pw_route *route, const struct pw_id *tenant_id)
 {
@@ -433,14 +441,19 @@ static void answer_unprepared(struct exchange *exchange)
     answer_no(exchange);
 }
 
+/* By what this node has read: of who leads that is all that there is. */
+static bool is_refused(const struct exchange *exchange)
+{
+    enum pw_error_kind kind = pw_error_info(exchange->preparation->err.code)->kind;
+    return kind == PW_KIND_UNAUTHENTICATED || kind == PW_KIND_NOT_FOUND || kind == PW_KIND_REFUSED;
+}
+
 /* What is refused before it is decided may have been decided well before: a password that was changed is not right any more, a person
  * who was deactivated may be erased by now. Whoever shows a password or a token in the body has to be right each time. */
 static bool may_be_repeat(const struct exchange *exchange)
 {
-    enum pw_error_kind kind = pw_error_info(exchange->preparation->err.code)->kind;
-    bool is_refused =
-        kind == PW_KIND_UNAUTHENTICATED || kind == PW_KIND_NOT_FOUND || kind == PW_KIND_REFUSED;
-    return is_refused && exchange->preparation->is_fingerprinted && !exchange->route->by_credential;
+    return is_refused(exchange) && exchange->preparation->is_fingerprinted &&
+           !exchange->route->by_credential;
 }
 
 static void finish_question(struct pw_http_request *request)
@@ -461,6 +474,9 @@ static void finish_preparation(struct pw_http_request *request)
     } else if (exchange->preparation->err.code == PW_OK) {
         exchange->is_prepared = true;
         submit(exchange, finish);
+    } else if (!exchange->led_before && is_refused(exchange)) {
+        pw_door_problem(request, PW_ERR_NO_LEADER, NULL,
+                        NULL); /* Another one may have read more. */
     } else if (may_be_repeat(exchange)) {
         exchange->is_prepared = true; /* Nothing that was said in clear is left in it. */
         exchange->job.is_question = true;
@@ -510,6 +526,7 @@ static void prepare_here(struct exchange *exchange)
         pw_door_problem(request, PW_ERR_NO_LEADER, "the node is still reading the ledger", NULL);
         return;
     }
+    exchange->led_before = leads_here(exchange->service, &exchange->job.boundary_id);
     pw_http_wait(request, finish_preparation);
     enum pw_code code = pw_prepare(exchange->service->preparer, exchange->preparation);
     if (code != PW_OK) {

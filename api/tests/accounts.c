@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "api/credentials.h"
 #include "api/tests/rig.h"
@@ -554,5 +555,25 @@ Test(accounts, a_node_that_still_reads_judges_nobody, .init = open_people, .fini
     rig_ask_as(&second, NULL, "POST", "/sessions", NULL, ANN_LOGIN, &people.answer);
     cr_expect(people.answer.status == 503 && strcmp(problem(), "no-leader") == 0, "%s",
               people.answer.body);
+    rig_close(&second);
+}
+
+/* What it has read may not be all: who was registered a moment ago is not to be told that the password is wrong. */
+Test(accounts, only_who_leads_refuses, .init = open_people, .fini = close_people)
+{
+    static struct rig second;
+    rig_open_beside(&second, &people.rig);
+    struct pw_forwarder *forwarder = second.service.forwarder;
+    struct pw_partition_status status = {0};
+    second.service.forwarder = NULL; /* There is nobody whom it could ask. */
+    while (!status.caught_up) {
+        pw_engine_status(second.engine, pw_partition_of(&second.tenant_id, 2), &status);
+        usleep(1000);
+    }
+    rig_ask_as(&second, NULL, "POST", "/sessions", NULL, LOGIN("ann@uni-graz.example", "wrong"),
+               &people.answer);
+    cr_expect(people.answer.status == 503 && strcmp(problem(), "no-leader") == 0, "%s",
+              people.answer.body);
+    second.service.forwarder = forwarder;
     rig_close(&second);
 }
