@@ -24,7 +24,7 @@ struct exchange {
     bool led_before;            /* When its preparation began. */
     struct pw_forward *forward; /* Under way, or done. */
     uint32_t forward_count;
-    bool is_unjudged; /* Passed on: its sender is not known here. */
+    bool is_unjudged; /* Passed on: who sent it is not known here. */
     bool may_be_ours; /* It was in flight here: what is on record is no earlier request's. */
 };
 
@@ -133,6 +133,20 @@ static bool check_trusted(const struct pw_service *service, struct pw_http_reque
     return false;
 }
 
+/* All that can be judged of a command without knowing who asks. Less is sent on than came, so another node could not. */
+static bool read_command(struct exchange *exchange)
+{
+    struct pw_http_request *request = exchange->request;
+    struct pw_job *job = &exchange->job;
+    if (request->fault != PW_OK) {
+        pw_door_problem(request, request->fault, request->fault_detail, NULL);
+        return false;
+    }
+    return check_representation(request) && take_headers(request, job) &&
+           fill_ids(request, exchange->route, job) && read_body(request, &job->command) &&
+           check_trusted(exchange->service, request, &job->command);
+}
+
 /* The role that the actor acts in, where several would do: an admin's, who may most; else the last in
  * the table's order. So an admin who also teaches acts on any exam. */
 static enum pw_role acting_role(uint32_t roles)
@@ -144,6 +158,24 @@ static enum pw_role acting_role(uint32_t roles)
 static void on_done(struct pw_job *job)
 {
     pw_http_complete_later(((struct exchange *)job)->request);
+}
+
+/* Nothing of who asks is in it yet. NULL: there is no room, and that is answered. */
+static struct exchange *begin(struct pw_service *service, struct pw_http_request *request,
+                              const struct pw_route *route)
+{
+    struct exchange *exchange = pw_arena_take(&request->arena, sizeof *exchange);
+    if (exchange == NULL) {
+        pw_door_problem(request, PW_ERR_QUEUE_FULL, NULL, NULL);
+        return NULL;
+    }
+    exchange->service = service;
+    exchange->request = request;
+    exchange->route = route;
+    exchange->job.command.type = (enum pw_command_type)route->number;
+    exchange->job.done = on_done;
+    pw_hex_parse((struct pw_str){request->trace_id, 32}, exchange->job.correlation_id.bytes, 16);
+    return exchange;
 }
 
 /* `/v1/tenants/<tenant>` and the collection that the command posts to, and the new thing's id. */
@@ -314,7 +346,7 @@ static void on_forwarded(struct pw_forward *forward)
     pw_http_complete(forward->request);
 }
 
-/* Every segment was a word of the route or an id: none needs to be encoded. */
+/* Every segment was a word of the route or an id: none needs to be encoded. There are no parameters. */
 static struct pw_str path_of(struct pw_http_request *request)
 {
     struct pw_text text;
@@ -387,17 +419,14 @@ bool pw_command_pass_on(struct pw_service *service, struct pw_http_request *requ
     if (!leads_elsewhere(service, tenant_id, node_id)) {
         return false;
     }
-    struct exchange *exchange = pw_arena_take(&request->arena, sizeof *exchange);
-    if (exchange == NULL) {
-        return false;
+    struct exchange *exchange = begin(service, request, route);
+    if (exchange == NULL || !read_command(exchange)) {
+        return true;
     }
-    exchange->service = service;
-    exchange->request = request;
-    exchange->route = route;
     exchange->is_unjudged = true;
     memcpy(exchange->job.led_by, node_id, sizeof exchange->job.led_by);
     request->state = exchange;
-    return take_headers(request, &exchange->job) ? send_on(exchange) : true;
+    return send_on(exchange);
 }
 
 /* --- Where this node leads --- */
@@ -565,23 +594,14 @@ static void prepare(struct exchange *exchange, const struct pw_actor *actor)
 void pw_command_door(struct pw_service *service, struct pw_http_request *request,
                      const struct pw_route *route, const struct pw_actor *actor)
 {
-    struct exchange *exchange = pw_arena_take(&request->arena, sizeof *exchange);
+    struct exchange *exchange = begin(service, request, route);
     if (exchange == NULL) {
-        pw_door_problem(request, PW_ERR_QUEUE_FULL, NULL, NULL);
         return;
     }
     struct pw_job *job = &exchange->job;
-    exchange->service = service;
-    exchange->request = request;
-    exchange->route = route;
-    job->command.type = (enum pw_command_type)route->number;
     job->actor_id = actor->id;
     job->role = acting_role(actor->roles & route->roles);
-    job->done = on_done;
-    pw_hex_parse((struct pw_str){request->trace_id, 32}, job->correlation_id.bytes, 16);
-    if (!check_representation(request) || !take_headers(request, job) ||
-        !fill_ids(request, route, job) || !read_body(request, &job->command) ||
-        !check_trusted(service, request, &job->command)) {
+    if (!read_command(exchange)) {
         return;
     }
     /* Outside of tenants the boundary is the tenant that the command speaks of. */

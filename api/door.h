@@ -54,8 +54,9 @@ void pw_door_position(struct pw_http_request *request, const struct pw_position 
 void pw_command_door(struct pw_service *service, struct pw_http_request *request,
                      const struct pw_route *route, const struct pw_actor *actor);
 
-/* Sends a command to the node that leads the tenant, unjudged: it may trust a key that this node has
- * not read of yet. False where this node leads, or nobody is known to: nothing was answered. */
+/* Sends a command to the node that leads the tenant, which may trust a key that this node has not read
+ * of yet. Who asks is for that node to say; all else is judged here, and what is not good is answered.
+ * False where this node leads, or nobody is known to: nothing was answered. */
 bool pw_command_pass_on(struct pw_service *service, struct pw_http_request *request,
                         const struct pw_route *route, const struct pw_id *tenant_id);
 

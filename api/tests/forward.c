@@ -145,6 +145,69 @@ Test(forward, a_token_of_a_new_key_is_judged_by_the_leader)
     world_close(&world);
 }
 
+/* A token of a key that the leader trusts, and the other has not read of yet. */
+static void new_token(struct world *world, char ret_token[2048])
+{
+    static struct rig stranger;
+    struct pw_hash new_key;
+    stranger = world->leader;
+    crypto_sign_keypair(new_key.bytes, stranger.secret_key);
+    rig_token(&stranger, TINA, PW_ROLE(TEACHER), 600, ret_token);
+    pw_trust_add(world->leader.service.trust, &world->leader.tenant_id, PW_STR(RIG_ISSUER),
+                 &new_key);
+}
+
+/* Less goes to the leader than came: it sees neither these headers nor parameters, nor more of a body
+ * than was kept. */
+struct unfit_row {
+    const char *name;
+    const char *path;
+    const char *header;
+    const char *body;
+    long status;
+    const char *problem;
+};
+
+static const struct unfit_row unfit_rows[] = {
+    {"a parameter", "/exams?x=1", NULL, exam_body, 400, "invalid"},
+    {"a header that is repeated", "/exams", "Content-Type: application/json", exam_body, 400,
+     "malformed"},
+    {"another form", "/exams", "Accept: text/html", exam_body, 406, "not-acceptable"},
+    {"compressed", "/exams", "Content-Encoding: gzip", exam_body, 415, "unsupported-media-type"},
+    {"no field", "/exams", NULL, "{}", 400, "invalid"},
+    {"no JSON", "/exams", NULL, "{", 400, "malformed"},
+    {"no key", "/exams", "Idempotency-Key: x", exam_body, 400, "idempotency-key-invalid"},
+    {"no id", "/exams/x/publish", NULL, "{}", 404, "not-found"},
+};
+
+Test(forward, what_is_wrong_whoever_asks_is_not_sent_on)
+{
+    static struct world world;
+    static char large[80000];
+    struct answer answer;
+    char token[2048];
+    char name[64];
+    world_open(&world);
+    ask_other(&world, world.tina, "/exams", NULL, exam_body, &answer); /* It has read. */
+    uint64_t answered = counts_of(&world).answered;
+    new_token(&world, token);
+    for (size_t i = 0; i < PW_COUNT(unfit_rows); i++) {
+        const struct unfit_row *row = &unfit_rows[i];
+        rig_ask_as(&world.other, token, "POST", row->path, row->header, row->body, &answer);
+        cr_expect_eq(answer.status, row->status, "%s: %ld %s", row->name, answer.status,
+                     answer.body);
+        cr_expect_str_eq(answer_problem(&answer, name), row->problem, "%s", row->name);
+    }
+    memset(large, ' ', sizeof large - 1);
+    memcpy(large, exam_body, strlen(exam_body));
+    rig_ask_as(&world.other, token, "POST", "/exams", NULL, large, &answer);
+    cr_expect_eq(answer.status, 413, "%ld %s", answer.status, answer.body);
+    cr_expect_eq(counts_of(&world).answered, answered, "something was sent on");
+    rig_ask_as(&world.other, token, "POST", "/exams", NULL, exam_body, &answer);
+    cr_expect_eq(answer.status, 201, "%s", answer.body);
+    world_close(&world);
+}
+
 /* The leader knows at once; the other keeps its verdict until it reads of it, and forgets it then. */
 Test(forward, trust_that_is_taken_back_ends_on_every_node)
 {
