@@ -56,17 +56,24 @@ static struct pw_id make_id(struct pw_http_request *request)
     return pw_id_v7(pw_http_wall_us(), random);
 }
 
-static bool take_headers(struct pw_http_request *request, struct pw_job *job)
+/* The client's, or one that is made here: whatever is answered from now on has it. */
+static bool take_key(struct pw_http_request *request, struct pw_job *job)
 {
     struct pw_str key = request->headers[PW_HEADER_IDEMPOTENCY_KEY];
-    struct pw_str if_match = request->headers[PW_HEADER_IF_MATCH];
-    job->if_match = -1;
     if (key.ptr == NULL) {
         job->command_id = make_id(request);
+        pw_door_key(request, &job->command_id);
     } else if (!pw_header_key(key, &job->command_id)) {
         pw_door_problem(request, PW_ERR_KEY_INVALID, NULL, NULL);
         return false;
     }
+    return true;
+}
+
+static bool take_if_match(struct pw_http_request *request, struct pw_job *job)
+{
+    struct pw_str if_match = request->headers[PW_HEADER_IF_MATCH];
+    job->if_match = -1;
     if (if_match.ptr != NULL && !pw_header_if_match(if_match, &job->if_match)) {
         pw_door_problem(request, PW_ERR_MALFORMED, "If-Match must be one ETag, as \"17\"", NULL);
         return false;
@@ -142,7 +149,7 @@ static bool read_command(struct exchange *exchange)
         pw_door_problem(request, request->fault, request->fault_detail, NULL);
         return false;
     }
-    return check_representation(request) && take_headers(request, job) &&
+    return take_key(request, job) && check_representation(request) && take_if_match(request, job) &&
            fill_ids(request, exchange->route, job) && read_body(request, &job->command) &&
            check_trusted(exchange->service, request, &job->command);
 }
@@ -237,13 +244,6 @@ static void answer_no(struct exchange *exchange)
     pw_door_problem(request, err->code, kind == PW_KIND_UNAVAILABLE ? NULL : err->detail, NULL);
 }
 
-static const char *key_of(const struct exchange *exchange)
-{
-    char key[PW_ID_TEXT_BYTES + 1];
-    pw_id_format(&exchange->job.command_id, key);
-    return pw_text_format(&exchange->request->arena, "%s", key);
-}
-
 /* --- A refresh token that was used before --- */
 
 /* On the loop's thread, once the session is ended, or was. */
@@ -286,7 +286,6 @@ static void finish(struct pw_http_request *request)
     if (job->err.code == PW_ERR_NO_LEADER && job->led_by[0] != '\0' && send_on(exchange)) {
         return;
     }
-    pw_http_header(request, "Idempotency-Key", key_of(exchange));
     if (job->replayed && !exchange->may_be_ours) {
         pw_http_header(request, "Idempotency-Replayed", "true");
     }
@@ -323,10 +322,7 @@ static void finish_forward(struct pw_http_request *request)
     struct exchange *exchange = request->state;
     switch (exchange->forward->result) {
     case PW_FORWARD_ANSWERED: answer_forwarded(exchange); break;
-    case PW_FORWARD_LOST:
-        pw_http_header(request, "Idempotency-Key", key_of(exchange));
-        pw_door_problem(request, PW_ERR_OUTCOME_UNKNOWN, NULL, NULL);
-        break;
+    case PW_FORWARD_LOST: pw_door_problem(request, PW_ERR_OUTCOME_UNKNOWN, NULL, NULL); break;
     case PW_FORWARD_NOT_SENT:
         if (exchange->is_unjudged) {
             pw_door_problem(request, PW_ERR_NO_LEADER, NULL, NULL);
@@ -379,7 +375,7 @@ static bool send_on(struct exchange *exchange)
         .request = request,
         .node_id = job->led_by,
         .path = path_of(request),
-        .key = key_of(exchange),
+        .key = pw_door_key_text(request, &job->command_id),
         .done = on_forwarded,
     };
     pw_http_wait(request, finish_forward);

@@ -93,6 +93,18 @@ void pw_door_document(struct pw_http_request *request, struct pw_str content, co
     pw_http_answer(request, 200, "application/json", content);
 }
 
+const char *pw_door_key_text(struct pw_http_request *request, const struct pw_id *key)
+{
+    char text[PW_ID_TEXT_BYTES + 1];
+    pw_id_format(key, text);
+    return pw_text_format(&request->arena, "%s", text);
+}
+
+void pw_door_key(struct pw_http_request *request, const struct pw_id *key)
+{
+    pw_http_header(request, "Idempotency-Key", pw_door_key_text(request, key));
+}
+
 void pw_door_position(struct pw_http_request *request, const struct pw_position *position)
 {
     char text[PW_POSITION_TEXT_BYTES_MAX];
@@ -118,6 +130,15 @@ static bool is_secret(const struct pw_route *route)
            pw_prepare_is_needed(pw_command_info((enum pw_command_type)route->number));
 }
 
+static void return_key(struct pw_http_request *request, const struct pw_route *route)
+{
+    struct pw_id key;
+    if (route->kind == PW_ROUTE_COMMAND &&
+        pw_header_key(request->headers[PW_HEADER_IDEMPOTENCY_KEY], &key)) {
+        pw_door_key(request, &key);
+    }
+}
+
 static const struct pw_route *find_route(const struct pw_routes *routes, const struct pw_cors *cors,
                                          struct pw_http_request *request)
 {
@@ -131,6 +152,7 @@ static const struct pw_route *find_route(const struct pw_routes *routes, const s
     if (route != NULL) {
         request->route = (uint32_t)(route - routes->routes);
         request->is_secret = is_secret(route);
+        return_key(request, route);
         return route;
     }
     if (methods == 0) {

@@ -47,6 +47,11 @@ void pw_door_etag(struct pw_str content, char ret_etag[PW_ETAG_TEXT_BYTES]);
 void pw_door_document(struct pw_http_request *request, struct pw_str content, const char *etag,
                       const char *cache_control);
 
+/* Idempotency-Key. What the client sent stands in every answer to a command, whether anybody came to look
+ * at it or not; one that is made for a command, from then on. */
+void pw_door_key(struct pw_http_request *request, const struct pw_id *key);
+const char *pw_door_key_text(struct pw_http_request *request, const struct pw_id *key);
+
 /* Pw-Position. */
 void pw_door_position(struct pw_http_request *request, const struct pw_position *position);
 

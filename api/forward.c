@@ -108,8 +108,9 @@ static int on_sending(void *self, char *primary_ip, char *local_ip, int primary_
 
 /* --- What comes back --- */
 
+/* Not the key: the answer here has it already. */
 static const char *const kept_headers[] = {
-    "Allow",    "Cache-Control", "ETag",        "Idempotency-Key", "Idempotency-Replayed",
+    "Allow",    "Cache-Control", "ETag",        "Idempotency-Replayed",
     "Location", "Pw-Position",   "Retry-After", "WWW-Authenticate"};
 static_assert(PW_COUNT(kept_headers) <= PW_FORWARD_HEADERS_MAX, "each may come once");
 

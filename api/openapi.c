@@ -42,8 +42,7 @@ static void add_header(json_t *answer, const char *name)
     json_object_set_new(headers, name, openapi_ref("headers", name));
 }
 
-/* Whether it is said by whoever is behind the door, who knows a position and, of a command, its
- * key. */
+/* Whether it is said by whoever is behind the door, who knows a position. */
 static bool is_from_behind_the_door(enum pw_error_kind kind)
 {
     switch (kind) {
@@ -69,8 +68,10 @@ static void add_problem_headers(json_t *answer, const struct pw_route *route, en
     if (is_behind && (route->kind == PW_ROUTE_COMMAND || route->kind == PW_ROUTE_QUERY)) {
         add_header(answer, "Pw-Position");
     }
-    if (is_behind && route->kind == PW_ROUTE_COMMAND) {
+    if (route->kind == PW_ROUTE_COMMAND) {
         add_header(answer, "Idempotency-Key");
+    }
+    if (is_behind && route->kind == PW_ROUTE_COMMAND) {
         add_header(answer, "Idempotency-Replayed");
     }
 }

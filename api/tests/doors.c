@@ -209,6 +209,94 @@ Test(doors, repeat_gives_the_first_answer)
     world_close(&world);
 }
 
+/* --- The key of a command --- */
+
+#define TOO_OLD "01890a5d-ac96-774b-bcce-b302099a8057"
+
+/* What is answered before a decision, or without one. */
+struct key_row {
+    const char *name;
+    char who;
+    const char *path;
+    const char *header;
+    const char *body;
+    long status;
+    bool has_made; /* An answer to who sent no key has one that was made. */
+};
+
+static const struct key_row key_rows[] = {
+    {"no token", '-', "/exams", NULL, exam_body, 401, false},
+    {"wrong role", 'a', "/exams", NULL, exam_body, 403, false},
+    {"not acceptable", 't', "/exams", "Accept: text/html", exam_body, 406, true},
+    {"compressed", 't', "/exams", "Content-Encoding: gzip", exam_body, 415, true},
+    {"bare tag", 't', "/exams", "If-Match: 1", exam_body, 400, true},
+    {"no JSON", 't', "/exams", NULL, "{", 400, true},
+    {"no fields", 't', "/exams", NULL, "{}", 400, true},
+    {"a parameter", 't', "/exams?x=1", NULL, exam_body, 400, true},
+    {"path is no id", 't', "/exams/x/publish", NULL, "{}", 404, true},
+    {"no such exam", 't', "/exams/" OTHER "/publish", NULL, "{}", 404, true},
+    {"no accounts", '-', "/sessions", NULL, "{\"email\":\"a@b.example\",\"password\":\"correct\"}",
+     409, true},
+};
+
+static void ask_with_key(const struct world *world, const struct key_row *row, const char *key,
+                         struct answer *answer)
+{
+    char url[512];
+    char authorization[2200] = "X-Nothing: x";
+    char key_line[128] = "X-Nothing: x";
+    const char *token = token_of(world, row->who);
+    const char *headers[] = {authorization, key_line, "Content-Type: application/json", row->header,
+                             NULL};
+    snprintf(url, sizeof url, "%s/v1/tenants/%s%s", world->rig.public_url, world->rig.tenant,
+             row->path);
+    if (token != NULL) {
+        snprintf(authorization, sizeof authorization, "Authorization: Bearer %s", token);
+    }
+    if (key != NULL) {
+        snprintf(key_line, sizeof key_line, "Idempotency-Key: \"%s\"", key);
+    }
+    rig_ask("POST", url, headers, row->body, answer);
+}
+
+static void check_key(const struct world *world, const struct key_row *row, long status)
+{
+    struct answer answer;
+    char id[37];
+    struct pw_id key = pw_id_v7(pw_http_wall_us(), (const uint8_t[16]){7});
+    pw_id_format(&key, id);
+    ask_with_key(world, row, id, &answer);
+    cr_expect_eq(answer.status, status, "%s: %ld %s", row->name, answer.status, answer.body);
+    cr_expect(answer_has(&answer, "Idempotency-Key", id), "%s", row->name);
+    ask_with_key(world, row, NULL, &answer);
+    cr_expect_eq(answer.status, status, "%s: %ld %s", row->name, answer.status, answer.body);
+    cr_expect_eq(answer_has(&answer, "Idempotency-Key", NULL), row->has_made, "%s", row->name);
+}
+
+Test(doors, every_answer_to_a_command_has_its_key)
+{
+    static struct world world;
+    static char large[80000];
+    const struct key_row plain = {"stopping", 't', "/exams", NULL, exam_body, 503, false};
+    const struct key_row too_large = {"too large", 't', "/exams", NULL, large, 413, false};
+    struct answer answer;
+    world_open(&world);
+    for (size_t i = 0; i < PW_COUNT(key_rows); i++) {
+        check_key(&world, &key_rows[i], key_rows[i].status);
+    }
+    memset(large, ' ', sizeof large - 1);
+    check_key(&world, &too_large, too_large.status);
+    ask_with_key(&world, &plain, TOO_OLD, &answer);
+    cr_expect_eq(answer.status, 409, "%s", answer.body);
+    cr_expect(answer_has(&answer, "Idempotency-Key", TOO_OLD));
+    ask_with_key(&world, &plain, "x", &answer);
+    cr_expect_eq(answer.status, 400, "%s", answer.body);
+    cr_expect(!answer_has(&answer, "Idempotency-Key", NULL), "it is none");
+    atomic_store(&world.rig.service.stopping, true);
+    check_key(&world, &plain, plain.status);
+    world_close(&world);
+}
+
 Test(doors, too_large_a_body_is_read_and_refused)
 {
     static struct world world;

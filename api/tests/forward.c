@@ -64,6 +64,17 @@ static void make_key(char ret_header[80])
     snprintf(ret_header, 80, "Idempotency-Key: %s", id);
 }
 
+/* How often the key stands in the answer. */
+static uint32_t keys_in(const struct answer *answer)
+{
+    uint32_t count = 0;
+    for (const char *at = answer->headers; (at = strcasestr(at, "\nIdempotency-Key:")) != NULL;
+         at++) {
+        count++;
+    }
+    return count;
+}
+
 Test(forward, a_yes_comes_back_as_it_was_given)
 {
     static struct world world;
@@ -83,6 +94,7 @@ Test(forward, a_yes_comes_back_as_it_was_given)
         cr_expect(answer_has(&first, names[i], NULL), "no %s", names[i]);
     }
     cr_expect(answer_has(&first, "Idempotency-Key", key + strlen("Idempotency-Key: ")));
+    cr_expect_eq(keys_in(&first), 1);
     cr_expect(!answer_has(&first, "Idempotency-Replayed", NULL));
     rig_ask_as(&world.other, world.tina, "POST", "/exams", key, exam_body, &second);
     cr_expect(answer_has(&second, "Idempotency-Replayed", "true"));
@@ -138,6 +150,7 @@ Test(forward, a_token_of_a_new_key_is_judged_by_the_leader)
     rig_token(&stranger, TINA, PW_ROLE(TEACHER), 600, token);
     rig_ask_as(&world.other, token, "POST", "/exams", NULL, exam_body, &answer);
     cr_expect_eq(answer.status, 401, "the leader says no: %s", answer.body);
+    cr_expect_eq(keys_in(&answer), 1, "the one that was made for it");
     cr_expect(answer_has(&answer, "WWW-Authenticate", NULL));
     pw_trust_add(world.leader.service.trust, &world.leader.tenant_id, PW_STR(RIG_ISSUER), &new_key);
     rig_ask_as(&world.other, token, "POST", "/exams", NULL, exam_body, &answer);

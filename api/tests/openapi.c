@@ -424,6 +424,9 @@ static void check_problem(json_t *operation, const struct pw_route *route, enum 
     bool can = pw_route_answers(route, code);
     cr_expect_eq(has_text(types, type), can, "%s and %s", route->name, type);
     cr_expect_eq(AT(content, "examples", pw_error_info(code)->name) != NULL, can);
+    cr_expect(!can || route->kind != PW_ROUTE_COMMAND ||
+                  AT(operation, "responses", status, "headers", "Idempotency-Key") != NULL,
+              "%s: %s has the command's key", route->name, status);
 }
 
 Test(openapi, each_route_has_every_problem_that_it_can_answer)
