@@ -13,7 +13,6 @@ static const struct {
     [PW_KIND_METHOD] = {405, "Method Not Allowed"},
     [PW_KIND_NOT_ACCEPTABLE] = {406, "Not Acceptable"},
     [PW_KIND_REFUSED] = {409, "Conflict"},
-    [PW_KIND_LENGTH] = {411, "Length Required"},
     [PW_KIND_PRECONDITION] = {412, "Precondition Failed"},
     [PW_KIND_TOO_LARGE] = {413, "Content Too Large"},
     [PW_KIND_MEDIA_TYPE] = {415, "Unsupported Media Type"},

@@ -203,6 +203,23 @@ Test(connections, half_requests_end)
     house_close(&house);
 }
 
+/* RFC 9110 lets a server ask for a length (411), and RFC 9112, 6.3, says what it means where there is none. */
+Test(connections, a_request_without_a_length_has_no_body)
+{
+    static struct house house = {.options.stage_seconds = {30, 30, 30, 30}};
+    char heard[512];
+    house_open(&house);
+    int fd = dial(&house);
+    say(fd, "POST / HTTP/1.1\r\nHost: x\r\n\r\nGET /no HTTP/1.1\r\nHost: x\r\n"
+            "Connection: close\r\n\r\n");
+    hear_all(fd, heard, sizeof heard);
+    cr_expect(begins(heard, "HTTP/1.1 200 "), "%s", heard);
+    cr_expect(strstr(heard, "HTTP/1.1 429 ") != NULL, "what follows is the next request: %s",
+              heard);
+    cr_expect_eq(house.handled, 1);
+    house_close(&house);
+}
+
 /* A byte now and then keeps nothing open. */
 Test(connections, slow_loris_ends)
 {
