@@ -32,14 +32,19 @@ static json_t *problem_answer(const struct pw_route *route, uint32_t status)
                      "application/problem+json", "schema", schema, "examples", examples);
 }
 
-static void add_header(json_t *answer, const char *name)
+static void add_header_as(json_t *answer, const char *name, const char *component)
 {
     json_t *headers = json_object_get(answer, "headers");
     if (headers == NULL) {
         headers = json_object();
         json_object_set_new(answer, "headers", headers);
     }
-    json_object_set_new(headers, name, openapi_ref("headers", name));
+    json_object_set_new(headers, name, openapi_ref("headers", component));
+}
+
+static void add_header(json_t *answer, const char *name)
+{
+    add_header_as(answer, name, name);
 }
 
 /* Whether it is said by whoever is behind the door, who knows a position. */
@@ -148,7 +153,7 @@ static void add_query_answer(json_t *answers, const struct pw_route *route)
     json_t *answer =
         good_answer(info->is_list ? "A page of the list." : "The thing as it stands.",
                     "application/json", openapi_ref("schemas", json_string_value(name)));
-    add_header(answer, "ETag");
+    add_header_as(answer, "ETag", info->is_list ? "ETag-of-list" : "ETag");
     add_header(answer, "Pw-Position");
     if (info->is_list) {
         add_header(answer, "Link");

@@ -352,6 +352,7 @@ static const struct {
     const char *doc;
 } headers[] = {
     {"ETag", true, "The version, in double quotes; of a list, a weak tag of its content."},
+    {"ETag-of-list", false, "A weak tag of the list's content; as CSV it has none."},
     {"Location", true, "The address of what is new."},
     {"Pw-Position", false, "Where this stands in the ledger: `partition:offset:hash`."},
     {"Idempotency-Key", false, "The key that was sent, or the one that was made for it."},

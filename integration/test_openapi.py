@@ -67,6 +67,27 @@ class DocumentTest(AnswerCase):
         again = client.get("/v1/openapi.json", headers={"If-None-Match": served.headers["ETag"]})
         self.assertEqual((again.status, again.body), (304, b""))
 
+    def test_headers_that_are_always_there_are(self):
+        """Of each list, in each form that it comes in."""
+        document = json.loads(house.public.read_text(encoding="utf-8"))
+        client = house.tenant.admin.client(house.node)
+        forms = 0
+        for path, item in document["paths"].items():
+            answer, names = item.get("get", {"responses": {}})["responses"].get("200", {}), path.split("/")
+            if "text/csv" not in answer.get("content", {}):
+                continue
+            target = "/" + "/".join(str(uuid.uuid4()) if name.startswith("{") else name for name in names[4:])
+            headers = {name: document["components"]["headers"][where["$ref"].rpartition("/")[2]]
+                       for name, where in answer["headers"].items()}
+            for form in answer["content"]:
+                said = client.get(target, headers={"Accept": form})
+                if said.status != 403:  # Students' own lists.
+                    self.assertEqual((said.status, said.headers["Content-Type"].partition(";")[0]), (200, form))
+                    self.assertEqual([name for name, header in headers.items() if header["required"] and name not in said.headers],
+                                     [], f"{target} as {form}")
+                    forms += 1
+        self.assertGreaterEqual(forms, 8)
+
     def ask(self, document, *options):
         """Schemathesis asks the node what a document describes, as somebody who has every role. Returns the completed process."""
         path, settings = house.scratch / "asked.json", house.scratch / "schemathesis.toml"

@@ -320,6 +320,15 @@ static void check_filters(json_t *document, const struct pw_query_info *info, js
     cr_expect_eq(parameter_of(document, operation, "after", "query") != NULL, info->is_list);
 }
 
+/* A list has its tag as JSON only, and a document knows no headers of one form. */
+static void check_tag(json_t *document, const struct pw_query_info *info, json_t *operation)
+{
+    json_t *answer = AT(operation, "responses", "200");
+    json_t *tag = follow(document, AT(answer, "headers", "ETag"));
+    cr_expect_eq(json_is_true(json_object_get(tag, "required")),
+                 AT(answer, "content", "text/csv") == NULL, "%s", info->name);
+}
+
 Test(openapi, queries_have_their_filters_and_columns)
 {
     json_t *document = document_of(PW_DOOR_PUBLIC);
@@ -342,6 +351,7 @@ Test(openapi, queries_have_their_filters_and_columns)
                      "%s", info->name);
         cr_expect_eq(parameter_of(document, operation, "If-None-Match", "header") != NULL, tells);
         cr_expect_eq(AT(operation, "responses", "304") != NULL, tells);
+        check_tag(document, info, operation);
     }
     json_decref(document);
 }
