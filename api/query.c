@@ -88,10 +88,11 @@ static void bind(struct pw_query *query, const struct pw_query_bind *binds, uint
     }
 }
 
-/* A fault's detail stays in the log. */
-static enum pw_code fault(const struct pw_query_ask *ask, const struct pw_err *err)
+/* A fault's detail stays in the log, under the trace id that the answer names. */
+static enum pw_code fault(const struct pw_query_ask *ask, const char *detail)
 {
-    pw_log(PW_LOG_ERROR, "queries", ask->partition, NULL, "%s: %s", ask->info->name, err->detail);
+    pw_log(PW_LOG_ERROR, "queries", ask->partition, ask->trace_id, "%s: %s", ask->info->name,
+           detail);
     return PW_ERR_INTERNAL;
 }
 
@@ -101,7 +102,7 @@ static enum pw_code code_of_keys(const struct pw_query_ask *ask, enum pw_code co
 {
     return code == PW_OK || code == PW_ERR_READ_MODEL_DOWN ? code
            : code == PW_ERR_LEDGER_DOWN                    ? PW_ERR_KEYS_DOWN
-                                                           : fault(ask, err);
+                                                           : fault(ask, err->detail);
 }
 
 /* Reads the rows that an opened query gives. */
@@ -138,7 +139,7 @@ static enum pw_code take_rows(struct worker *worker, struct pw_query_ask *ask,
     pw_text_add_c(&text, is_array ? "]" : "");
     ask->body = pw_text_str(&text); /* Copied into the ask's arena once it is final. */
     if (text.full) {
-        return PW_ERR_INTERNAL;
+        return fault(ask, "the answer is too large");
     }
     return count == 0 && !ask->info->is_list ? PW_ERR_NOT_FOUND : PW_OK;
 }
@@ -165,7 +166,7 @@ static enum pw_code open_query(struct worker *worker, const struct pw_query_ask 
     for (int attempt = 0; attempt < ATTEMPTS_MAX && result != PW_SQL_OK; attempt++) {
         result = pw_query_open(query, &err);
         if (result == PW_SQL_FAULT) {
-            return fault(ask, &err);
+            return fault(ask, err.detail);
         }
     }
     atomic_store_explicit(&worker->pool->reaches, result == PW_SQL_OK, memory_order_relaxed);
@@ -179,7 +180,7 @@ static enum pw_code run_statement(struct worker *worker, struct pw_query_ask *as
     pw_arena_reset(&worker->arena);
     struct pw_str sql = pw_query_compose(ask, &worker->arena, binds, &bind_count);
     if (sql.ptr == NULL) {
-        return PW_ERR_INTERNAL;
+        return fault(ask, "the statement is too large");
     }
     struct pw_query *query = statement_of(worker, sql);
     bind(query, binds, bind_count);
@@ -321,7 +322,7 @@ static void *run(void *self)
         }
         if (code == PW_OK) {
             ask->body = pw_arena_copy(ask->arena, ask->body);
-            code = ask->body.ptr != NULL ? PW_OK : PW_ERR_INTERNAL;
+            code = ask->body.ptr != NULL ? PW_OK : fault(ask, "the answer is too large");
         }
         answer(worker->pool, ask, code);
     }

@@ -36,6 +36,7 @@ struct pw_query_after {
 struct pw_query_ask {
     /* The question. */
     const struct pw_query_info *info;
+    const char *trace_id; /* For the log: a fault's detail stands in no answer. Or NULL. */
     struct pw_arena *arena;
     struct pw_id tenant_id;
     struct pw_id actor_id;

@@ -442,6 +442,7 @@ void pw_query_door(struct pw_service *service, struct pw_http_request *request,
     struct pw_query_ask *ask = &exchange->ask;
     *ask = (struct pw_query_ask){
         .info = &pw_queries[route->number],
+        .trace_id = request->trace_id,
         .arena = &request->arena,
         .tenant_id = actor->tenant_id,
         .actor_id = actor->id,

@@ -27,7 +27,7 @@ static enum pw_code lost(const struct pw_query_ask *ask, const struct pw_query_c
 {
     char user[PW_ID_TEXT_BYTES + 1];
     pw_id_format(user_id, user);
-    pw_log(PW_LOG_ERROR, "queries", ask->partition, NULL,
+    pw_log(PW_LOG_ERROR, "queries", ask->partition, ask->trace_id,
            "%s of %s does not open: lost, unless they were erased just now: %s", column->sealed_as,
            user, err->detail);
     return ++opener->lost_count > LOST_MAX ? PW_ERR_INTERNAL : PW_OK;

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "api/query.h"
 #include "api/sealing.h"
@@ -18,6 +20,7 @@
 #define IN_2000      INT64_C(946684800000000)
 #define IN_2100      INT64_C(4102444800000000)
 #define EVE          20 /* Her key is lost. */
+#define TRACE        "0af7651916cd43dd8448eb211c80319c"
 #define UUID(digits) "70000000-0000-0000-0000-0000000000" digits
 
 static struct pw_key_sim *sim;
@@ -263,6 +266,7 @@ static struct pw_str answer_to(const struct question *question, struct pw_arena 
 {
     struct waiting waiting = {
         .ask = {.info = query_named(question->query),
+                .trace_id = TRACE,
                 .arena = arena,
                 .tenant_id = question->elsewhere ? (struct pw_id)OTHER_TENANT : world_tenant_id,
                 .actor_id = ID(question->actor),
@@ -437,6 +441,51 @@ static void check_with(struct pw_vault *vault, enum pw_code wanted)
     pw_arena_close(&arena);
 }
 
+/* What is logged while `ask_all` runs. */
+static void logged_by(void (*ask_all)(void), char *ret_text, size_t room)
+{
+    int file = memfd_create("log", MFD_CLOEXEC);
+    int kept = dup(STDERR_FILENO);
+    cr_assert(file >= 0 && kept >= 0 && dup2(file, STDERR_FILENO) >= 0);
+    ask_all();
+    cr_assert(dup2(kept, STDERR_FILENO) >= 0);
+    ssize_t bytes = pread(file, ret_text, room - 1, 0);
+    ret_text[bytes > 0 ? bytes : 0] = '\0';
+    close(kept);
+    close(file);
+}
+
+static void ask_for_what_is_lost(void)
+{
+    static const struct question eve = {"user", ADMIN, .key = EVE};
+    struct pw_arena arena;
+    enum pw_code code = PW_OK;
+    pw_arena_init(&arena, 1 << 20);
+    answer_to(&eve, &arena, &code);
+    cr_expect_eq(code, PW_OK);
+    pw_arena_close(&arena);
+    check_with(NULL, PW_ERR_INTERNAL);
+}
+
+/* Whoever has the trace id of a request finds every line of it. */
+static void check_log(void)
+{
+    static char text[65536];
+    uint32_t lost = 0;
+    uint32_t faults = 0;
+    logged_by(ask_for_what_is_lost, text, sizeof text);
+    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        bool is_lost = strstr(line, "does not open") != NULL;
+        bool is_fault = strstr(line, "is not set here") != NULL;
+        lost += is_lost;
+        faults += is_fault;
+        cr_expect((!is_lost && !is_fault) || strstr(line, "\"trace_id\":\"" TRACE "\"") != NULL,
+                  "%s", line);
+    }
+    cr_expect_eq(lost, 2, "an address and a name");
+    cr_expect_eq(faults, 3);
+}
+
 static void check_while_keys_are_out_of_reach(void)
 {
     struct node late;
@@ -455,7 +504,7 @@ Test(people, are_shown_to_who_may_see_them)
     }
     check_labels();
     check_nothing_plain();
-    check_with(NULL, PW_ERR_INTERNAL);
+    check_log();
     check_while_keys_are_out_of_reach();
     close_all();
 }
