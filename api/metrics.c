@@ -82,10 +82,10 @@ static void add_snapshots(struct pw_text *text, const struct pw_partition_status
         pw_text_addf(text, "pw_snapshot_restored_offset{partition=\"%u\"} %lld\n", p,
                      (long long)statuses[p].restored_offset);
     }
-    family(text, "pw_snapshot_pause_seconds_max", "gauge",
+    family(text, "pw_snapshot_pause_max_seconds", "gauge",
            "The longest time that nothing was decided, to take a snapshot.");
     for (uint32_t p = 0; p < count; p++) {
-        pw_text_addf(text, "pw_snapshot_pause_seconds_max{partition=\"%u\"} %.6f\n", p,
+        pw_text_addf(text, "pw_snapshot_pause_max_seconds{partition=\"%u\"} %.6f\n", p,
                      (double)statuses[p].snapshot_pause_us_max / PW_US_PER_SECOND);
     }
 }

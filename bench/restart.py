@@ -116,7 +116,7 @@ def measure_pause(stack, node, snapshots, partitions):
         slot = tenant.slot(node, tenant.exam(node))
         rate, high, longest = load(stack, node, tenant, slot)
         count = total(node, "pw_snapshots_written_total")
-        pause = most(node, "pw_snapshot_pause_seconds_max") * 1000
+        pause = most(node, "pw_snapshot_pause_max_seconds") * 1000
         print(f"{'a snapshot each 20,000' if every == 20_000 else 'no snapshots':24}{rate:9.0f} commands/s  p99 {high:7.2f} ms  longest "
               f"{longest:7.2f} ms  {count:.0f} written  longest pause {pause:.2f} ms")
         node.kill()
