@@ -41,7 +41,9 @@ static bool check_representation(struct pw_http_request *request)
         return false;
     }
     bool type_fits = type.ptr != NULL ? pw_header_is_json(type) : request->body.len == 0;
-    if (!type_fits || !pw_header_is_identity(request->headers[PW_HEADER_CONTENT_ENCODING])) {
+    bool coding_fits = pw_header_is_identity(request->headers[PW_HEADER_CONTENT_ENCODING]);
+    pw_http_header(request, "Accept-Encoding", coding_fits ? NULL : "identity");
+    if (!type_fits || !coding_fits) {
         pw_door_problem(request, PW_ERR_MEDIA_TYPE, NULL, NULL);
         return false;
     }

@@ -70,6 +70,9 @@ static void add_problem_headers(json_t *answer, const struct pw_route *route, en
     if (pw_error_info(code)->kind == PW_KIND_UNAUTHENTICATED) {
         add_header(answer, "WWW-Authenticate");
     }
+    if (pw_error_info(code)->kind == PW_KIND_MEDIA_TYPE) {
+        add_header(answer, "Accept-Encoding");
+    }
     if (is_behind && (route->kind == PW_ROUTE_COMMAND || route->kind == PW_ROUTE_QUERY)) {
         add_header(answer, "Pw-Position");
     }

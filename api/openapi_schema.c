@@ -359,6 +359,7 @@ static const struct {
     {"Idempotency-Replayed", false, "`true` where this is the first answer again."},
     {"Link", false, "The next page, `rel=\"next\"`; absent at the end."},
     {"Retry-After", true, "Seconds to wait before the request is repeated."},
+    {"Accept-Encoding", false, "`identity`, where the body's coding is what is not taken."},
     {"WWW-Authenticate", true, "The scheme, and what is wrong with the token."},
 };
 

@@ -311,6 +311,22 @@ Test(doors, too_large_a_body_is_read_and_refused)
     world_close(&world);
 }
 
+/* RFC 9110, 12.5.3: so the client knows that it was the coding, not the type. */
+Test(doors, who_sends_a_coding_is_told_which_is_taken)
+{
+    static struct world world;
+    struct answer answer;
+    world_open(&world);
+    rig_ask_as(&world.rig, world.tina, "POST", "/exams", "Content-Encoding: gzip", exam_body,
+               &answer);
+    cr_expect_eq(answer.status, 415);
+    cr_expect(answer_has(&answer, "Accept-Encoding", "identity"));
+    rig_ask_as(&world.rig, world.tina, "POST", "/exams", "Content-Type: text/plain", NULL, &answer);
+    cr_expect_eq(answer.status, 415);
+    cr_expect(!answer_has(&answer, "Accept-Encoding", NULL));
+    world_close(&world);
+}
+
 Test(doors, another_tenant_is_not_there)
 {
     static struct world world;

@@ -434,6 +434,8 @@ static void check_problem(json_t *operation, const struct pw_route *route, enum 
     bool can = pw_route_answers(route, code);
     cr_expect_eq(has_text(types, type), can, "%s and %s", route->name, type);
     cr_expect_eq(AT(content, "examples", pw_error_info(code)->name) != NULL, can);
+    cr_expect(!can || code != PW_ERR_MEDIA_TYPE ||
+              AT(operation, "responses", status, "headers", "Accept-Encoding") != NULL);
     cr_expect(!can || route->kind != PW_ROUTE_COMMAND ||
                   AT(operation, "responses", status, "headers", "Idempotency-Key") != NULL,
               "%s: %s has the command's key", route->name, status);
