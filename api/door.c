@@ -322,11 +322,30 @@ static void answer_page(struct pw_http_request *request, const struct pw_route *
     pw_http_answer(request, 200, as_html ? "text/html; charset=utf-8" : "application/json", page);
 }
 
+/* Commands and queries look at theirs themselves; nothing else takes any. */
+static bool refuses_params(struct pw_http_request *request, const struct pw_route *route)
+{
+    struct pw_violations violations = {.count = 0};
+    if (route->kind == PW_ROUTE_COMMAND || route->kind == PW_ROUTE_QUERY ||
+        request->param_count == 0) {
+        return false;
+    }
+    for (uint32_t i = 0; i < request->param_count; i++) {
+        pw_door_refuse_param(request, &violations, request->params[i].name,
+                             "there is no such query parameter");
+    }
+    pw_door_problem(request, PW_ERR_INVALID, NULL, &violations);
+    return true;
+}
+
 /* What has a route, to whom it is for. */
 static void serve_public(struct pw_service *service, struct pw_http_request *request,
                          const struct pw_route *route)
 {
     struct pw_actor actor;
+    if (refuses_params(request, route)) {
+        return;
+    }
     if (route->kind == PW_ROUTE_PROBLEM) {
         answer_page(request, route);
         return;
@@ -440,6 +459,9 @@ void pw_internal_door(void *self, struct pw_http_request *request)
     }
     if (request->fault != PW_OK) {
         pw_door_problem(request, request->fault, request->fault_detail, NULL);
+        return;
+    }
+    if (refuses_params(request, route)) {
         return;
     }
     switch (route->kind) {

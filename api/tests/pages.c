@@ -106,3 +106,44 @@ Test(pages, our_keys_are_published_to_everybody)
     cr_expect_eq(answer.status, 404);
     rig_close(&rig);
 }
+
+/* Of both listeners: whoever mistypes a parameter is told, here as everywhere. */
+Test(pages, none_takes_parameters)
+{
+    static const char *const headers[] = {"Authorization: Bearer " RIG_CLUSTER_KEY, NULL};
+    static const struct {
+        bool is_internal;
+        const char *path;
+    } rows[] = {
+        {false, "/problems/slot-full"},
+        {false, "/v1/openapi.json"},
+        {false, "/v1/jwks.json"},
+        {true, "/metrics"},
+        {true, "/healthz"},
+        {true, "/readyz"},
+        {true, "/internal/leads"},
+    };
+    static struct rig rig;
+    struct answer answer;
+    char url[160];
+    char name[64];
+    rig_open(&rig);
+    for (size_t i = 0; i < PW_COUNT(rows); i++) {
+        const char *base = rows[i].is_internal ? rig.internal_url : rig.public_url;
+        snprintf(url, sizeof url, "%s%s?verbose=1&x", base, rows[i].path);
+        rig_ask("GET", url, headers, NULL, &answer);
+        cr_expect_eq(answer.status, 400, "%s: %ld", rows[i].path, answer.status);
+        cr_expect_str_eq(answer_problem(&answer, name), "invalid", "%s", rows[i].path);
+        cr_expect(strstr(answer.body, "\"/verbose\"") != NULL &&
+                      strstr(answer.body, "\"/x\"") != NULL,
+                  "%s", answer.body);
+        snprintf(url, sizeof url, "%s%s?", base, rows[i].path);
+        rig_ask("GET", url, headers, NULL, &answer);
+        cr_expect_eq(answer.status, 200, "%s: %ld", rows[i].path, answer.status);
+    }
+    for (uint32_t i = 1; i < rig.service.public_routes.count; i++) {
+        const struct pw_route *route = &rig.service.public_routes.routes[i];
+        cr_expect(pw_route_answers(route, PW_ERR_INVALID), "%s", route->name);
+    }
+    rig_close(&rig);
+}
