@@ -10,8 +10,9 @@ import unittest
 import uuid
 
 from integration.cluster.process import wait_until
-from integration.harness import Client, at
+from integration.harness import Client, ProcessError, at
 from integration.house_case import AnswerCase, House
+from integration.people import Person, fresh_address, keep_accounts
 from integration.proof import Proof
 
 house = House()
@@ -26,7 +27,7 @@ EXAM_FIELDS = {"id", "owner_id", "version", "changed_at", "published_number", "p
 
 
 def setUpModule():
-    house.start()
+    house.start(keys=True, tokens=True)
 
 
 def seen(position, **headers):
@@ -240,20 +241,10 @@ class PagesTest(AnswerCase):
         self.expect(self.world.admin.get("/slots?" + "&".join(f"a{i}" for i in range(17))), 400, "malformed")
 
 
-class CsvTest(AnswerCase):
+class CsvCase(AnswerCase):
     """A list as CSV says what it says as JSON, and all of it."""
 
-    ROWS = 1100  # More than two pages of the most that one page may have.
     AS_CSV = {"Accept": "text/csv"}
-
-    @classmethod
-    def setUpClass(cls):
-        cls.tenant = house.stack.tenant(house.node, "CSV")
-        teacher = cls.tenant.teacher.client(house.node)
-        titles = ["=HYPERLINK(1)", "@a", "+1", "-1", 'say "no", twice', "Ünïcode", " padded", "'quoted"]
-        for number in range(cls.ROWS):
-            cls.position = teacher.command("/exams", {"title": (titles + [f"Exam {number}"])[min(number, len(titles))],
-                                                      "duration_minutes": 60}).position
 
     def setUp(self):
         super().setUp()
@@ -262,6 +253,8 @@ class CsvTest(AnswerCase):
     def shown(self, items):
         """Items of JSON as cells of CSV."""
         def cell(value):
+            if isinstance(value, list):
+                return " ".join(value)
             text = "" if value is None else json.dumps(value) if isinstance(value, (bool, int)) else value
             return f"'{text}" if isinstance(value, str) and text[:1] in ("=", "@", "+", "-") else text
         return [{name: cell(value) for name, value in item.items()} for item in items]
@@ -273,6 +266,73 @@ class CsvTest(AnswerCase):
         text = answer.body.decode()
         self.assertEqual(text.count("\n"), text.count("\r\n"))
         return answer, list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+class PeopleCsvTest(CsvCase):
+    """Every list that an admin may read has every kind of value in some column."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.tenant = house.stack.tenant(house.node, "People as CSV")
+        keep_accounts(house.node, cls.tenant)
+        admin, guest = cls.tenant.admin.client(house.node), Client(house.node.api, base=f"/v1/tenants/{cls.tenant.id}")
+        ann = Person(house.node, cls.tenant, ["student", "proctor"], name='=cmd|"Änn", Auer')
+        eve = Person(house.node, cls.tenant, ["grader"], password=None, name="Eve", email=f"+{fresh_address()}")
+        gone = Person(house.node, cls.tenant, ["student"], name="-gone")
+        session = ann.sign_in(house.node, label='@work, "desk"')
+        slots = [cls.tenant.slot(house.node, cls.tenant.exam(house.node, title=f"Exam {number}")) for number in range(2)]
+        student, other = (cls.tenant.student().client(house.node) for _ in range(2))
+        seat = student.command(f"/slots/{slots[0]}/reservations").json["id"]
+        answers = [
+            session.client(house.node).command("/me/set-preferences", {"language": "de", "time_zone": "Europe/Vienna"}),
+            guest.command("/refresh-session", {"refresh_token": session.refresh}),
+            guest.command("/sessions", {"email": ann.email, "password": ann.password}),
+            admin.command(f"/users/{eve.id}/deactivate", {"reason": "Left"}),
+            admin.command(f"/users/{gone.id}/erase"),
+            other.command(f"/slots/{slots[1]}/reservations"),
+            student.command(f"/reservations/{seat}/cancel"),
+        ]
+        if any(answer.status not in (200, 201) for answer in answers):
+            raise ProcessError(f"the set-up was answered {answers}")
+        cls.position = answers[-1].position
+
+    def test_lists_say_the_same_in_both_forms(self):
+        for path, count in (("/users", 3), ("/slots", 2), ("/reservations", 2), ("/sessions", 2), ("/exams", 2)):
+            with self.subTest(path):
+                items = self.admin.all(path, headers=seen(self.position))
+                _, rows = self.rows(path, **seen(self.position))
+                self.assertEqual(len(items), count)
+                self.assertEqual(rows, self.shown(items))
+                self.assertEqual(list(rows[0]), list(items[0]), "columns in the order of JSON's members")
+
+    def test_what_each_kind_of_value_looks_like(self):
+        people = {row["name"] or row["state"]: row for row in self.rows("/users", **seen(self.position))[1]}
+        ann, eve, gone = people["'=cmd|\"Änn\", Auer"], people["Eve"], people["erased"]
+        self.assertEqual(ann["roles"].split(" "), ["student", "proctor"])
+        self.assertEqual((ann["has_password"], eve["has_password"]), ("true", "false"))
+        self.assertEqual((ann["state"], eve["state"], ann["language"], eve["language"]), ("active", "deactivated", "de", ""))
+        self.assertTrue(eve["email"].startswith("'+"))
+        self.assertEqual((gone["email"], gone["name"], gone["time_zone"]), ("", "", ""))
+        self.assertRegex(ann["changed_at"], r"^\d{4}-\d\d-\d\dT[0-9:.]+Z$")
+        sessions = {row["label"]: row for row in self.rows("/sessions")[1]}
+        self.assertEqual(sessions.keys(), {"'@work, \"desk\"", ""})
+        self.assertEqual(sessions[""]["refreshed_at"], "")
+        self.assertNotEqual(sessions["'@work, \"desk\""]["refreshed_at"], "")
+        self.assertEqual({row["state"] for row in self.rows("/reservations")[1]}, {"confirmed", "cancelled"})
+        self.assertEqual({row["free_count"] for row in self.rows("/slots")[1]}, {"29", "30"})
+
+
+class CsvTest(CsvCase):
+    ROWS = 1100  # More than two pages of the most that one page may have.
+
+    @classmethod
+    def setUpClass(cls):
+        cls.tenant = house.stack.tenant(house.node, "CSV")
+        teacher = cls.tenant.teacher.client(house.node)
+        titles = ["=HYPERLINK(1)", "@a", "+1", "-1", 'say "no", twice', "Ünïcode", " padded", "'quoted"]
+        for number in range(cls.ROWS):
+            cls.position = teacher.command("/exams", {"title": (titles + [f"Exam {number}"])[min(number, len(titles))],
+                                                      "duration_minutes": 60}).position
 
     def test_the_whole_list(self):
         items = self.admin.all("/exams", headers=seen(self.position))
