@@ -187,21 +187,17 @@ static struct exchange *begin(struct pw_service *service, struct pw_http_request
     return exchange;
 }
 
-/* `/v1/tenants/<tenant>` and the collection that the command posts to, and the new thing's id. */
+/* `/v1/tenants/<tenant>`, the collection that the command posts to, and the new thing's id. */
 static const char *location_of(struct exchange *exchange)
 {
     struct pw_http_request *request = exchange->request;
     const struct pw_route *route = exchange->route;
     struct pw_text text;
+    char tenant[PW_ID_TEXT_BYTES + 1];
     char id[PW_ID_TEXT_BYTES + 1];
     pw_text_init(&text, &request->arena, 160);
-    if (pw_command_info(exchange->job.command.type)->door == PW_DOOR_INTERNAL) {
-        pw_text_add_c(&text, "/internal/");
-    } else {
-        char tenant[PW_ID_TEXT_BYTES + 1];
-        pw_id_format(&exchange->job.boundary_id, tenant);
-        pw_text_addf(&text, "/v1/tenants/%s/", tenant);
-    }
+    pw_id_format(&exchange->job.boundary_id, tenant);
+    pw_text_addf(&text, "/v1/tenants/%s/", tenant);
     pw_text_add(&text, route->segments[route->segment_count - 1]);
     pw_id_format(&exchange->job.stream_id, id);
     pw_text_addf(&text, "/%s", id);
@@ -225,7 +221,7 @@ static void answer_yes(struct exchange *exchange)
         return;
     }
     pw_text_add_c(&text, "}");
-    if (creates) {
+    if (exchange->route->has_location) {
         pw_http_header(request, "Location", location_of(exchange));
     }
     pw_http_header(request, "ETag", pw_text_format(&request->arena, "\"%u\"", job->stream_version));

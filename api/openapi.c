@@ -118,13 +118,14 @@ static json_t *good_answer(const char *description, const char *media_type, json
                      "schema", schema);
 }
 
-static void add_command_answer(json_t *answers, const struct pw_command_info *info)
+static void add_command_answer(json_t *answers, const struct pw_route *route)
 {
+    const struct pw_command_info *info = pw_command_info((enum pw_command_type)route->number);
     bool creates = pw_command_creates(info);
     json_t *answer = good_answer(creates ? "It is on record, and this is new." : "It is on record.",
                                  "application/json", openapi_ref("schemas", openapi_answer(info)));
     add_header(answer, "ETag");
-    if (creates) {
+    if (route->has_location) {
         add_header(answer, "Location");
     }
     add_header(answer, "Pw-Position");
@@ -193,7 +194,7 @@ static json_t *answers_of(const struct pw_route *route)
 {
     json_t *answers = json_object();
     if (route->kind == PW_ROUTE_COMMAND) {
-        add_command_answer(answers, pw_command_info((enum pw_command_type)route->number));
+        add_command_answer(answers, route);
     } else if (route->kind == PW_ROUTE_QUERY) {
         add_query_answer(answers, route);
     } else {
@@ -299,8 +300,9 @@ static json_t *paths_of(const struct pw_routes *routes, enum pw_door door)
 
 static const char public_text[] =
     "Students book seats in exam slots; every decision, yes or no, is on record. A command is a "
-    "POST, and is answered when it is on record: 201 with a `Location` where it made something, "
-    "else 200. A query is a GET, answered from read models that follow the record; HEAD is "
+    "POST, and is answered when it is on record: 201 where it made something, with a `Location` "
+    "if a query shows it, else 200. A query is a GET, answered from read models that follow the "
+    "record; HEAD is "
     "answered as well, and OPTIONS by `Allow`. Any other method is answered 405. Every answer "
     "that is no success is a problem, whose `type` is the address of a page that says what to do. "
     "Answers may gain members.";

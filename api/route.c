@@ -69,6 +69,24 @@ static void add_commands(struct pw_routes *routes, enum pw_door listener)
     }
 }
 
+/* Whether the route shows one thing of the collection that the command posts to. */
+static bool shows(const struct pw_route *route, const struct pw_route *command)
+{
+    if (route->kind != PW_ROUTE_QUERY) {
+        return false;
+    }
+    const struct pw_str *last = &route->segments[route->segment_count - 1];
+    return is_param(*last) && pw_str_equal(last[-1], command->segments[command->segment_count - 1]);
+}
+
+static void find_location(const struct pw_routes *routes, struct pw_route *command)
+{
+    const struct pw_command_info *info = pw_command_info((enum pw_command_type)command->number);
+    for (uint32_t i = 0; i < routes->count && pw_command_creates(info); i++) {
+        command->has_location = command->has_location || shows(&routes->routes[i], command);
+    }
+}
+
 void pw_routes_build(struct pw_routes *routes, enum pw_door door)
 {
     *routes = (struct pw_routes){0};
@@ -90,6 +108,11 @@ void pw_routes_build(struct pw_routes *routes, enum pw_door door)
             add(routes, PW_ROUTE_QUERY, info->name, PUBLIC_PREFIX, info->path, info->doc);
         route->number = i;
         route->roles = info->roles;
+    }
+    for (uint32_t i = 0; i < routes->count; i++) {
+        if (routes->routes[i].kind == PW_ROUTE_COMMAND) {
+            find_location(routes, &routes->routes[i]);
+        }
     }
     add(routes, PW_ROUTE_OPENAPI, "openapi", "", "/v1/openapi.json",
         "This description of the API, as OpenAPI 3.1.");

@@ -4,13 +4,14 @@ import csv
 import io
 import json
 import random
+import subprocess
 import threading
 import time
 import unittest
 import uuid
 
 from integration.cluster.process import wait_until
-from integration.harness import Client, ProcessError, at
+from integration.harness import BINARY, ENVIRONMENT, Client, ProcessError, at
 from integration.house_case import AnswerCase, House
 from integration.people import Person, fresh_address, keep_accounts
 from integration.proof import Proof
@@ -239,6 +240,49 @@ class PagesTest(AnswerCase):
                 self.expect(self.world.admin.get(path), 400, "invalid", pointers)
         self.expect(self.world.teacher.get(f"/exams?owner_id={self.world.tenant.teacher.id}"), 400, "invalid", ["/owner_id"])
         self.expect(self.world.admin.get("/slots?" + "&".join(f"a{i}" for i in range(17))), 400, "malformed")
+
+
+class LocationTest(AnswerCase):
+    def test_each_location_is_served(self):
+        """Of every command that makes something, at the listener that answered it; the document knows which have one."""
+        tenant = house.stack.tenant(house.node, "Locations")
+        keep_accounts(house.node, tenant)
+        person, student = Person(house.node, tenant, ["student"]), tenant.student().client(house.node)
+        teacher, internal = tenant.teacher.client(house.node), house.node.internal()
+        guest = Client(house.node.api, base=f"/v1/tenants/{tenant.id}")
+        exam, someone = tenant.exam(house.node), {"email": fresh_address(), "name": "Bob", "roles": ["student"]}
+        opened = teacher.command("/slots", {"exam_id": exam, "starts_at": at(days=9), "capacity": 2})
+        made = {
+            "exam_draft": teacher.command("/exams", {"title": "Algebra", "duration_minutes": 60}),
+            "slot_open": opened,
+            "reservation_reserve": student.command(f"/slots/{opened.json['id']}/reservations"),
+            "user_register": tenant.admin.client(house.node).command("/users", someone),
+            "session_open": guest.command("/sessions", {"email": person.email, "password": person.password}),
+        }
+        by_operator = {
+            "tenant_create": internal.command("/tenants", {"name": "Linz", "time_zone": "Europe/Vienna", "language": "de"}),
+            "user_register": internal.command(f"/tenants/{tenant.id}/users", someone | {"email": fresh_address()}),
+        }
+        for answers, words, client in ((made, [], Client(house.node.api, tenant.admin.token)),
+                                       (by_operator, ["--internal"], Client(house.node.admin, house.stack.cluster_key))):
+            described = self.described(*words)
+            self.assertEqual(answers.keys(), described.keys())
+            for name, answer in answers.items():
+                with self.subTest(name):
+                    self.expect(answer, 201)
+                    self.assertEqual("Location" in answer.headers, described[name])
+                    if described[name]:
+                        shown = self.expect(client.get(answer.headers["Location"], headers=seen(answer.position)), 200)
+                        self.assertEqual(shown.json["id"], answer.json["id"])
+        self.assertEqual(sum(self.described().values()), 4)
+
+    def described(self, *words):
+        """{operation: whether its 201 has a Location}, as the document of a listener has it."""
+        printed = subprocess.run([BINARY, "openapi", *words], env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
+        paths = json.loads(printed.stdout)["paths"]
+        operations = [operation for path in paths.values() for operation in path.values()]
+        return {operation["operationId"]: "Location" in operation["responses"]["201"]["headers"]
+                for operation in operations if "201" in operation["responses"]}
 
 
 class CsvCase(AnswerCase):

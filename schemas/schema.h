@@ -215,7 +215,7 @@ struct pw_command_info {
 
 const struct pw_command_info *pw_command_info(enum pw_command_type type);
 
-/* True where the target is new: the answer is 201 with a Location. */
+/* True where the target is new: the answer is 201. */
 bool pw_command_creates(const struct pw_command_info *info);
 
 /* The payload struct inside a command, and the id of its target stream. */
