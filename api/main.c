@@ -13,7 +13,7 @@ static const struct {
     const char *options;
 } verbs[] = {
     {"serve", pw_verb_serve, true, "Run a node: commands, projections and queries.",
-     "  --check                try settings, ledger and read models, then end\n"},
+     "  --check                try settings, files, ledger and read models, then end\n"},
     {"admin ledger create", pw_verb_admin_ledger_create, true,
      "Create the ledger (a Kafka topic, or files) and its genesis records. Safe to repeat. Where "
      "keys.master_files is set, the topic or directory of the keys as well.",

@@ -15,6 +15,7 @@
 #include "api/openapi.h"
 #include "api/peers.h"
 #include "api/prepare.h"
+#include "api/tls.h"
 #include "api/vault.h"
 #include "commands/memory.h"
 
@@ -160,6 +161,7 @@ static enum pw_code read_secrets(struct pw_node *node, struct pw_err *err)
         code = code != PW_OK ? code
                              : pw_config_read_file(node->config, PW_CONFIG_TLS_KEY_FILE, 1, 1 << 20,
                                                    &node->tls_key, &node->tls_key_bytes, err);
+        code = code != PW_OK ? code : pw_tls_check(node->tls_certificate, node->tls_key, err);
     }
     return code;
 }
@@ -485,12 +487,26 @@ static enum pw_code check_keys(const struct pw_config *config, struct pw_err *er
     return code;
 }
 
+/* A node that runs neither of these parts never asks the cluster. */
+static enum pw_code check_galera(const struct pw_config *config, struct pw_err *err)
+{
+    struct pw_galera *galera = NULL;
+    struct pw_galera_options options = pw_node_galera(config);
+    if (!pw_config_runs(config, "projections") && !pw_config_runs(config, "queries")) {
+        return PW_OK;
+    }
+    enum pw_code code = pw_galera_new(&options, &galera, err);
+    if (code == PW_OK && pw_galera_connect(galera, err) != PW_SQL_OK) {
+        code = PW_ERR_READ_MODEL_DOWN;
+    }
+    pw_galera_free(galera);
+    return code;
+}
+
 enum pw_code pw_node_check(const struct pw_config *config, struct pw_err *err)
 {
     struct pw_node node = {.config = config};
     struct pw_ledger ledger;
-    struct pw_galera *galera = NULL;
-    struct pw_galera_options options = pw_node_galera(config);
     enum pw_code code = read_secrets(&node, err);
     code = code != PW_OK ? code : load_issuer(&node, err);
     pw_issuer_free(node.service.issuer);
@@ -506,12 +522,5 @@ enum pw_code pw_node_check(const struct pw_config *config, struct pw_err *err)
         ledger.close(ledger.self);
     }
     code = code != PW_OK ? code : check_keys(config, err);
-    if (code == PW_OK) {
-        code = pw_galera_new(&options, &galera, err);
-    }
-    if (code == PW_OK && pw_galera_connect(galera, err) != PW_SQL_OK) {
-        code = PW_ERR_READ_MODEL_DOWN;
-    }
-    pw_galera_free(galera);
-    return code;
+    return code != PW_OK ? code : check_galera(config, err);
 }

@@ -30,7 +30,8 @@ void pw_node_stop(struct pw_node *node);
 
 const struct pw_service *pw_node_service(const struct pw_node *node);
 
-/* `serve --check`: settings, files, the settings of the ledger and of its keys, and whether the read models answer. */
+/* `serve --check`: settings, files, the settings of the ledger and of its keys, and, where a part needs them, whether the read models
+ * answer. */
 enum pw_code pw_node_check(const struct pw_config *config, struct pw_err *err);
 
 /* What opens the cluster by the settings. */

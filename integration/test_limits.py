@@ -17,7 +17,7 @@ import unittest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
 from integration.cluster.cluster import random_address
@@ -367,6 +367,26 @@ class TlsTest(LimitsCase):
     def test_who_does_not_trust_the_authority(self):
         with self.assertRaises(ssl.SSLCertVerificationError):
             TlsClient(house.node.api, ssl.create_default_context()).get("/problems/slot-full")
+
+    def test_a_wrong_pair_is_found_before_the_start(self):
+        cert, key = (house.stack.dir / name for name in ("server.pem", "server.key"))
+        other, cut, text = (house.stack.dir / name for name in ("other.key", "cut.pem", "text.pem"))
+        locked, old = (house.stack.dir / name for name in ("locked.key", "old.pem"))
+        fresh = ec.generate_private_key(ec.SECP256R1())
+        other.write_bytes(fresh.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        locked.write_bytes(fresh.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"a word")))
+        cut.write_bytes(cert.read_bytes()[:200])
+        text.write_text("no PEM\n", encoding="ascii")
+        old.write_bytes(cert.read_bytes() + cert.read_bytes()[:200])
+        for cert_file, key_file, named in ((cert, other, "tls.key_file"), (cut, key, "tls.cert_file"), (text, key, "tls.cert_file"),
+                                           (key, key, "tls.cert_file"), (cert, text, "tls.key_file"), (cert, cert, "tls.key_file"),
+                                           (cert, locked, "tls.key_file"), (old, key, "tls.cert_file")):
+            with self.subTest(cert=cert_file.name, key=key_file.name):
+                ran = house.stack.run("serve", "--check", f"--tls.cert_file={cert_file}", f"--tls.key_file={key_file}", check=False)
+                self.assertEqual((ran.returncode, ran.stdout), (2, ""), ran)
+                self.assertRegex(ran.stderr, rf": {named}: \S")
+        good = house.stack.run("serve", "--check", f"--tls.cert_file={cert}", f"--tls.key_file={key}")
+        self.assertEqual(good.stdout, "good\n")
 
     def test_old_versions(self):
         context = self.context(minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)

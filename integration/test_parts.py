@@ -20,6 +20,11 @@ class PartsTest(AnswerCase):
         self.assertEqual(self.expect(seen, 200).json["free_count"], 2)
         self.assertEqual(sum(value for name, value in reader.metrics().items() if name.startswith("pw_partition_leading")), 0)
 
+    def test_what_is_checked_beforehand_is_what_the_parts_need(self):
+        def check(parts):
+            return house.stack.run("serve", "--check", f"--run={parts}", "--galera.nodes=127.0.0.1:1", check=False).returncode
+        self.assertEqual([check(parts) for parts in ("commands", "queries", "commands,projections")], [0, 3, 3])
+
     def test_an_unknown_part_is_named(self):
         ran = house.stack.run("serve", "--check", "--run=commands,reports", check=False)
         self.assertEqual(ran.returncode, 2)
