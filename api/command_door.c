@@ -11,6 +11,7 @@
 #include "api/log.h"
 #include "api/prepare.h"
 #include "commands/decide.h"
+#include "commands/due.h"
 
 #define FORWARDS_MAX 3 /* Of one command that did not reach the node it was sent to. */
 
@@ -99,6 +100,8 @@ static bool fill_ids(struct pw_http_request *request, const struct pw_route *rou
             *id = pw_id_v5(&pw_derived_namespace, job->command_id.bytes, 16);
         } else if (field->source == PW_FROM_TOKEN) {
             *id = job->actor_id;
+        } else if (field->source == PW_FROM_TENANT) {
+            *id = job->boundary_id;
         } else if (field->source == PW_FROM_PATH &&
                    !pw_id_parse(pw_route_param(route, request, pw_str_of(field->name)), id)) {
             pw_door_problem(request, PW_ERR_NOT_FOUND, NULL, NULL);
@@ -187,20 +190,18 @@ static struct exchange *begin(struct pw_service *service, struct pw_http_request
     return exchange;
 }
 
-/* `/v1/tenants/<tenant>`, the collection that the command posts to, and the new thing's id. */
+/* Where the new thing is shown: its path has two ids, the tenant's and its own at the end. */
 static const char *location_of(struct exchange *exchange)
 {
     struct pw_http_request *request = exchange->request;
-    const struct pw_route *route = exchange->route;
+    const char *path = exchange->route->shown_by->path;
     struct pw_text text;
     char tenant[PW_ID_TEXT_BYTES + 1];
     char id[PW_ID_TEXT_BYTES + 1];
     pw_text_init(&text, &request->arena, 160);
     pw_id_format(&exchange->job.boundary_id, tenant);
-    pw_text_addf(&text, "/v1/tenants/%s/", tenant);
-    pw_text_add(&text, route->segments[route->segment_count - 1]);
     pw_id_format(&exchange->job.stream_id, id);
-    pw_text_addf(&text, "/%s", id);
+    pw_text_addf(&text, "/v1/tenants/%s%.*s%s", tenant, (int)(strrchr(path, '{') - path), path, id);
     return pw_text_c(&text);
 }
 
@@ -221,7 +222,7 @@ static void answer_yes(struct exchange *exchange)
         return;
     }
     pw_text_add_c(&text, "}");
-    if (exchange->route->has_location) {
+    if (exchange->route->shown_by != NULL) {
         pw_http_header(request, "Location", location_of(exchange));
     }
     pw_http_header(request, "ETag", pw_text_format(&request->arena, "\"%u\"", job->stream_version));
@@ -595,13 +596,14 @@ void pw_command_door(struct pw_service *service, struct pw_http_request *request
     struct pw_job *job = &exchange->job;
     job->actor_id = actor->id;
     job->role = acting_role(actor->roles & route->roles);
+    job->boundary_id = actor->tenant_id;
     if (!read_command(exchange)) {
         return;
     }
     /* Outside of tenants the boundary is the tenant that the command speaks of. */
-    job->boundary_id = pw_command_info(job->command.type)->door == PW_DOOR_INTERNAL
-                           ? *pw_command_target(&job->command)
-                           : actor->tenant_id;
+    if (pw_command_info(job->command.type)->door == PW_DOOR_INTERNAL) {
+        job->boundary_id = *pw_command_target(&job->command);
+    }
     if (route->is_prepared) {
         prepare(exchange, actor);
         return;

@@ -11,7 +11,6 @@
 #include "api/problem.h"
 
 const struct pw_id pw_operator_id = {{0x70, 0x77, 0, 0, 0, 0, 0x80, 0, 0x80, 0, 0, 0, 0, 0, 0, 1}};
-const struct pw_id pw_system_id = {{0x70, 0x77, 0, 0, 0, 0, 0x80, 0, 0x80, 0, 0, 0, 0, 0, 0, 3}};
 const struct pw_id pw_derived_namespace = {
     {0x70, 0x77, 0, 0, 0, 0, 0x80, 0, 0x80, 0, 0, 0, 0, 0, 0, 2}};
 

@@ -79,9 +79,6 @@ void pw_leads_answer(struct pw_service *service, struct pw_http_request *request
 /* The operator: 70770000-0000-8000-8000-000000000001. No token can name it: pw_reserved_id. */
 extern const struct pw_id pw_operator_id;
 
-/* Who issues what nobody asked for: 70770000-0000-8000-8000-000000000003. */
-extern const struct pw_id pw_system_id;
-
 /* The namespace of ids that are derived from command ids (UUIDv5 over the command id's 16 bytes):
  * 70770000-0000-8000-8000-000000000002. A repeat of `tenant.create` finds the same tenant by it. */
 extern const struct pw_id pw_derived_namespace;

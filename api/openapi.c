@@ -125,7 +125,7 @@ static void add_command_answer(json_t *answers, const struct pw_route *route)
     json_t *answer = good_answer(creates ? "It is on record, and this is new." : "It is on record.",
                                  "application/json", openapi_ref("schemas", openapi_answer(info)));
     add_header(answer, "ETag");
-    if (route->has_location) {
+    if (route->shown_by != NULL) {
         add_header(answer, "Location");
     }
     add_header(answer, "Pw-Position");

@@ -1,6 +1,8 @@
 /* api/route.c: which address means what. */
 #include "api/route.h"
 
+#include <stdio.h>
+
 #include "api/prepare.h"
 #include "api/query_table.h"
 #include "api/text.h"
@@ -41,6 +43,9 @@ static struct pw_route *add(struct pw_routes *routes, enum pw_route_kind kind, c
 /* Where a listener takes the command; NULL: it does not. */
 static const char *prefix_of(const struct pw_command_info *info, enum pw_door listener)
 {
+    if (info->door == PW_DOOR_SYSTEM) {
+        return NULL;
+    }
     if (listener == PW_DOOR_PUBLIC) {
         return info->door != PW_DOOR_INTERNAL ? PUBLIC_PREFIX : NULL;
     }
@@ -69,21 +74,22 @@ static void add_commands(struct pw_routes *routes, enum pw_door listener)
     }
 }
 
-/* Whether the route shows one thing of the collection that the command posts to. */
-static bool shows(const struct pw_route *route, const struct pw_route *command)
+/* Whether the route shows one thing of that kind: its last id is called after the kind. */
+static bool shows(const struct pw_route *route, enum pw_aggregate aggregate)
 {
-    if (route->kind != PW_ROUTE_QUERY) {
-        return false;
-    }
-    const struct pw_str *last = &route->segments[route->segment_count - 1];
-    return is_param(*last) && pw_str_equal(last[-1], command->segments[command->segment_count - 1]);
+    char name[64];
+    snprintf(name, sizeof name, "{%s_id}", pw_aggregate_name(aggregate));
+    return route->kind == PW_ROUTE_QUERY &&
+           pw_str_equal(route->segments[route->segment_count - 1], pw_str_of(name));
 }
 
 static void find_location(const struct pw_routes *routes, struct pw_route *command)
 {
     const struct pw_command_info *info = pw_command_info((enum pw_command_type)command->number);
     for (uint32_t i = 0; i < routes->count && pw_command_creates(info); i++) {
-        command->has_location = command->has_location || shows(&routes->routes[i], command);
+        if (shows(&routes->routes[i], info->aggregate)) {
+            command->shown_by = &routes->routes[i];
+        }
     }
 }
 

@@ -34,8 +34,9 @@ struct pw_route {
     uint32_t roles;     /* Of tokens; 0 where no token is asked for. */
     bool is_prepared;   /* A command that goes through api/prepare.h. */
     bool by_credential; /* No token is asked for: the body proves who asks. */
-    bool has_location;  /* The command makes something that a GET of this listener shows. */
-    const char *name;   /* For counters: `reservation.reserve`, `slots`. */
+    /* Of a command that makes something: the GET of this listener that shows it, by its id at the path's end; or NULL. */
+    const struct pw_route *shown_by;
+    const char *name; /* For counters: `reservation.reserve`, `slots`. */
     const char *doc;
     const char *prefix;
     const char *path; /* With `{name}` for what differs; the address is prefix and path. */

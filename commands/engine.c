@@ -116,6 +116,7 @@ struct pw_engine *pw_engine_new(const struct pw_engine_config *config, struct pw
     struct pw_engine *engine = pw_memory_new(1, sizeof *engine);
     engine->config = *config;
     engine->config.queue_max = config->queue_max == 0 ? PW_QUEUE_MAX : config->queue_max;
+    engine->config.due_max = config->due_max == 0 ? PW_DUE_MAX : config->due_max;
     engine->ledger = config->ledger;
     snprintf(engine->node_id, sizeof engine->node_id, "%s", config->node_id);
     engine->partition_count = config->partition_count;
@@ -275,7 +276,8 @@ static void partition_turn(struct partition *partition)
     struct pw_engine *engine = partition->engine;
     lead_timers(partition);
     bool hushed = snapshot_turn(partition);
-    if (decides(partition) && partition->first_lane != NULL && !hushed) {
+    bool has_work = partition->first_lane != NULL || due_boot_us(partition) <= engine->boot_us;
+    if (decides(partition) && has_work && !hushed) {
         if (lead_clock_good(engine)) {
             decide_turns(partition);
             lookup_next(partition); /* Nothing else need wake the engine for a repeat. */
@@ -303,11 +305,13 @@ static int64_t partition_due(const struct partition *partition)
 {
     const struct pw_engine *engine = partition->engine;
     int64_t due = lead_due_boot_us(partition);
-    if (partition->first_lane != NULL) {
-        bool at_once = decides(partition) && decide_has_room(partition);
-        int64_t next = at_once ? engine->boot_us : engine->boot_us + RETRY_MIN_US;
-        due = next < due ? next : due;
+    int64_t work = partition->first_lane != NULL ? engine->boot_us
+                   : decides(partition)          ? due_boot_us(partition)
+                                                 : NEVER;
+    if (work <= engine->boot_us && !(decides(partition) && decide_has_room(partition))) {
+        work = engine->boot_us + RETRY_MIN_US;
     }
+    due = work < due ? work : due;
     return due;
 }
 

@@ -23,6 +23,7 @@
 
 #define PW_IN_FLIGHT_MAX    8192  /* Records of one partition that are not confirmed yet. */
 #define PW_QUEUE_MAX        65536 /* Jobs of one engine that are not decided yet. */
+#define PW_DUE_MAX          64
 #define PW_KEY_AHEAD_MAX_US (5 * PW_US_PER_MINUTE)
 
 struct pw_clock {
@@ -105,6 +106,7 @@ struct pw_job {
     int64_t submitted_boot_us;
     int64_t give_up_boot_us; /* Undecided until then: answered 503. */
     bool was_in_flight;      /* It was decided, but that was put back: it may be on record. */
+    bool is_due;             /* The engine's own: a deadline's. */
     struct pw_id memory_key;
 };
 
@@ -124,6 +126,7 @@ struct pw_engine_config {
     struct pw_engine_observer observer;
     bool never_leads;   /* It follows, and answers jobs NO_LEADER. */
     uint32_t queue_max; /* Jobs that are not decided yet; 0: PW_QUEUE_MAX. */
+    uint32_t due_max;   /* Deadlines of a step that bear on no job's decision; 0: PW_DUE_MAX. */
     struct pw_engine_snapshots snapshots;
     struct pw_ledger_wake wake; /* Called when step has something to do: from submit and stop. */
     void (*log)(void *self, const char *level, uint32_t partition, const char *text); /* Or NULL. */

@@ -204,7 +204,7 @@ static void requeue(struct partition *partition, struct pw_job *job)
     }
     job->give_up_boot_us = give_up_after_flight(partition, job);
     job->was_in_flight = true;
-    queue_push_front(partition, job);
+    job_put_back(partition, job);
 }
 
 /* Moves a list's jobs to the front of `to`, in order. */

@@ -250,21 +250,16 @@ static bool is_repeat(struct partition *partition, struct pw_job *job)
     return true;
 }
 
-/* False when the log took no more: the job is back in its queue. */
-static bool decide_one(struct partition *partition, struct pw_job *job)
+int64_t decide_at_us(const struct partition *partition)
+{
+    int64_t wall_us = partition->engine->wall_us;
+    int64_t next_us = partition->last_decided_at_us + 1;
+    return wall_us < next_us ? next_us : wall_us;
+}
+
+bool decide_job(struct partition *partition, struct pw_job *job, int64_t at_us)
 {
     struct pw_engine *engine = partition->engine;
-    int64_t at_us = engine->wall_us;
-    if (at_us <= partition->last_decided_at_us) {
-        at_us = partition->last_decided_at_us + 1;
-    }
-    if (outside_window(partition, job, at_us) || is_repeat(partition, job)) {
-        return true;
-    }
-    if (job->is_question) {
-        job_turn_away(partition, job, PW_ERR_NOT_FOUND, "");
-        return true;
-    }
     const struct pw_tenant *tenant = pw_state_tenant(partition->fold.state, &job->boundary_id);
     struct pw_context context = {at_us, job->actor_id, job->role};
     job->err = (struct pw_err){0};
@@ -278,7 +273,7 @@ static bool decide_one(struct partition *partition, struct pw_job *job)
             return true;
         }
         if (code == PW_ERR_LEDGER_DOWN) {
-            queue_push_front(partition, job);
+            job_put_back(partition, job);
             return false;
         }
         if (code == PW_OK) {
@@ -293,15 +288,49 @@ static bool decide_one(struct partition *partition, struct pw_job *job)
     return note_answer(partition, job);
 }
 
-/* Two places stay free: one for answers that a commit pushes out, one for those at a turn's end. */
-static bool turn_fits(const struct partition *partition)
+/* False when the turn is over: the job is back in its queue. */
+static bool decide_one(struct partition *partition, struct pw_job *job)
 {
-    return flight_count(partition) + TURN_JOBS_MAX + 2 <= PW_IN_FLIGHT_MAX;
+    if (outside_window(partition, job, decide_at_us(partition)) || is_repeat(partition, job)) {
+        return true;
+    }
+    if (job->is_question) {
+        job_turn_away(partition, job, PW_ERR_NOT_FOUND, "");
+        return true;
+    }
+    if (!due_before(partition, job)) {
+        queue_push_front(partition, job);
+        return false;
+    }
+    return decide_job(partition, job, decide_at_us(partition));
+}
+
+/* Two places stay free: one for answers that a commit pushes out, one for those at a turn's end. */
+bool decide_fits(const struct partition *partition, uint32_t records)
+{
+    return flight_count(partition) + records + 2 <= PW_IN_FLIGHT_MAX;
 }
 
 bool decide_has_room(const struct partition *partition)
 {
-    return partition->first_seq >= partition->burst_end && turn_fits(partition);
+    return partition->first_seq >= partition->burst_end && decide_fits(partition, TURN_JOBS_MAX);
+}
+
+/* Some jobs of one boundary. */
+static uint32_t lane_turn(struct partition *partition, struct lane *lane)
+{
+    struct pw_job *job;
+    uint32_t decided = 0;
+    bool goes_on = true;
+    while (goes_on && decided < TURN_JOBS_MAX && decide_fits(partition, 1) &&
+           (job = list_pop(&lane->jobs)) != NULL) {
+        goes_on = decide_one(partition, job);
+        decided++;
+    }
+    if (!partition->engine->renew_wanted) {
+        flush_answers(partition);
+    }
+    return decided;
 }
 
 /* Group commit: commits are decided one on another, but while a burst of them is under way, jobs gather for the next. A record
@@ -313,21 +342,13 @@ void decide_turns(struct partition *partition)
     if (!decide_has_room(partition)) {
         return;
     }
+    due_turn(partition);
     while (decided < STEP_JOBS_MAX && partition->first_lane != NULL && !engine->renew_wanted &&
-           turn_fits(partition)) {
+           decide_fits(partition, TURN_JOBS_MAX)) {
         struct lane *lane = queue_next_lane(partition);
-        struct pw_job *job;
-        bool taken = true;
-        for (uint32_t i = 0; taken && i < TURN_JOBS_MAX && (job = list_pop(&lane->jobs)) != NULL;
-             i++) {
-            taken = decide_one(partition, job);
-            decided++;
-        }
-        if (taken) {
-            flush_answers(partition);
-        }
+        decided += lane_turn(partition, lane);
         queue_give_back(partition, lane);
     }
     partition->burst_end = partition->next_seq;
-    partition->dirty = partition->dirty || decided > 0;
+    partition->dirty = true;
 }

@@ -3,6 +3,7 @@
  *   engine.c          the turn of the loop, jobs in, status out
  *   engine_queue.c    jobs wait in lanes, one a boundary, served in turn
  *   engine_decide.c   decide, encode, evolve, append
+ *   engine_due.c      what time alone brings about
  *   engine_confirm.c  reports in, in order; confirm, resolve, step down
  *   engine_read.c     follow, read on, look up one record
  *   engine_lead.c     who leads: bids, claims, hand-over, clocks
@@ -32,6 +33,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "commands/due.h"
 #include "commands/engine.h"
 #include "commands/fold.h"
 #include "commands/remembered.h"
@@ -229,12 +231,28 @@ void job_finish(struct partition *partition,
 void job_turn_away(struct partition *partition, struct pw_job *job, enum pw_code code,
                    const char *detail);
 void job_refuse_key(struct partition *partition, struct pw_job *job); /* KEY_REUSED. */
+/* Back in front of its queue, to be decided anew; a deadline's is dropped: it is found again in the state. */
+void job_put_back(struct partition *partition, struct pw_job *job);
 
 /* engine_decide.c */
 void decide_turns(struct partition *partition);
 bool decide_has_room(const struct partition *partition);
+/* Whether so many more records may be in flight, beside what a decision under way may need. */
+bool decide_fits(const struct partition *partition, uint32_t records);
+/* When the next decision is made. */
+int64_t decide_at_us(const struct partition *partition);
+/* Decides on the state as it is. False when the log took no more: the job was put back. */
+bool decide_job(struct partition *partition, struct pw_job *job, int64_t at_us);
 struct flight *flight_push(struct partition *partition, struct pw_str key_text, uint64_t undo_mark,
                            int64_t decided_at_us);
+
+/* engine_due.c */
+/* Writes what is due and bears on the job's decision. False when there is no room for it, or the log took no more. */
+bool due_before(struct partition *partition, const struct pw_job *job);
+/* Writes some of what is due by now. */
+void due_turn(struct partition *partition);
+/* When something is due, while this node leads. */
+int64_t due_boot_us(const struct partition *partition);
 
 /* engine_confirm.c */
 void confirm_reports(struct partition *partition);

@@ -178,6 +178,15 @@ void job_turn_away(struct partition *partition, struct pw_job *job, enum pw_code
     finish_one(partition, job);
 }
 
+void job_put_back(struct partition *partition, struct pw_job *job)
+{
+    if (job->is_due) {
+        job_turn_away(partition, job, PW_ERR_NO_LEADER, "");
+    } else {
+        queue_push_front(partition, job);
+    }
+}
+
 /* It says nothing about the request that the key belongs to. */
 void job_refuse_key(struct partition *partition, struct pw_job *job)
 {

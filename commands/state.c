@@ -24,6 +24,8 @@ static const struct map_row {
     MAP_ROW(slots, struct pw_id, struct pw_slot),
     MAP_ROW(reservations, struct pw_id, struct pw_reservation),
     MAP_ROW(students, struct pw_id, struct pw_student),
+    MAP_ROW(holds, struct pw_id, struct pw_place),
+    MAP_ROW(due, struct pw_id, struct pw_place),
 };
 
 static struct pw_map **map_of(struct pw_tenant *tenant, size_t number)
@@ -35,6 +37,7 @@ struct pw_state *pw_state_new(void)
 {
     struct pw_state *state = pw_memory_new(1, sizeof *state);
     state->by_id = pw_map_new(sizeof(struct pw_id), sizeof(struct pw_tenant *));
+    state->due = pw_order_map_new();
     return state;
 }
 
@@ -52,12 +55,14 @@ void pw_state_free(struct pw_state *state)
     }
     free(state->tenants);
     pw_map_free(state->by_id);
+    pw_map_free(state->due);
     free(state);
 }
 
 uint64_t pw_state_memory_bytes(const struct pw_state *state)
 {
-    uint64_t bytes = sizeof *state + pw_map_memory_bytes(state->by_id);
+    uint64_t bytes =
+        sizeof *state + pw_map_memory_bytes(state->by_id) + pw_map_memory_bytes(state->due);
     bytes += state->room * sizeof state->tenants[0];
     for (uint32_t i = 0; i < state->made_count; i++) {
         struct pw_tenant *tenant = state->tenants[i];
@@ -88,6 +93,7 @@ const struct pw_tenant *pw_state_tenant_at(const struct pw_state *state, uint32_
 void pw_state_share(const struct pw_state *state, bool shared)
 {
     pw_map_share(state->by_id, shared);
+    pw_map_share(state->due, shared);
     for (uint32_t i = 0; i < state->tenant_count; i++) {
         for (size_t map = 0; map < PW_COUNT(maps); map++) {
             pw_map_share(*map_of(state->tenants[i], map), shared);
@@ -181,7 +187,9 @@ enum pw_code pw_state_evolve(struct pw_state *state, const struct pw_id *boundar
         }
         tenant = pw_state_tenant_add(state, boundary_id, undo);
     }
-    return apply(tenant, event, undo, err);
+    enum pw_code code = apply(tenant, event, undo, err);
+    pw_due_list_tenant(state, tenant, undo);
+    return code;
 }
 
 const struct pw_user *pw_tenant_user(const struct pw_tenant *tenant, const struct pw_id *id)

@@ -59,7 +59,8 @@ struct pw_slot {
     uint32_t lead_time_minutes;
     uint32_t buffer_minutes;
     uint32_t capacity;
-    uint32_t taken_count; /* Folded from reservations. */
+    uint32_t taken_count; /* Folded from reservations: held and confirmed. */
+    struct pw_id holds;   /* The order of its held reservations by when they run out: its root. */
 };
 
 enum pw_user_state { PW_USER_ACTIVE = 1, PW_USER_DEACTIVATED, PW_USER_ERASED };
@@ -93,7 +94,17 @@ struct pw_session {
     uint32_t version;
 };
 
-enum pw_reservation_state { PW_RESERVATION_CONFIRMED = 1, PW_RESERVATION_CANCELLED_STATE };
+/* The numbers are for ever: read models have them. */
+enum pw_reservation_state {
+    PW_RESERVATION_CONFIRMED = 1,
+    PW_RESERVATION_GIVEN_BACK, /* Cancelled. */
+    PW_RESERVATION_ON_HOLD,
+    PW_RESERVATION_RUN_OUT, /* Its hold has expired. */
+    PW_RESERVATION_STATE_COUNT
+};
+
+/* Whether one in that state has a seat, and a place in its student's calendar. */
+bool pw_reservation_is_live(uint32_t state);
 
 struct pw_reservation {
     struct pw_id slot_id;
@@ -106,6 +117,7 @@ struct pw_reservation {
     int64_t starts_at_us;
     int64_t ends_at_us;
     int64_t free_again_at_us;
+    int64_t expires_at_us; /* Of one that is held; else 0. */
 };
 
 struct pw_tenant; /* Opaque outside commands/'s deciders: commands/tenant_state.h. */
@@ -113,7 +125,7 @@ struct pw_state;
 
 /* Numbers what evolve makes of events, and how that is serialised: a state that was kept under another
  * number is not to be gone on from. tests/state_wire.c tells when it must be raised. */
-#define PW_STATE_FORMAT 2
+#define PW_STATE_FORMAT 3
 
 struct pw_state *pw_state_new(void);
 void pw_state_free(struct pw_state *state);

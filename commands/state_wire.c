@@ -1,8 +1,8 @@
 /* commands/state_wire.c: the state's one canonical serialisation, written and read.
  *
- * A tenant is [id, version, issuers, equality key, users, passwords, sessions, exams, slots,
- * reservations, students]; each of the last seven is an array of its entries, sorted by id. What
- * follows from them (addresses, the number of admins) is found again. The fields of an entry stand below twice, once to be
+ * A tenant is [id, version, issuers, equality key, hold minutes, users, passwords, sessions, exams,
+ * slots, reservations, students]; each of the last seven is an array of its entries, sorted by id. What
+ * follows from them (addresses, the number of admins, what is due) is found again. The fields of an entry stand below twice, once to be
  * written and once to be read, in the same order. */
 #include "commands/memory.h"
 #include "commands/tenant_state.h"
@@ -10,7 +10,7 @@
 #include <endian.h>
 #include <stdlib.h>
 
-#define TENANT_FIELDS 11
+#define TENANT_FIELDS 12
 
 /* A kind of map: the fields of an entry, its id not counted, and how few bytes it may take. */
 struct kind {
@@ -226,13 +226,14 @@ static void write_reservation(struct pw_buffer *buffer, const void *value)
     pw_write_uint(buffer, (uint64_t)reservation->starts_at_us);
     pw_write_uint(buffer, (uint64_t)reservation->ends_at_us);
     pw_write_uint(buffer, (uint64_t)reservation->free_again_at_us);
+    pw_write_uint(buffer, (uint64_t)reservation->expires_at_us);
 }
 
 static void read_reservation(struct pw_cursor *cursor, void *value)
 {
     struct pw_reservation *reservation = value;
     reservation->version = read_version(cursor);
-    reservation->state = (uint32_t)pw_read_uint(cursor, PW_RESERVATION_CANCELLED_STATE);
+    reservation->state = (uint32_t)pw_read_uint(cursor, PW_RESERVATION_STATE_COUNT - 1);
     cursor->bad = cursor->bad || reservation->state < PW_RESERVATION_CONFIRMED;
     reservation->slot_id = pw_read_id(cursor);
     reservation->exam_id = pw_read_id(cursor);
@@ -241,6 +242,9 @@ static void read_reservation(struct pw_cursor *cursor, void *value)
     reservation->starts_at_us = read_at(cursor);
     reservation->ends_at_us = read_at(cursor);
     reservation->free_again_at_us = read_at(cursor);
+    reservation->expires_at_us = read_at(cursor);
+    bool is_held = reservation->state == PW_RESERVATION_ON_HOLD;
+    cursor->bad = cursor->bad || is_held != (reservation->expires_at_us > 0);
 }
 
 static void write_student(struct pw_buffer *buffer, const void *value)
@@ -260,7 +264,7 @@ static const struct kind passwords = {1, 22, write_password, read_password};
 static const struct kind sessions = {6, 59, write_session, read_session};
 static const struct kind exams = {13, 116, write_exam, read_exam};
 static const struct kind slots = {9, 44, write_slot, read_slot};
-static const struct kind reservations = {9, 96, write_reservation, read_reservation};
+static const struct kind reservations = {10, 97, write_reservation, read_reservation};
 static const struct kind students = {1, 37, write_student, read_student};
 
 /* --- Maps --- */
@@ -352,6 +356,7 @@ static void write_tenant(struct pw_buffer *buffer, const struct pw_tenant *tenan
         write_hash(buffer, &issuer->public_key);
     }
     write_any_id(buffer, &tenant->equality_key_id);
+    pw_write_uint(buffer, tenant->hold_minutes);
     write_map(buffer, tenant->users, &users);
     write_map(buffer, tenant->passwords, &passwords);
     write_map(buffer, tenant->sessions, &sessions);
@@ -421,6 +426,25 @@ static void find_people(struct pw_tenant *tenant)
     }
 }
 
+/* Puts what is held into the orders of what is due. False where one is held in no slot. */
+static bool find_due(struct pw_tenant *tenant)
+{
+    const void *id;
+    const void *value;
+    uint64_t walk = 0;
+    while (pw_map_next(tenant->reservations, &walk, &id, &value)) {
+        const struct pw_reservation *reservation = value;
+        if (reservation->state != PW_RESERVATION_ON_HOLD) {
+            continue;
+        }
+        if (pw_tenant_slot(tenant, &reservation->slot_id) == NULL) {
+            return false;
+        }
+        pw_due_add_hold(tenant, &reservation->slot_id, id, reservation->expires_at_us, NULL);
+    }
+    return true;
+}
+
 void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
 {
     uint32_t count = pw_read_array(cursor);
@@ -439,6 +463,7 @@ void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
         tenant->version = version;
         read_issuers(cursor, tenant);
         read_any_id(cursor, &tenant->equality_key_id);
+        tenant->hold_minutes = read_minutes(cursor);
         read_map(cursor, tenant->users, &users);
         read_map(cursor, tenant->passwords, &passwords);
         read_map(cursor, tenant->sessions, &sessions);
@@ -448,5 +473,7 @@ void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
         read_map(cursor, tenant->slots, &slots);
         read_map(cursor, tenant->reservations, &reservations);
         read_map(cursor, tenant->students, &students);
+        cursor->bad = cursor->bad || !find_due(tenant);
+        pw_due_list_tenant(state, tenant, NULL);
     }
 }

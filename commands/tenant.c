@@ -88,6 +88,23 @@ enum pw_code pw_tenant_choose_equality_key_decide(
     return PW_OK;
 }
 
+enum pw_code pw_tenant_set_rules_decide(const struct pw_tenant *tenant,
+                                        const struct pw_tenant_set_rules *command,
+                                        const struct pw_context *context, struct pw_decision *out,
+                                        struct pw_err *err)
+{
+    (void)context;
+    if (!pw_id_equal(&tenant->id, &command->tenant_id)) {
+        return pw_fail(err, PW_ERR_NO_SUCH_TENANT, "tenant_id");
+    }
+    if (command->hold_minutes != pw_tenant_hold_minutes(tenant)) {
+        struct pw_event *event =
+            pw_decision_add(out, PW_EVENT_TENANT_RULES_SET, &command->tenant_id);
+        event->tenant_rules_set.hold_minutes = command->hold_minutes;
+    }
+    return PW_OK;
+}
+
 enum pw_code pw_tenant_created_evolve(struct pw_tenant *tenant, const struct pw_event *event,
                                       struct pw_undo *undo, struct pw_err *err)
 {
@@ -154,6 +171,25 @@ enum pw_code pw_tenant_equality_key_chosen_evolve(struct pw_tenant *tenant,
     pw_undo_save(undo, &tenant->version, sizeof tenant->version);
     pw_undo_save(undo, &tenant->equality_key_id, sizeof tenant->equality_key_id);
     tenant->equality_key_id = event->tenant_equality_key_chosen.key_id;
+    tenant->version = event->stream_version;
+    return PW_OK;
+}
+
+uint32_t pw_tenant_hold_minutes(const struct pw_tenant *tenant)
+{
+    return tenant->hold_minutes == 0 ? PW_HOLD_MINUTES : tenant->hold_minutes;
+}
+
+enum pw_code pw_tenant_rules_set_evolve(struct pw_tenant *tenant, const struct pw_event *event,
+                                        struct pw_undo *undo, struct pw_err *err)
+{
+    uint32_t hold_minutes = event->tenant_rules_set.hold_minutes;
+    if (hold_minutes == 0 || hold_minutes > PW_MINUTES_MAX) {
+        return pw_misfit(err, event, "the minutes are out of range");
+    }
+    pw_undo_save(undo, &tenant->version, sizeof tenant->version);
+    pw_undo_save(undo, &tenant->hold_minutes, sizeof tenant->hold_minutes);
+    tenant->hold_minutes = hold_minutes;
     tenant->version = event->stream_version;
     return PW_OK;
 }

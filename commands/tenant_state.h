@@ -10,6 +10,7 @@
 #define PW_COMMANDS_TENANT_STATE_H
 
 #include "commands/decide.h"
+#include "commands/order.h"
 
 /* The live reservations of a student: a chain through pw_reservation.next_id, newest first. */
 struct pw_student {
@@ -25,14 +26,20 @@ struct pw_tenant {
     struct pw_issuer issuers[PW_ISSUERS_MAX]; /* Those past issuer_count mean nothing. */
     struct pw_id equality_key_id;             /* Nil: there are no accounts. */
     uint32_t admin_count;                     /* Active people who are admins. */
-    struct pw_map *users;                     /* id -> struct pw_user */
-    struct pw_map *passwords;                 /* id of a user -> struct pw_password */
-    struct pw_map *emails;                    /* email_tag -> id of a user */
-    struct pw_map *sessions;                  /* id -> struct pw_session */
-    struct pw_map *exams;                     /* id -> struct pw_exam */
-    struct pw_map *slots;                     /* id -> struct pw_slot */
-    struct pw_map *reservations;              /* id -> struct pw_reservation */
-    struct pw_map *students; /* id -> struct pw_student; only those with a live reservation. */
+    uint32_t hold_minutes;                    /* 0: never set. */
+    struct pw_id due_slots;                   /* The order of its slots by when something is due. */
+    int64_t due_at_us;                        /* When the first of them is due; 0: never. */
+    int64_t listed_due_at_us;    /* The same, as the state's order of tenants has it. */
+    struct pw_map *users;        /* id -> struct pw_user */
+    struct pw_map *passwords;    /* id of a user -> struct pw_password */
+    struct pw_map *emails;       /* email_tag -> id of a user */
+    struct pw_map *sessions;     /* id -> struct pw_session */
+    struct pw_map *exams;        /* id -> struct pw_exam */
+    struct pw_map *slots;        /* id -> struct pw_slot */
+    struct pw_map *reservations; /* id -> struct pw_reservation */
+    struct pw_map *students;     /* id -> struct pw_student; only those with a live reservation. */
+    struct pw_map *holds;        /* The places of held reservations in their slots' orders. */
+    struct pw_map *due;          /* The places of slots in due_slots. */
 };
 
 #define PW_EVENT(aggregate, lower, ...)                                                            \
@@ -46,6 +53,8 @@ struct pw_tenant {
  * maps. */
 struct pw_state {
     struct pw_map *by_id; /* Tenant id -> struct pw_tenant * */
+    struct pw_map *due;   /* The places of tenants in due_tenants. */
+    struct pw_id due_tenants;
     struct pw_tenant **tenants;
     uint32_t tenant_count;
     uint32_t made_count; /* From tenant_count to here: those that were undone. */
@@ -63,6 +72,16 @@ enum pw_code pw_misfit(struct pw_err *err, const struct pw_event *event, const c
 int pw_tenant_issuer_index(const struct pw_tenant *tenant, struct pw_str name,
                            const struct pw_hash *public_key);
 
+/* A reservation that is held is, or is not any more, to run out. The slot and the tenant are listed anew by what is due first. */
+void pw_due_add_hold(struct pw_tenant *tenant, const struct pw_id *slot_id,
+                     const struct pw_id *reservation_id, int64_t expires_at_us,
+                     struct pw_undo *undo);
+void pw_due_drop_hold(struct pw_tenant *tenant, const struct pw_id *slot_id,
+                      const struct pw_id *reservation_id, struct pw_undo *undo);
+
+/* Lists the tenant anew among the others where something else is due first. */
+void pw_due_list_tenant(struct pw_state *state, struct pw_tenant *tenant, struct pw_undo *undo);
+
 /* Adds what ends the person's live sessions, but for `kept_id` where that is not nil, to a decision. */
 void pw_session_end_all(const struct pw_tenant *tenant, const struct pw_user *user,
                         const struct pw_id *kept_id, struct pw_str reason, struct pw_decision *out);
@@ -70,6 +89,9 @@ void pw_session_end_all(const struct pw_tenant *tenant, const struct pw_user *us
 /* Whether this sealed password is the person's now. */
 bool pw_user_has_password(const struct pw_tenant *tenant, const struct pw_id *user_id,
                           const struct pw_hash *sealed_hash);
+
+/* As it was set last, or the default. */
+uint32_t pw_tenant_hold_minutes(const struct pw_tenant *tenant);
 
 /* SHA-256 of an exam's content, as schemas/exam.def defines it. */
 struct pw_hash pw_exam_content_hash(struct pw_str title, uint32_t duration_minutes,

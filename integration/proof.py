@@ -128,7 +128,7 @@ class Folded:
             yield f"/students/{student}/calendar", [
                 {"reservation_id": row["id"]} | {name: row[name] for name in
                                                  ("slot_id", "exam_id", "starts_at", "ends_at", "free_again_at")}
-                for row in self.reservations.values() if row["student_id"] == student and row["state"] == "confirmed"]
+                for row in self.reservations.values() if row["student_id"] == student and row["state"] in ("confirmed", "held")]
 
     def _exam_drafted(self, key, event, at_us, title, duration, lead, buffer, owner):
         self.exams[key] = {"id": key, "owner_id": owner} | dict.fromkeys(
@@ -157,12 +157,28 @@ class Folded:
     def _reservation_reserved(self, key, event, at_us, slot, exam, student, starts_at, ends_at, free_again_at):
         self.reservations[key] = {
             "id": key, "slot_id": slot, "exam_id": exam, "student_id": student, "state": "confirmed", "starts_at": starts_at,
-            "ends_at": ends_at, "free_again_at": free_again_at, "version": event.stream_version, "changed_at": at_us}
+            "ends_at": ends_at, "free_again_at": free_again_at, "expires_at": None, "version": event.stream_version,
+            "changed_at": at_us}
         self._take_seats(slot, 1, at_us)
 
-    def _reservation_cancelled(self, key, event, at_us, slot, *_):
-        self.reservations[key] |= {"state": "cancelled", "version": event.stream_version, "changed_at": at_us}
+    def _reservation_held(self, key, event, at_us, *fields):
+        self._reservation_reserved(key, event, at_us, *fields[:6])
+        self.reservations[key] |= {"state": "held", "expires_at": fields[6]}
+
+    def _reservation_hold_confirmed(self, key, event, at_us, slot, *_):
+        self._step(key, event, at_us, "confirmed")
+        self._take_seats(slot, 0, at_us)
+
+    def _reservation_hold_expired(self, key, event, at_us, slot, *_):
+        self._step(key, event, at_us, "expired")
         self._take_seats(slot, -1, at_us)
+
+    def _reservation_cancelled(self, key, event, at_us, slot, *_):
+        self._step(key, event, at_us, "cancelled")
+        self._take_seats(slot, -1, at_us)
+
+    def _step(self, key, event, at_us, state):
+        self.reservations[key] |= {"state": state, "expires_at": None, "version": event.stream_version, "changed_at": at_us}
 
     def _take_seats(self, slot, count, at_us):
         row = self.slots[slot]
@@ -201,7 +217,7 @@ def _all_at(client, path, position, end):
 
 def _comparable(item):
     """An item with its moments as microseconds."""
-    return {name: _us(value) if name.endswith("_at") else value for name, value in item.items()}
+    return {name: _us(value) if name.endswith("_at") and value is not None else value for name, value in item.items()}
 
 
 def _us(text):

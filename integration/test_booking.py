@@ -1,10 +1,12 @@
 """Commands from outside: a booking from the tenant to the seat and back, and what REST promises of commands."""
 
+import datetime
 import time
 import unittest
 import uuid
 
-from integration.harness import Client, at, uuid7
+from integration.cluster.process import wait_until
+from integration.harness import ANSWER_SECONDS, Client, at, uuid7
 from integration.house_case import AnswerCase, House, read_whole_ledger
 
 house = House()
@@ -100,6 +102,65 @@ class BookingTest(AnswerCase):
         later = house.slot(others[2], starts_at=start.replace("Z", "-01:30"))
         self.expect_no(student.post(f"/slots/{soon}/reservations"), 409, "calendar-conflict")
         self.expect_yes(student.post(f"/slots/{later}/reservations"), 201, 1)
+
+    def shown(self, client, seat, answer):
+        """A reservation as the read model has it, no older than an answer."""
+        return self.expect(client.get(f"/reservations/{seat}", headers={"Pw-Min-Position": answer.position, "Prefer": "wait=10"}), 200).json
+
+    def test_a_seat_is_held_and_confirmed(self):
+        slot = house.slot(capacity=1)
+        ann, bob = (house.tenant.student().client(house.node) for _ in range(2))
+        began = datetime.datetime.now(datetime.timezone.utc)
+        held = ann.post(f"/slots/{slot}/holds")
+        seat = self.expect_yes(held, 201, 1, "reservations")
+        shown = self.shown(ann, seat, held)
+        self.assertEqual(shown["state"], "held")
+        runs_out_in = datetime.datetime.fromisoformat(shown["expires_at"].replace("Z", "+00:00")) - began
+        self.assertLess(abs(runs_out_in - datetime.timedelta(minutes=10)), datetime.timedelta(seconds=ANSWER_SECONDS))
+        self.assertEqual([entry["reservation_id"] for entry in ann.get("/calendar").json["items"]], [seat])
+        self.expect_no(bob.post(f"/slots/{slot}/holds"), 409, "slot-full")
+        self.expect_no(ann.post(f"/slots/{slot}/reservations"), 409, "already-booked")
+        self.expect_no(bob.post(f"/reservations/{seat}/confirm-hold"), 404, "no-such-reservation")
+        confirmed = ann.post(f"/reservations/{seat}/confirm-hold")
+        self.expect_yes(confirmed, 200, 2)
+        self.expect_yes(ann.post(f"/reservations/{seat}/confirm-hold"), 200, 2)
+        shown = self.shown(ann, seat, confirmed)
+        self.assertEqual((shown["state"], shown["expires_at"]), ("confirmed", None))
+        self.expect_yes(ann.post(f"/reservations/{seat}/cancel"), 200, 3)
+        seat = self.expect_yes(bob.post(f"/slots/{slot}/holds"), 201, 1)
+        given_back = bob.post(f"/reservations/{seat}/cancel")
+        self.expect_yes(given_back, 200, 2)
+        self.expect_no(bob.post(f"/reservations/{seat}/confirm-hold"), 409, "reservation-not-live")
+        self.assertEqual([row["id"] for row in house.as_admin().all("/reservations?state=held", headers={
+            "Pw-Min-Position": given_back.position, "Prefer": "wait=10"})], [])
+
+    def test_a_hold_that_nobody_confirms_runs_out(self):
+        """At the start of the exam at the latest, which is a moment ahead; and no clock of a reader is asked."""
+        starts_at = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)).isoformat().replace("+00:00", "Z")
+        slot = house.slot(capacity=1, starts_at=starts_at)
+        ann = house.tenant.student().client(house.node)
+        held = ann.post(f"/slots/{slot}/holds")
+        seat = self.expect_yes(held, 201, 1)
+        self.assertEqual(self.shown(ann, seat, held)["state"], "held")
+        wait_until("given back", lambda: self.shown(ann, seat, held)["state"] == "expired", 30)
+        self.assertEqual(house.as_admin().get(f"/slots/{slot}").json["taken_count"], 0)
+        self.expect_no(ann.post(f"/reservations/{seat}/confirm-hold"), 409, "reservation-not-live")
+        decided = [each for each in read_whole_ledger(house.stack).decisions if each["stream"] == seat and each["kind"] == "commit"]
+        self.assertEqual([(each["role"], [event["type"] for event in each["events"]]) for each in decided],
+                         [("student", ["reservation_held"]), ("system", ["reservation_hold_expired"])])
+        self.assertGreaterEqual(decided[1]["decided_at_us"], decided[0]["events"][0]["payload"][6])
+
+    def test_an_office_sets_how_long_a_seat_is_held(self):
+        tenant = house.stack.tenant(house.node)
+        admin, student = tenant.admin.client(house.node), tenant.student().client(house.node)
+        self.expect(admin.post("/set-rules", {"hold_minutes": 1441}), 400, "invalid", ["/hold_minutes"])
+        self.expect_yes(admin.post("/set-rules", {"hold_minutes": 60}), 200, 3)
+        self.expect_yes(admin.post("/set-rules", {"hold_minutes": 60}), 200, 3)
+        held = student.post(f"/slots/{tenant.slot(house.node, tenant.exam(house.node))}/holds")
+        shown = self.shown(student, self.expect_yes(held, 201, 1), held)
+        runs_out_in = datetime.datetime.fromisoformat(shown["expires_at"].replace("Z", "+00:00")) - datetime.datetime.now(datetime.timezone.utc)
+        self.assertGreater(runs_out_in, datetime.timedelta(minutes=55))
+        self.expect_yes(admin.post("/set-rules", {}), 200, 4)
 
     def test_after_the_lead_time_no_student_cancels(self):
         exam = house.exam(lead_time_minutes=24 * 60)

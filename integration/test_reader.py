@@ -21,6 +21,7 @@ from integration.reader.topic import Unreadable, read_kafka
 
 ROOT = Path(__file__).resolve().parents[1]
 VECTORS, RUN = ROOT / "docs/vectors", ROOT / ".run/test"
+NOW, LATER = 1_790_000_000_000_000, 2_000_000_000_000_000
 REASONS = {"newer-format", "malformed", "unknown-kind", "no-genesis", "second-genesis", "foreign-ledger", "height", "time",
            "unroutable"}
 
@@ -66,7 +67,7 @@ class Writer:
     def __init__(self, partition=0, count=1, ledger_id=b"L" * 16, horizon_us=86_400_000_000):
         self.head, self.height, self.now, self.number = bytes(32), -1, 0, 0
         self.genesis = self.write(ledger.GENESIS, ledger_id, partition, count, horizon_us)
-        self.now = 1_790_000_000_000_000
+        self.now = NOW
 
     def write(self, kind, *fields):
         self.height += 1
@@ -131,6 +132,13 @@ class BookingsTest(unittest.TestCase):
     def reserved(self, number, slot, exam, student, starts_at):
         return bytes([number]) * 16, "reservation_reserved", [slot, exam, student, starts_at, starts_at + 90, starts_at + 95]
 
+    def held(self, number, slot, exam, student, starts_at, expires_at):
+        stream, _, payload = self.reserved(number, slot, exam, student, starts_at)
+        return stream, "reservation_held", [*payload, expires_at]
+
+    def step(self, kind, number, slot, exam, student):
+        return bytes([number]) * 16, f"reservation_{kind}", [slot, exam, student]
+
     def cancelled(self, number, slot, exam, student):
         return bytes([number]) * 16, "reservation_cancelled", [slot, exam, student]
 
@@ -150,6 +158,40 @@ class BookingsTest(unittest.TestCase):
         self.assertEqual(seen.capacities, {slot: 3, slot_2: 2})
         self.assertEqual(seen.reservations, {two: (slot_2, ann), three: (slot, bob), four: (slot, ann)})
         self.assertNotIn(one, seen.reservations)
+
+    def test_a_hold_that_runs_out_and_one_that_is_confirmed(self):
+        """Commits are decided a microsecond after each other; the first at NOW + 1."""
+        seen = self.replay(
+            (self.T, self.opened(self.SLOT, self.EXAM, LATER, 1)),
+            (self.T, self.held(1, self.SLOT, self.EXAM, self.ANN, LATER, NOW + 3)),
+            (self.T, self.step("hold_expired", 1, self.SLOT, self.EXAM, self.ANN)),
+            (self.T, self.held(2, self.SLOT, self.EXAM, self.BOB, LATER, NOW + 6)),
+            (self.T, self.step("hold_confirmed", 2, self.SLOT, self.EXAM, self.BOB)))
+        self.assertEqual(list(seen.reservations), [str(uuid.UUID(bytes=b"\2" * 16))])
+
+    def test_broken_promises_about_holds(self):
+        slot = (self.T, self.opened(self.SLOT, self.EXAM, LATER, 2))
+        other = (self.T, self.opened(self.SLOT_2, self.EXAM_2, LATER + 1_000, 2))
+
+        def held(expires_at):
+            return self.T, self.held(1, self.SLOT, self.EXAM, self.ANN, LATER, expires_at)
+
+        def step(kind):
+            return self.T, self.step(kind, 1, self.SLOT, self.EXAM, self.ANN)
+        for what, *commits in (
+            ("run out between", slot, held(NOW + 2)), ("run out between", slot, held(LATER + 1)),
+            ("its hold had run out", slot, held(NOW + 3), step("hold_confirmed")),
+            ("had not run out", slot, held(NOW + 4), step("hold_expired")),
+            ("had not run out", slot, (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, LATER)), step("hold_expired")),
+            ("no such held", slot, (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, LATER)), step("hold_confirmed")),
+            ("no such held", slot, held(NOW + 9), step("hold_confirmed"), step("hold_confirmed")),
+            ("not on record", slot, held(NOW + 3), (self.T, self.reserved(2, self.SLOT, self.EXAM, self.BOB, LATER))),
+            ("2 reservations and 1 seats", (self.T, self.opened(self.SLOT, self.EXAM, LATER, 1)), held(NOW + 9),
+             (self.T, self.reserved(2, self.SLOT, self.EXAM, self.BOB, LATER))),
+            ("no such live", slot, other, held(NOW + 4), step("hold_expired"), step("cancelled")),
+        ):
+            with self.subTest(what, commits=len(commits)), self.assertRaisesRegex(Broken, what):
+                self.replay(*commits)
 
     def test_broken_promises(self):
         first = (self.T, self.opened(self.SLOT, self.EXAM, 1_000, 1))

@@ -2,10 +2,15 @@
 #include "projections/projection.h"
 
 static const struct pw_column columns[] = {
-    {"reservation_id", PW_COLUMN_ID},  {"slot_id", PW_COLUMN_ID},
-    {"exam_id", PW_COLUMN_ID},         {"student_id", PW_COLUMN_ID},
-    {"state", PW_COLUMN_INTEGER},      {"starts_at_us", PW_COLUMN_INTEGER},
-    {"ends_at_us", PW_COLUMN_INTEGER}, {"free_again_at_us", PW_COLUMN_INTEGER},
+    {"reservation_id", PW_COLUMN_ID},
+    {"slot_id", PW_COLUMN_ID},
+    {"exam_id", PW_COLUMN_ID},
+    {"student_id", PW_COLUMN_ID},
+    {"state", PW_COLUMN_INTEGER},
+    {"starts_at_us", PW_COLUMN_INTEGER},
+    {"ends_at_us", PW_COLUMN_INTEGER},
+    {"free_again_at_us", PW_COLUMN_INTEGER},
+    {"expires_at_us", PW_COLUMN_INTEGER},
     {"version", PW_COLUMN_INTEGER},
 };
 static const struct pw_table table = {"reservations", columns, PW_COUNT(columns), 1};
@@ -30,7 +35,9 @@ static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *a
     cells[5] = pw_cell_integer(reservation->starts_at_us);
     cells[6] = pw_cell_integer(reservation->ends_at_us);
     cells[7] = pw_cell_integer(reservation->free_again_at_us);
-    cells[8] = pw_cell_integer(reservation->version);
+    cells[8] = reservation->expires_at_us > 0 ? pw_cell_integer(reservation->expires_at_us)
+                                              : pw_cell_null(PW_COLUMN_INTEGER);
+    cells[9] = pw_cell_integer(reservation->version);
     return PW_OK;
 }
 

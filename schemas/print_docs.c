@@ -145,7 +145,11 @@ static void print_command_index(void)
         print_link(info->name);
         printf(" | ");
         print_roles_of(info);
-        printf(" | `%s%s` |\n", prefix_of(info), info->path);
+        if (info->door == PW_DOOR_SYSTEM) {
+            printf(" | |\n");
+        } else {
+            printf(" | `%s%s` |\n", prefix_of(info), info->path);
+        }
     }
 }
 
@@ -218,8 +222,19 @@ static void print_client_fields(const struct pw_message *message)
     }
 }
 
+/* Nobody sends it: the leader issues it, and nothing is answered. */
+static void print_system_command(const struct pw_command_info *info)
+{
+    printf("\n### %s\n%s\n\nIssued by the leader of the partition; no address takes it.\n",
+           info->name, info->doc);
+}
+
 static void print_command(const struct pw_command_info *info)
 {
+    if (info->door == PW_DOOR_SYSTEM) {
+        print_system_command(info);
+        return;
+    }
     printf("\n### %s\n%s\n\n`POST %s%s`, for ", info->name, info->doc, prefix_of(info), info->path);
     print_roles_of(info);
     if (info->door == PW_DOOR_CREDENTIAL) {

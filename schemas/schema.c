@@ -9,7 +9,8 @@
 #define PW_MADE(tag, kind, name, doc) PW_DESCRIBE(tag, kind, name, PW_MADE_BY_SHELL, 0, 0, 0, doc)
 #define PW_DERIVED(tag, kind, name, doc)                                                           \
     PW_DESCRIBE(tag, kind, name, PW_DERIVED_FROM_ID, 0, 0, 0, doc)
-#define PW_ACTOR(tag, kind, name, doc) PW_DESCRIBE(tag, kind, name, PW_FROM_TOKEN, 0, 0, 0, doc)
+#define PW_ACTOR(tag, kind, name, doc)  PW_DESCRIBE(tag, kind, name, PW_FROM_TOKEN, 0, 0, 0, doc)
+#define PW_TENANT(tag, kind, name, doc) PW_DESCRIBE(tag, kind, name, PW_FROM_TENANT, 0, 0, 0, doc)
 #define PW_PREPARED(tag, kind, name, doc)                                                          \
     PW_DESCRIBE(tag, kind, name, PW_PREPARED_BY_SHELL, 0, 0, 0, doc)
 #define PW_FIELD(tag, kind, name, min, max, doc)                                                   \

@@ -12,6 +12,7 @@
  *   PW_MADE(tag, kind, name, "doc")               a fresh id that the shell makes
  *   PW_DERIVED(tag, kind, name, "doc")            the id of the boundary that the command creates
  *   PW_ACTOR(tag, kind, name, "doc")              the id of the token's person
+ *   PW_TENANT(tag, kind, name, "doc")             the id of the tenant whose the address is
  *   PW_PREPARED(tag, kind, name, "doc")           what the shell makes of the client's fields before the queue:
  *                                                 keys, tags and hashes (api/prepare.h)
  *   PW_FIELD(tag, kind, name, min, max, "doc")    a member of the body, or of an event
@@ -87,6 +88,7 @@ enum pw_field_source {
     PW_MADE_BY_SHELL,   /* A fresh UUIDv7. */
     PW_DERIVED_FROM_ID, /* The UUIDv5 of the command id: the boundary that the command creates. */
     PW_FROM_TOKEN,      /* Who asks. */
+    PW_FROM_TENANT,     /* The boundary. */
     PW_PREPARED_BY_SHELL
 };
 
@@ -157,8 +159,9 @@ enum pw_aggregate {
 const char *pw_aggregate_name(enum pw_aggregate aggregate);
 
 /* Where a command comes in: under /v1/tenants/{tenant} for tokens; there, for whom the body itself proves, without a token; or under
- * /internal for operators. One of tokens that an operator may send too stands under /internal/tenants/{tenant} as well. */
-enum pw_door { PW_DOOR_PUBLIC, PW_DOOR_INTERNAL, PW_DOOR_CREDENTIAL };
+ * /internal for operators. One of tokens that an operator may send too stands under /internal/tenants/{tenant} as well. Those of the
+ * system come in nowhere: the leader issues them, and their path only says what they are about. */
+enum pw_door { PW_DOOR_PUBLIC, PW_DOOR_INTERNAL, PW_DOOR_CREDENTIAL, PW_DOOR_SYSTEM };
 
 /* --- The structs: struct pw_reservation_reserve, struct pw_reservation_reserved, ... ---
  * `publish` has a path id only, yet no struct is empty: every command names at least one stream. */
@@ -166,6 +169,7 @@ enum pw_door { PW_DOOR_PUBLIC, PW_DOOR_INTERNAL, PW_DOOR_CREDENTIAL };
 #define PW_MADE(tag, kind, name, doc)                         PW_CTYPE_##kind name;
 #define PW_DERIVED(tag, kind, name, doc)                      PW_CTYPE_##kind name;
 #define PW_ACTOR(tag, kind, name, doc)                        PW_CTYPE_##kind name;
+#define PW_TENANT(tag, kind, name, doc)                       PW_CTYPE_##kind name;
 #define PW_PREPARED(tag, kind, name, doc)                     PW_CTYPE_##kind name;
 #define PW_FIELD(tag, kind, name, min, max, doc)              PW_CTYPE_##kind name;
 #define PW_FIELD_OR(tag, kind, name, min, max, fallback, doc) PW_CTYPE_##kind name;

@@ -23,6 +23,9 @@
  * duration, a buffer) is a moment that can be written, too. */
 #define PW_STARTS_AT_US_MAX INT64_C(253370764800000000)
 
+/* What a tenant that never set its rules has. */
+#define PW_HOLD_MINUTES 10
+
 /* A UUID (RFC 9562) as its 16 raw bytes. */
 struct pw_id {
     uint8_t bytes[16];

@@ -280,14 +280,19 @@ void rig_send(struct rig *rig, uint32_t node, struct ask *ask)
     }
 }
 
-enum pw_code rig_ask(struct rig *rig, uint32_t node, struct ask *ask)
+enum pw_code rig_answer(struct rig *rig, struct ask *ask)
 {
-    rig_send(rig, node, ask);
     for (uint32_t ms = 0; !ask->answered; ms++) {
         CHECK(ms < 60000, "no answer in a minute");
         rig_run(rig, 1);
     }
     return ask->job.err.code;
+}
+
+enum pw_code rig_ask(struct rig *rig, uint32_t node, struct ask *ask)
+{
+    rig_send(rig, node, ask);
+    return rig_answer(rig, ask);
 }
 
 static struct ask ask_of(struct rig *rig, enum pw_command_type type, struct pw_id boundary,
@@ -368,6 +373,24 @@ struct ask ask_reserve(struct rig *rig, struct pw_id tenant, struct pw_id studen
     return ask;
 }
 
+struct ask ask_hold(struct rig *rig, struct pw_id tenant, struct pw_id student, struct pw_id slot)
+{
+    struct ask ask = ask_of(rig, PW_COMMAND_RESERVATION_HOLD, tenant, student, PW_ROLE_STUDENT);
+    ask.job.command.reservation_hold = (struct pw_reservation_hold){slot, rig_id(rig)};
+    seal(&ask);
+    return ask;
+}
+
+struct ask ask_confirm(struct rig *rig, struct pw_id tenant, struct pw_id student,
+                       struct pw_id reservation)
+{
+    struct ask ask =
+        ask_of(rig, PW_COMMAND_RESERVATION_CONFIRM_HOLD, tenant, student, PW_ROLE_STUDENT);
+    ask.job.command.reservation_confirm_hold = (struct pw_reservation_confirm_hold){reservation};
+    seal(&ask);
+    return ask;
+}
+
 struct ask ask_cancel(struct rig *rig, struct pw_id tenant, struct pw_id student,
                       struct pw_id reservation)
 {
@@ -379,13 +402,20 @@ struct ask ask_cancel(struct rig *rig, struct pw_id tenant, struct pw_id student
 
 void rig_fold(struct rig *rig, uint32_t partition, struct pw_fold *ret_fold)
 {
+    rig_fold_observed(rig, partition, NULL, ret_fold);
+}
+
+void rig_fold_observed(struct rig *rig, uint32_t partition, const struct pw_fold_observer *observer,
+                       struct pw_fold *ret_fold)
+{
     pw_fold_init(ret_fold, partition);
     for (int64_t offset = 0; offset < pw_sim_end(rig->log, partition); offset++) {
         uint8_t *value;
         size_t bytes;
         struct pw_record record;
         if (pw_sim_get(rig->log, partition, offset, &value, &bytes)) {
-            enum pw_verdict verdict = pw_fold_take(ret_fold, offset, value, bytes, NULL, &record);
+            enum pw_verdict verdict =
+                pw_fold_take(ret_fold, offset, value, bytes, observer, &record);
             CHECK(verdict != PW_CHAIN_STOPPED, "%s", ret_fold->chain.stopped.detail);
             free(value);
         }

@@ -93,12 +93,20 @@ struct ask ask_open(struct rig *rig, struct pw_id tenant, struct pw_id teacher, 
                     int64_t starts_at_us, uint32_t capacity, struct pw_id *ret_slot);
 struct ask ask_reserve(struct rig *rig, struct pw_id tenant, struct pw_id student,
                        struct pw_id slot);
+struct ask ask_hold(struct rig *rig, struct pw_id tenant, struct pw_id student, struct pw_id slot);
+struct ask ask_confirm(struct rig *rig, struct pw_id tenant, struct pw_id student,
+                       struct pw_id reservation);
 struct ask ask_cancel(struct rig *rig, struct pw_id tenant, struct pw_id student,
                       struct pw_id reservation);
 struct ask ask_capacity(struct rig *rig, struct pw_id tenant, struct pw_id teacher,
                         struct pw_id slot, uint32_t capacity);
 
+/* Runs until one that was sent is answered; fails after 60 simulated seconds. */
+enum pw_code rig_answer(struct rig *rig, struct ask *ask);
+
 /* Folds a partition from the log alone. */
+void rig_fold_observed(struct rig *rig, uint32_t partition, const struct pw_fold_observer *observer,
+                       struct pw_fold *ret_fold);
 void rig_fold(struct rig *rig, uint32_t partition, struct pw_fold *ret_fold);
 
 #endif

@@ -13,6 +13,20 @@
     {                                                                                              \
         .type = PW_COMMAND_RESERVATION_CANCEL, .reservation_cancel = { ID(reservation) }           \
     }
+#define HOLD(reservation, slot)                                                                    \
+    {                                                                                              \
+        .type = PW_COMMAND_RESERVATION_HOLD, .reservation_hold = { ID(slot), ID(reservation) }     \
+    }
+#define CONFIRM_HOLD(reservation)                                                                  \
+    {                                                                                              \
+        .type = PW_COMMAND_RESERVATION_CONFIRM_HOLD, .reservation_confirm_hold = {                 \
+            ID(reservation)                                                                        \
+        }                                                                                          \
+    }
+#define EXPIRE_HOLD(reservation)                                                                   \
+    {                                                                                              \
+        .type = PW_COMMAND_RESERVATION_EXPIRE_HOLD, .reservation_expire_hold = { ID(reservation) } \
+    }
 #define BY_ANN AT(ANN, STUDENT, NINE)
 #define BY_BOB AT(BOB, STUDENT, NINE)
 
@@ -21,6 +35,8 @@
 
 #define ANNS RESERVED(50, ANN, 40, 30, NOON)
 #define BOBS RESERVED(51, BOB, 40, 30, NOON)
+
+#define ANN_HOLDS HELD(50, ANN, 40, 30, NOON, NINE + MINUTES(10))
 
 /* Ann sits exam 30 at noon; exam 31 has a slot at that start. */
 #define ANN_SITS_AND(starts) SLOT, ANNS, OPENED(41, 31, starts, 1)
@@ -69,6 +85,15 @@ static const struct row reservation_reserve_rows[] = {
      BY_ANN, PW_ERR_EXAM_ALREADY_BOOKED, NOTHING},
     {"full goes before conflict", GIVEN(ANN_SITS_AND(NOON), RESERVED(51, BOB, 41, 31, NOON)),
      RESERVE(52, 41), BY_ANN, PW_ERR_SLOT_FULL, NOTHING},
+    {"a held seat is taken", GIVEN(SLOT, ANN_HOLDS), RESERVE(51, 40), BY_BOB, PW_ERR_SLOT_FULL,
+     NOTHING, "1 of 1 taken"},
+    {"who holds one has one", GIVEN(SLOT, ANN_HOLDS), RESERVE(52, 40), BY_ANN,
+     PW_ERR_ALREADY_BOOKED, NOTHING},
+    {"what is held is in the calendar", GIVEN(SLOT, ANN_HOLDS, OPENED(41, 31, NOON, 1)),
+     RESERVE(52, 41), BY_ANN, PW_ERR_CALENDAR_CONFLICT, NOTHING},
+    {"a hold that ran out is in nobody's way",
+     GIVEN(SLOT, ANN_HOLDS, HOLD_EXPIRED(50, ANN, 40, 30)), RESERVE(51, 40), BY_BOB, PW_OK,
+     THEN(BOBS)},
     {"If-Match speaks of the slot", GIVEN(SLOT, CAPACITY(40, 0, 2)), RESERVE(50, 40), BY_ANN, PW_OK,
      THEN(ANNS), IF_MATCH(2)},
     {"the slot has changed", GIVEN(SLOT, CAPACITY(40, 0, 2)), RESERVE(50, 40), BY_ANN,
@@ -77,6 +102,69 @@ static const struct row reservation_reserve_rows[] = {
      PW_ERR_VERSION_MISMATCH, NOTHING, IF_MATCH(2)},
 };
 ROWS_OF(reservation_reserve);
+
+static const struct row reservation_hold_rows[] = {
+    {"a free seat is held for ten minutes", GIVEN(SLOT), HOLD(50, 40), BY_ANN, PW_OK,
+     THEN(ANN_HOLDS)},
+    {"for as long as the tenant says", GIVEN(SLOT, RULES_SET(2, 30)), HOLD(50, 40), BY_ANN, PW_OK,
+     THEN(HELD(50, ANN, 40, 30, NOON, NINE + MINUTES(30)))},
+    {"not beyond the start", GIVEN(SLOT), HOLD(50, 40), AT(ANN, STUDENT, NOON - MINUTES(10) + 1),
+     PW_OK, THEN(HELD(50, ANN, 40, 30, NOON, NOON))},
+    {"there is no such slot", GIVEN(EXAMS), HOLD(50, 40), BY_ANN, PW_ERR_NO_SUCH_SLOT, NOTHING},
+    {"not at the start", GIVEN(SLOT), HOLD(50, 40), AT(ANN, STUDENT, NOON), PW_ERR_SLOT_STARTED,
+     NOTHING},
+    {"who has a seat", GIVEN(SLOT, ANNS), HOLD(52, 40), BY_ANN, PW_ERR_ALREADY_BOOKED, NOTHING,
+     "70000000-0000-0000-0000-000000000032"},
+    {"who holds one", GIVEN(SLOT, ANN_HOLDS), HOLD(52, 40), BY_ANN, PW_ERR_ALREADY_BOOKED, NOTHING,
+     "70000000-0000-0000-0000-000000000032"},
+    {"one seat an exam", GIVEN(SLOT, ANN_HOLDS, OPENED(41, 30, NOON + MINUTES(600), 1)),
+     HOLD(52, 41), BY_ANN, PW_ERR_EXAM_ALREADY_BOOKED, NOTHING,
+     "70000000-0000-0000-0000-000000000032"},
+    {"a full slot says so", GIVEN(SLOT, ANNS), HOLD(51, 40), BY_BOB, PW_ERR_SLOT_FULL, NOTHING},
+    {"two exams at one time", GIVEN(ANN_SITS_AND(NOON)), HOLD(52, 41), BY_ANN,
+     PW_ERR_CALENDAR_CONFLICT, NOTHING},
+    {"If-Match speaks of the slot", GIVEN(SLOT), HOLD(50, 40), BY_ANN, PW_ERR_VERSION_MISMATCH,
+     NOTHING, IF_MATCH(2)},
+};
+ROWS_OF(reservation_hold);
+
+static const struct row reservation_confirm_hold_rows[] = {
+    {"a held seat is booked", GIVEN(SLOT, ANN_HOLDS), CONFIRM_HOLD(50), BY_ANN, PW_OK,
+     THEN(HOLD_CONFIRMED(50, ANN, 40, 30))},
+    {"once is enough", GIVEN(SLOT, ANN_HOLDS, HOLD_CONFIRMED(50, ANN, 40, 30)), CONFIRM_HOLD(50),
+     BY_ANN, PW_OK, NOTHING},
+    {"what was booked at once is booked", GIVEN(SLOT, ANNS), CONFIRM_HOLD(50), BY_ANN, PW_OK,
+     NOTHING},
+    {"there is no such reservation", GIVEN(SLOT), CONFIRM_HOLD(50), BY_ANN,
+     PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+    {"another student's does not exist", GIVEN(SLOT, ANN_HOLDS), CONFIRM_HOLD(50), BY_BOB,
+     PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+    {"it ran out", GIVEN(SLOT, ANN_HOLDS, HOLD_EXPIRED(50, ANN, 40, 30)), CONFIRM_HOLD(50), BY_ANN,
+     PW_ERR_RESERVATION_NOT_LIVE, NOTHING, "ran out"},
+    {"it was given back", GIVEN(SLOT, ANN_HOLDS, CANCELLED(50, ANN, 40, 30)), CONFIRM_HOLD(50),
+     BY_ANN, PW_ERR_RESERVATION_NOT_LIVE, NOTHING, "cancelled"},
+};
+ROWS_OF(reservation_confirm_hold);
+
+#define THE_SYSTEM(at_us) AT(OPS, SYSTEM, at_us)
+
+static const struct row reservation_expire_hold_rows[] = {
+    {"when its time has come", GIVEN(SLOT, ANN_HOLDS), EXPIRE_HOLD(50),
+     THE_SYSTEM(NINE + MINUTES(10)), PW_OK, THEN(HOLD_EXPIRED(50, ANN, 40, 30))},
+    {"not a moment before", GIVEN(SLOT, ANN_HOLDS), EXPIRE_HOLD(50),
+     THE_SYSTEM(NINE + MINUTES(10) - 1), PW_OK, NOTHING},
+    {"however much later", GIVEN(SLOT, ANN_HOLDS), EXPIRE_HOLD(50), THE_SYSTEM(NOON + MINUTES(600)),
+     PW_OK, THEN(HOLD_EXPIRED(50, ANN, 40, 30))},
+    {"only once", GIVEN(SLOT, ANN_HOLDS, HOLD_EXPIRED(50, ANN, 40, 30)), EXPIRE_HOLD(50),
+     THE_SYSTEM(NOON), PW_OK, NOTHING},
+    {"what was confirmed stays", GIVEN(SLOT, ANN_HOLDS, HOLD_CONFIRMED(50, ANN, 40, 30)),
+     EXPIRE_HOLD(50), THE_SYSTEM(NOON), PW_OK, NOTHING},
+    {"what was given back is gone", GIVEN(SLOT, ANN_HOLDS, CANCELLED(50, ANN, 40, 30)),
+     EXPIRE_HOLD(50), THE_SYSTEM(NOON), PW_OK, NOTHING},
+    {"there is no such reservation", GIVEN(SLOT), EXPIRE_HOLD(50), THE_SYSTEM(NOON),
+     PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+};
+ROWS_OF(reservation_expire_hold);
 
 static const struct row reservation_cancel_rows[] = {
     {"a seat is given back", GIVEN(SLOT, ANNS), CANCEL(50), BY_ANN, PW_OK,
@@ -93,6 +181,12 @@ static const struct row reservation_cancel_rows[] = {
      PW_ERR_CANCEL_TOO_LATE, NOTHING, "60 minutes"},
     {"gone goes before late", GIVEN(SLOT, ANNS, CANCELLED(50, ANN, 40, 30)), CANCEL(50),
      AT(ANN, STUDENT, NOON), PW_ERR_RESERVATION_NOT_LIVE, NOTHING},
+    {"a held seat at any time", GIVEN(SLOT, HELD(50, ANN, 40, 30, NOON, NOON)), CANCEL(50),
+     AT(ANN, STUDENT, NOON - 1), PW_OK, THEN(CANCELLED(50, ANN, 40, 30))},
+    {"a confirmed hold by the lead time", GIVEN(SLOT, ANN_HOLDS, HOLD_CONFIRMED(50, ANN, 40, 30)),
+     CANCEL(50), AT(ANN, STUDENT, NOON - MINUTES(60) + 1), PW_ERR_CANCEL_TOO_LATE, NOTHING},
+    {"a hold that ran out", GIVEN(SLOT, ANN_HOLDS, HOLD_EXPIRED(50, ANN, 40, 30)), CANCEL(50),
+     BY_ANN, PW_ERR_RESERVATION_NOT_LIVE, NOTHING, "ran out"},
     {"as it was read", GIVEN(SLOT, ANNS), CANCEL(50), BY_ANN, PW_OK,
      THEN(CANCELLED(50, ANN, 40, 30)), IF_MATCH(1)},
     {"changed since it was read", GIVEN(SLOT, ANNS, CANCELLED(50, ANN, 40, 30)), CANCEL(50), BY_ANN,

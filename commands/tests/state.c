@@ -146,12 +146,20 @@ static const struct damage damages[] = {
     {"times", GIVEN(SLOT), SEAT_EVENT(50, 40, 30, NOON, NOON, NOON)},
     {"times", GIVEN(SLOT), SEAT_EVENT(50, 40, 30, NOON, NOON + 2, NOON + 1)},
     {"times", GIVEN(SLOT), SEAT_EVENT(50, 40, 30, NOON, NOON + 2, INT64_MAX)},
-    {"no such live", GIVEN(SLOT), BACK_EVENT(1, 40, 30, ANN)},
-    {"no such live", GIVEN(SLOT, ANNS, CANCELLED(50, ANN, 40, 30)), BACK_EVENT(3, 40, 30, ANN)},
+    {"in that state", GIVEN(SLOT), BACK_EVENT(1, 40, 30, ANN)},
+    {"in that state", GIVEN(SLOT, ANNS, CANCELLED(50, ANN, 40, 30)), BACK_EVENT(3, 40, 30, ANN)},
     {"another slot", GIVEN(SLOT, ANNS), BACK_EVENT(2, 41, 30, ANN)},
     {"another slot", GIVEN(SLOT, ANNS), BACK_EVENT(2, 40, 31, ANN)},
     {"another slot", GIVEN(SLOT, ANNS), BACK_EVENT(2, 40, 30, BOB)},
     {"next version", GIVEN(SLOT, ANNS), BACK_EVENT(1, 40, 30, ANN)},
+    {"no seat", GIVEN(SLOT, CAPACITY(40, 0, 1), ANNS), HELD(51, BOB, 40, 30, NOON, NINE)},
+    {"by the start", GIVEN(SLOT), HELD(50, ANN, 40, 30, NOON, NOON + 1)},
+    {"by the start", GIVEN(SLOT), HELD(50, ANN, 40, 30, NOON, 0)},
+    {"in that state", GIVEN(SLOT, ANNS), HOLD_CONFIRMED(50, ANN, 40, 30)},
+    {"in that state", GIVEN(SLOT, ANNS), HOLD_EXPIRED(50, ANN, 40, 30)},
+    {"another slot", GIVEN(SLOT, HELD(50, ANN, 40, 30, NOON, NINE)), HOLD_EXPIRED(50, BOB, 40, 30)},
+    {"minutes", GIVEN(CREATED), RULES_SET(2, 0)},
+    {"minutes", GIVEN(CREATED), RULES_SET(2, UINT32_MAX)},
     {"unknown", GIVEN(SLOT), {.type = PW_EVENT_COUNT, .stream_id = ID(50), .stream_version = 1}},
 };
 
@@ -230,7 +238,7 @@ Test(state, reads_what_was_folded)
     cr_expect(slot->taken_count == 1 && slot->capacity == 2 && slot->version == 1 &&
               slot->ends_at_us == NOON + MINUTES(90));
     const struct pw_reservation *anns = pw_tenant_reservation(tenant, &(struct pw_id)ID(50));
-    cr_expect(anns->state == PW_RESERVATION_CANCELLED_STATE && anns->version == 2 &&
+    cr_expect(anns->state == PW_RESERVATION_GIVEN_BACK && anns->version == 2 &&
               anns->free_again_at_us == NOON + MINUTES(105));
     cr_expect_null(pw_tenant_reservation(tenant, &(struct pw_id)ID(52)));
 

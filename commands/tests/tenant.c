@@ -141,3 +141,24 @@ static const struct row tenant_choose_equality_key_rows[] = {
      NOTHING},
 };
 ROWS_OF(tenant_choose_equality_key);
+
+#define SET_RULES(minutes)                                                                         \
+    {                                                                                              \
+        .type = PW_COMMAND_TENANT_SET_RULES, .tenant_set_rules = { OUR_TENANT, minutes }           \
+    }
+#define BY_ADA AT(ADA, ADMIN, NINE)
+
+static const struct row tenant_set_rules_rows[] = {
+    {"another time", GIVEN(CREATED), SET_RULES(30), BY_ADA, PW_OK, THEN(RULES_SET(2, 30))},
+    {"the default is there already", GIVEN(CREATED), SET_RULES(10), BY_ADA, PW_OK, NOTHING},
+    {"the same again", GIVEN(CREATED, RULES_SET(2, 30)), SET_RULES(30), BY_ADA, PW_OK, NOTHING},
+    {"back to the default", GIVEN(CREATED, RULES_SET(2, 30)), SET_RULES(10), BY_ADA, PW_OK,
+     THEN(RULES_SET(3, 10))},
+    {"of another tenant",
+     GIVEN(CREATED),
+     {.type = PW_COMMAND_TENANT_SET_RULES, .tenant_set_rules = {OTHER_TENANT, 30}},
+     BY_ADA,
+     PW_ERR_NO_SUCH_TENANT,
+     NOTHING},
+};
+ROWS_OF(tenant_set_rules);

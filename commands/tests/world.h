@@ -158,6 +158,45 @@ struct rows {
         }                                                                                          \
     }
 
+#define HELD(reservation, student, slot, exam, starts, expires)                                    \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_HELD, .stream_id = ID(reservation), .stream_version = 1,      \
+        .reservation_held = {                                                                      \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student,                                                                               \
+            starts,                                                                                \
+            (starts) + MINUTES(90),                                                                \
+            (starts) + MINUTES(105),                                                               \
+            expires                                                                                \
+        }                                                                                          \
+    }
+#define HOLD_CONFIRMED(reservation, student, slot, exam)                                           \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_HOLD_CONFIRMED, .stream_id = ID(reservation),                 \
+        .stream_version = 2, .reservation_hold_confirmed = {                                       \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student                                                                                \
+        }                                                                                          \
+    }
+#define HOLD_EXPIRED(reservation, student, slot, exam)                                             \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_HOLD_EXPIRED, .stream_id = ID(reservation),                   \
+        .stream_version = 2, .reservation_hold_expired = {                                         \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student                                                                                \
+        }                                                                                          \
+    }
+#define RULES_SET(version, minutes)                                                                \
+    {                                                                                              \
+        .type = PW_EVENT_TENANT_RULES_SET, .stream_id = OUR_TENANT, .stream_version = version,     \
+        .tenant_rules_set = {                                                                      \
+            minutes                                                                                \
+        }                                                                                          \
+    }
+
 /* SHA-256 of 95 01 a7 "Algebra" 5a 3c 0f, computed apart from this code. */
 #define HASH_OF_ALGEBRA                                                                            \
     {                                                                                              \

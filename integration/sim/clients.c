@@ -426,6 +426,7 @@ void clients_furnish(struct world *world)
         for (int i = 0; i < 4; i++) {
             insist(world, op_open(world, tenant, true));
         }
+        insist(world, op_rules(world, tenant));
         insist(world, op_accounts(world, tenant));
         insist(world, op_register(world, tenant, true));
     }

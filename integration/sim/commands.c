@@ -172,16 +172,49 @@ static struct op *op_reserve(struct world *world, uint32_t tenant)
     return op_seal(op);
 }
 
-static struct op *op_cancel(struct world *world, uint32_t tenant)
+static struct op *op_hold(struct world *world, uint32_t tenant)
+{
+    struct op *op = op_new(world, tenant, PW_COMMAND_RESERVATION_HOLD,
+                           student_of(tenant, draw(world, world->student_count)), PW_ROLE_STUDENT);
+    op->request.command.reservation_hold.slot_id = any_of(world, &world->slots[tenant]);
+    return op_seal(op);
+}
+
+struct op *op_rules(struct world *world, uint32_t tenant)
+{
+    struct op *op =
+        op_new(world, tenant, PW_COMMAND_TENANT_SET_RULES, world->teachers[tenant], PW_ROLE_ADMIN);
+    op->request.command.tenant_set_rules =
+        (struct pw_tenant_set_rules){world->tenants[tenant], 1 + (uint32_t)draw(world, 2)};
+    return op_seal(op);
+}
+
+/* About a reservation that there is, mostly by whose it is. */
+static struct op *op_of_own(struct world *world, uint32_t tenant, enum pw_command_type type,
+                            struct pw_id *ret_id)
 {
     const struct ids *ids = &world->reservations[tenant];
     uint64_t i = ids->count == 0 ? 0 : draw(world, ids->count);
     bool mine = ids->count > 0 && draw(world, 20) != 0;
     struct pw_id actor =
         mine ? world->owners[tenant].ids[i] : student_of(tenant, draw(world, world->student_count));
-    struct op *op = op_new(world, tenant, PW_COMMAND_RESERVATION_CANCEL, actor, PW_ROLE_STUDENT);
-    op->request.command.reservation_cancel.reservation_id =
-        ids->count == 0 ? sim_id(world, &world->random_commands) : ids->ids[i];
+    *ret_id = ids->count == 0 ? sim_id(world, &world->random_commands) : ids->ids[i];
+    return op_new(world, tenant, type, actor, PW_ROLE_STUDENT);
+}
+
+static struct op *op_cancel(struct world *world, uint32_t tenant)
+{
+    struct pw_id id;
+    struct op *op = op_of_own(world, tenant, PW_COMMAND_RESERVATION_CANCEL, &id);
+    op->request.command.reservation_cancel.reservation_id = id;
+    return op_seal(op);
+}
+
+static struct op *op_confirm(struct world *world, uint32_t tenant)
+{
+    struct pw_id id;
+    struct op *op = op_of_own(world, tenant, PW_COMMAND_RESERVATION_CONFIRM_HOLD, &id);
+    op->request.command.reservation_confirm_hold.reservation_id = id;
     return op_seal(op);
 }
 
@@ -207,8 +240,11 @@ struct op *op_any(struct world *world)
     bool people = draw(world, 4) == 0;
     uint64_t dice = people ? 0 : draw(world, 100);
     struct op *op = people      ? op_people(world, tenant)
-                    : dice < 50 ? op_reserve(world, tenant)
-                    : dice < 70 ? op_cancel(world, tenant)
+                    : dice < 32 ? op_reserve(world, tenant)
+                    : dice < 48 ? op_hold(world, tenant)
+                    : dice < 56 ? op_confirm(world, tenant)
+                    : dice < 69 ? op_cancel(world, tenant)
+                    : dice < 70 ? op_rules(world, tenant)
                     : dice < 82 ? op_capacity(world, tenant)
                     : dice < 88 ? op_open(world, tenant, false)
                     : dice < 90 ? op_draft(world, tenant)
@@ -230,6 +266,7 @@ void op_make_ids(struct world *world, struct pw_job *job)
     case PW_COMMAND_RESERVATION_RESERVE:
         job->command.reservation_reserve.reservation_id = made;
         break;
+    case PW_COMMAND_RESERVATION_HOLD: job->command.reservation_hold.reservation_id = made; break;
     case PW_COMMAND_SLOT_OPEN: job->command.slot_open.slot_id = made; break;
     case PW_COMMAND_EXAM_DRAFT: job->command.exam_draft.exam_id = made; break;
     case PW_COMMAND_USER_REGISTER: job->command.user_register.user_id = made; break;
@@ -250,6 +287,7 @@ void op_learn(struct world *world, const struct op *op)
     uint32_t tenant = op->tenant;
     switch (op->request.command.type) {
     case PW_COMMAND_RESERVATION_RESERVE:
+    case PW_COMMAND_RESERVATION_HOLD:
         learn(&world->reservations[tenant], &op->stream_id);
         learn(&world->owners[tenant], &op->request.actor_id);
         break;

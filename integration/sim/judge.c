@@ -4,10 +4,12 @@
 
 #include <stdlib.h>
 
+#include "commands/due.h"
 #include "commands/snapshot.h"
 #include "eventstore/snapshot_file.h"
 
 #define STATE_BYTES (8 << 20)
+#define LATE_US_MAX (5 * PW_US_PER_SECOND) /* Once nothing goes wrong any more. */
 #define CLOCK_AHEAD_MAX_US                                                                         \
     (12 * PW_US_PER_SECOND) /* A second, and what a paused node cannot know. */
 
@@ -82,6 +84,11 @@ static const struct op *check_decision(struct reading *reading, const struct dec
     struct world *world = reading->world;
     struct op *op = op_of(world, decision);
     bool changes;
+    if (model_waits(reading->model, &op->request, decision->decided_at_us)) {
+        sim_fail(world, "what is due goes first", "partition %u, offset %lld: op %u, %s",
+                 reading->partition, (long long)reading->offset, op->number,
+                 pw_command_info(op->request.command.type)->name);
+    }
     enum pw_code right =
         model_decide(reading->model, &op->request, decision->decided_at_us, &changes);
     check_window(reading, decision);
@@ -116,6 +123,30 @@ static const struct op *check_decision(struct reading *reading, const struct dec
                       pw_remembered_expires_at(&decision->command_id, decision->decided_at_us,
                                                world->horizon_us));
     return op;
+}
+
+/* Of the system, and on nobody's account. */
+static void check_deadline(struct reading *reading, const struct decision *decision,
+                           const struct pw_record *record)
+{
+    struct pw_event event;
+    uint32_t version = 0;
+    if (record->event_count != 1 || pw_raw_event_read(&record->events[0], &event, NULL) != PW_OK ||
+        event.type != PW_EVENT_RESERVATION_HOLD_EXPIRED ||
+        !model_expire(reading->model, &decision->boundary_id, &event.stream_id,
+                      decision->decided_at_us, &version) ||
+        version != event.stream_version) {
+        sim_fail(reading->world, "what falls due was to be", "partition %u, offset %lld",
+                 reading->partition, (long long)reading->offset);
+    }
+    struct pw_id key =
+        pw_remembered_key(&decision->boundary_id, &decision->actor_id, &decision->command_id);
+    pw_remembered_add(reading->remembered, &key, reading->offset,
+                      pw_remembered_expires_at(&decision->command_id, decision->decided_at_us,
+                                               reading->world->horizon_us));
+    if (reading->counts) {
+        sim_effect(reading->world, EFFECT_DEADLINE, 1);
+    }
 }
 
 static void check_answer(struct reading *reading, const struct pw_answer *answer)
@@ -165,6 +196,10 @@ static void check_record(struct reading *reading, const struct pw_record *record
             .decided_at_us = record->decided_at_us,
             .changes = true,
         };
+        if (pw_id_equal(&commit->actor_id, &pw_system_id)) {
+            check_deadline(reading, &decision, record);
+            return;
+        }
         const struct op *op = check_decision(reading, &decision);
         for (uint32_t i = 0; i < record->event_count; i++) {
             struct pw_event event;
@@ -396,6 +431,9 @@ static void check_live(struct reading *reading)
             const char *what = model_differs(
                 reading->model, pw_state_tenant(reading->fold.state, &world->tenants[i]),
                 &world->tenants[i]);
+            if (model_is_late(reading->model, &world->tenants[i], sim_now(world) - LATE_US_MAX)) {
+                sim_fail(world, "deadlines fire", "partition %u", reading->partition);
+            }
             if (what != NULL) {
                 sim_fail(world, "the fold is what the rules make of it", "partition %u: %s differs",
                          reading->partition, what);

@@ -41,7 +41,8 @@ struct seat {
     struct pw_id id;
     struct pw_id slot;
     struct pw_id student;
-    bool live;
+    enum { HELD, BOOKED, CANCELLED, RUN_OUT } state;
+    int64_t expires_at; /* While it is held. */
     uint32_t version;
 };
 
@@ -50,6 +51,7 @@ struct tenant {
     struct pw_tenant_trust_issuer issuers[PW_ISSUERS_MAX];
     uint32_t issuer_count;
     bool keeps_accounts;
+    uint32_t hold_minutes;
     uint32_t version;
 };
 
@@ -123,11 +125,16 @@ static bool same_content(const struct content *a, const struct content *b)
            a->lead_time == b->lead_time && a->buffer == b->buffer;
 }
 
+static bool is_live(const struct seat *seat)
+{
+    return seat->state == HELD || seat->state == BOOKED;
+}
+
 static uint32_t taken(const struct model *model, const struct pw_id *slot)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < model->seat_count; i++) {
-        count += model->seats[i].live && pw_id_equal(&model->seats[i].slot, slot);
+        count += is_live(&model->seats[i]) && pw_id_equal(&model->seats[i].slot, slot);
     }
     return count;
 }
@@ -156,10 +163,28 @@ static int64_t free_again(const struct slot *slot)
 
 /* --- What must be answered --- */
 
+/* The slot that a command is about a seat of; NULL: it is about none. */
+static const struct pw_id *slot_asked(const struct model *model, const struct pw_job *request)
+{
+    const struct pw_command *command = &request->command;
+    const struct pw_id *seat = command->type == PW_COMMAND_RESERVATION_CANCEL
+                                   ? &command->reservation_cancel.reservation_id
+                               : command->type == PW_COMMAND_RESERVATION_CONFIRM_HOLD
+                                   ? &command->reservation_confirm_hold.reservation_id
+                                   : NULL;
+    uint32_t at = seat != NULL ? seat_at(model, &request->boundary_id, seat) : UINT32_MAX;
+    return at != UINT32_MAX                                  ? &model->seats[at].slot
+           : command->type == PW_COMMAND_RESERVATION_RESERVE ? &command->reservation_reserve.slot_id
+           : command->type == PW_COMMAND_RESERVATION_HOLD    ? &command->reservation_hold.slot_id
+           : command->type == PW_COMMAND_SLOT_CHANGE_CAPACITY
+               ? &command->slot_change_capacity.slot_id
+               : NULL;
+}
+
 static enum pw_code reserve(const struct model *model, const struct pw_job *request, int64_t now_us)
 {
     const struct pw_id *tenant = &request->boundary_id;
-    uint32_t at = slot_at(model, tenant, &request->command.reservation_reserve.slot_id);
+    uint32_t at = slot_at(model, tenant, slot_asked(model, request));
     if (at == UINT32_MAX) {
         return PW_ERR_NO_SUCH_SLOT;
     }
@@ -172,7 +197,7 @@ static enum pw_code reserve(const struct model *model, const struct pw_job *requ
     bool clashes = false;
     for (uint32_t i = 0; i < model->seat_count; i++) {
         const struct seat *seat = &model->seats[i];
-        if (!seat->live || !pw_id_equal(&seat->tenant, tenant) ||
+        if (!is_live(seat) || !pw_id_equal(&seat->tenant, tenant) ||
             !pw_id_equal(&seat->student, &request->actor_id)) {
             continue;
         }
@@ -198,9 +223,22 @@ static enum pw_code cancel(const struct model *model, const struct pw_job *reque
     }
     const struct seat *seat = &model->seats[at];
     const struct slot *slot = &model->slots[slot_at(model, tenant, &seat->slot)];
-    return !seat->live ? PW_ERR_RESERVATION_NOT_LIVE
+    return !is_live(seat)        ? PW_ERR_RESERVATION_NOT_LIVE
+           : seat->state == HELD ? PW_OK
            : now_us > slot->starts_at - MINUTE(slot->content.lead_time) ? PW_ERR_CANCEL_TOO_LATE
                                                                         : PW_OK;
+}
+
+static enum pw_code confirm(const struct model *model, const struct pw_job *request,
+                            bool *ret_changes)
+{
+    uint32_t at = seat_at(model, &request->boundary_id,
+                          &request->command.reservation_confirm_hold.reservation_id);
+    if (at == UINT32_MAX || !pw_id_equal(&model->seats[at].student, &request->actor_id)) {
+        return PW_ERR_NO_SUCH_RESERVATION;
+    }
+    *ret_changes = model->seats[at].state == HELD;
+    return is_live(&model->seats[at]) ? PW_OK : PW_ERR_RESERVATION_NOT_LIVE;
 }
 
 static enum pw_code open_slot(const struct model *model, const struct pw_job *request,
@@ -294,7 +332,14 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
     }
     case PW_COMMAND_SLOT_OPEN: return open_slot(model, request, now_us);
     case PW_COMMAND_SLOT_CHANGE_CAPACITY: return capacity(model, request, ret_changes);
-    case PW_COMMAND_RESERVATION_RESERVE: return reserve(model, request, now_us);
+    case PW_COMMAND_RESERVATION_RESERVE:
+    case PW_COMMAND_RESERVATION_HOLD: return reserve(model, request, now_us);
+    case PW_COMMAND_RESERVATION_CONFIRM_HOLD: return confirm(model, request, ret_changes);
+    case PW_COMMAND_RESERVATION_EXPIRE_HOLD: return PW_ERR_FORBIDDEN; /* No client may. */
+    case PW_COMMAND_TENANT_SET_RULES:
+        *ret_changes = model->tenants[tenant_at(model, &request->boundary_id)].hold_minutes !=
+                       request->command.tenant_set_rules.hold_minutes;
+        return PW_OK;
     case PW_COMMAND_RESERVATION_CANCEL: return cancel(model, request, now_us);
     case PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY:
         *ret_changes = !model->tenants[tenant_at(model, &request->boundary_id)].keeps_accounts;
@@ -309,10 +354,7 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
 /* Of the slot, which is all that clients name a version of here. */
 static uint32_t matched_version(const struct model *model, const struct pw_job *request)
 {
-    const struct pw_id *slot = request->command.type == PW_COMMAND_SLOT_CHANGE_CAPACITY
-                                   ? &request->command.slot_change_capacity.slot_id
-                                   : &request->command.reservation_reserve.slot_id;
-    return model->slots[slot_at(model, &request->boundary_id, slot)].version;
+    return model->slots[slot_at(model, &request->boundary_id, slot_asked(model, request))].version;
 }
 
 enum pw_code model_decide(const struct model *model, const struct pw_job *request,
@@ -369,7 +411,7 @@ static uint32_t tenant_apply(struct model *model, const struct pw_job *request)
     if (request->command.type == PW_COMMAND_TENANT_CREATE) {
         assert(model->tenant_count < TENANTS_MAX);
         model->tenants[model->tenant_count++] =
-            (struct tenant){.id = request->boundary_id, .version = 1};
+            (struct tenant){.id = request->boundary_id, .hold_minutes = 10, .version = 1};
         return 1;
     }
     struct tenant *tenant = &model->tenants[tenant_at(model, &request->boundary_id)];
@@ -377,6 +419,8 @@ static uint32_t tenant_apply(struct model *model, const struct pw_job *request)
         tenant->issuers[tenant->issuer_count++] = request->command.tenant_trust_issuer;
     } else if (request->command.type == PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY) {
         tenant->keeps_accounts = true;
+    } else if (request->command.type == PW_COMMAND_TENANT_SET_RULES) {
+        tenant->hold_minutes = request->command.tenant_set_rules.hold_minutes;
     } else {
         const struct pw_tenant_distrust_issuer *command = &request->command.tenant_distrust_issuer;
         uint32_t at = issuer_at(tenant, command->issuer, &command->public_key);
@@ -398,16 +442,22 @@ static uint32_t exam_apply(struct model *model, const struct pw_job *request,
     return ++exam->version;
 }
 
-static uint32_t reserve_apply(struct model *model, const struct pw_job *request,
+static uint32_t reserve_apply(struct model *model, const struct pw_job *request, int64_t now_us,
                               const struct pw_id *id)
 {
+    const struct pw_id *slot_id = slot_asked(model, request);
+    bool is_hold = request->command.type == PW_COMMAND_RESERVATION_HOLD;
+    int64_t starts_at = model->slots[slot_at(model, &request->boundary_id, slot_id)].starts_at;
+    int64_t expires_at =
+        now_us + MINUTE(model->tenants[tenant_at(model, &request->boundary_id)].hold_minutes);
     assert(model->seat_count < SEATS_MAX);
     model->seats[model->seat_count++] = (struct seat){
         .tenant = request->boundary_id,
         .id = *id,
-        .slot = request->command.reservation_reserve.slot_id,
+        .slot = *slot_id,
         .student = request->actor_id,
-        .live = true,
+        .state = is_hold ? HELD : BOOKED,
+        .expires_at = expires_at < starts_at ? expires_at : starts_at,
         .version = 1,
     };
     return 1;
@@ -421,7 +471,8 @@ uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t 
     case PW_COMMAND_TENANT_CREATE:
     case PW_COMMAND_TENANT_TRUST_ISSUER:
     case PW_COMMAND_TENANT_DISTRUST_ISSUER:
-    case PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY: return tenant_apply(model, request);
+    case PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY:
+    case PW_COMMAND_TENANT_SET_RULES: return tenant_apply(model, request);
     case PW_COMMAND_EXAM_DRAFT: return draft(model, request, stream_id);
     case PW_COMMAND_EXAM_REVISE_DRAFT:
         return exam_apply(model, request, &request->command.exam_revise_draft.exam_id);
@@ -434,11 +485,20 @@ uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t 
         slot->capacity = command->capacity;
         return ++slot->version;
     }
-    case PW_COMMAND_RESERVATION_RESERVE: return reserve_apply(model, request, stream_id);
+    case PW_COMMAND_RESERVATION_RESERVE:
+    case PW_COMMAND_RESERVATION_HOLD:
+        return reserve_apply(model, request, decided_at_us, stream_id);
+    case PW_COMMAND_RESERVATION_CONFIRM_HOLD: {
+        const struct pw_id *id = &request->command.reservation_confirm_hold.reservation_id;
+        struct seat *seat = &model->seats[seat_at(model, tenant, id)];
+        seat->state = BOOKED;
+        return ++seat->version;
+    }
+    case PW_COMMAND_RESERVATION_EXPIRE_HOLD: break;
     case PW_COMMAND_RESERVATION_CANCEL: {
         const struct pw_id *id = &request->command.reservation_cancel.reservation_id;
         struct seat *seat = &model->seats[seat_at(model, tenant, id)];
-        seat->live = false;
+        seat->state = CANCELLED;
         return ++seat->version;
     }
     PEOPLES_COMMANDS:
@@ -446,6 +506,52 @@ uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t 
     case PW_COMMAND_COUNT: break;
     }
     abort();
+}
+
+/* --- What time alone brings about --- */
+
+/* One that is held, and has run out by then. */
+static bool is_overdue(const struct seat *seat, const struct pw_id *tenant, int64_t now_us)
+{
+    return seat->state == HELD && seat->expires_at <= now_us && pw_id_equal(&seat->tenant, tenant);
+}
+
+bool model_waits(const struct model *model, const struct pw_job *request, int64_t decided_at_us)
+{
+    const struct pw_id *slot = slot_asked(model, request);
+    bool asks_for_a_seat = request->command.type == PW_COMMAND_RESERVATION_RESERVE ||
+                           request->command.type == PW_COMMAND_RESERVATION_HOLD;
+    for (uint32_t i = 0; slot != NULL && i < model->seat_count; i++) {
+        const struct seat *seat = &model->seats[i];
+        if (is_overdue(seat, &request->boundary_id, decided_at_us) &&
+            (pw_id_equal(&seat->slot, slot) ||
+             (asks_for_a_seat && pw_id_equal(&seat->student, &request->actor_id)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool model_expire(struct model *model, const struct pw_id *tenant, const struct pw_id *reservation,
+                  int64_t decided_at_us, uint32_t *ret_version)
+{
+    uint32_t at = seat_at(model, tenant, reservation);
+    if (at == UINT32_MAX || !is_overdue(&model->seats[at], tenant, decided_at_us)) {
+        return false;
+    }
+    model->seats[at].state = RUN_OUT;
+    *ret_version = ++model->seats[at].version;
+    return true;
+}
+
+bool model_is_late(const struct model *model, const struct pw_id *tenant, int64_t now_us)
+{
+    for (uint32_t i = 0; i < model->seat_count; i++) {
+        if (is_overdue(&model->seats[i], tenant, now_us)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* --- Against the fold --- */
@@ -466,6 +572,11 @@ static bool exam_differs(const struct exam *exam, const struct pw_exam *folded)
            folded->draft_duration_minutes != exam->draft.duration ||
            folded->published_duration_minutes != exam->published.duration;
 }
+
+static const uint32_t folded_states[] = {[HELD] = PW_RESERVATION_ON_HOLD,
+                                         [BOOKED] = PW_RESERVATION_CONFIRMED,
+                                         [CANCELLED] = PW_RESERVATION_GIVEN_BACK,
+                                         [RUN_OUT] = PW_RESERVATION_RUN_OUT};
 
 const char *model_differs(const struct model *model, const struct pw_tenant *tenant,
                           const struct pw_id *tenant_id)
@@ -495,7 +606,7 @@ const char *model_differs(const struct model *model, const struct pw_tenant *ten
         const struct pw_reservation *folded =
             pw_id_equal(&seat->tenant, tenant_id) ? pw_tenant_reservation(tenant, &seat->id) : NULL;
         if (pw_id_equal(&seat->tenant, tenant_id) &&
-            (folded == NULL || (folded->state == PW_RESERVATION_CONFIRMED) != seat->live ||
+            (folded == NULL || folded->state != folded_states[seat->state] ||
              folded->version != seat->version)) {
             return "a reservation";
         }

@@ -197,6 +197,7 @@ void node_start(struct node *node)
         .nodes = &world->ranks,
         .peers = {node, leads, stands_by},
         .queue_max = queue ? 1 + (uint32_t)sim_draw(&world->random_turn, 6) : 0,
+        .due_max = 1, /* So that many are overdue at once. */
         .snapshots = {.dir = world->rates[FAULT_SNAPSHOTS] > 0 ? node->snapshots_dir : NULL,
                       .every = 5 + sim_draw(&world->random_turn, 60),
                       .without_children = true},

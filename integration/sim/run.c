@@ -9,6 +9,8 @@
 #include "integration/sim/verdict.h"
 
 #define LINGER_US  (20 * PW_US_PER_SECOND) /* After the last command was sent, faults go on. */
+#define IDLE_US    (65 * PW_US_PER_SECOND) /* Longer than the shortest hold. */
+#define IDLE_EVERY 12000                   /* Turns. */
 #define SETTLE_MAX (180 * PW_US_PER_SECOND)
 
 const char *const sim_fault_names[FAULT_COUNT] = {
@@ -127,6 +129,16 @@ static void world_close(struct world *world)
     pw_sim_log_free(world->log);
 }
 
+/* Nobody asks for anything, so that what is held runs out. */
+static void idle(struct world *world)
+{
+    int64_t until_us = sim_now(world) + IDLE_US;
+    while (sim_now(world) < until_us) {
+        faults_turn(world);
+        sim_turn(world, (int64_t)(1 + sim_draw(&world->random_turn, 100)) * PW_US_PER_MS);
+    }
+}
+
 /* With everything that may go wrong, until the commands are through or take too long. */
 static void storm(struct world *world)
 {
@@ -135,6 +147,9 @@ static void storm(struct world *world)
         bool lull = sim_now(world) < world->lull_until_us;
         uint64_t ms =
             lull ? 2 + sim_draw(&world->random_turn, 12) : 1 + sim_draw(&world->random_turn, 4);
+        if (sim_draw(&world->random_turn, IDLE_EVERY) == 0) {
+            idle(world);
+        }
         faults_turn(world);
         clients_turn(world);
         sim_turn(world, (int64_t)ms * PW_US_PER_MS);

@@ -298,6 +298,7 @@ struct op *op_tenant(struct world *world, uint32_t tenant);
 struct op *op_draft(struct world *world, uint32_t tenant);
 struct op *op_publish(struct world *world, uint32_t tenant, const struct pw_id *exam);
 struct op *op_open(struct world *world, uint32_t tenant, bool is_first);
+struct op *op_rules(struct world *world, uint32_t tenant);
 void op_make_ids(struct world *world, struct pw_job *job); /* As the shell does, at each try. */
 void op_learn(struct world *world, const struct op *op);   /* What a yes was about. */
 uint32_t op_number_of(const struct pw_id *command_id);
@@ -366,6 +367,16 @@ enum pw_code model_decide(const struct model *model, const struct pw_job *reques
 uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t decided_at_us,
                      const struct pw_id *stream_id);
 /* What differs between the model and a tenant as it was folded; NULL: nothing. */
+/* Whether something is due that bears on the request, and was to be written before it is decided. */
+bool model_waits(const struct model *model, const struct pw_job *request, int64_t decided_at_us);
+
+/* A held reservation is given back that has run out by then; false: it was not to be. */
+bool model_expire(struct model *model, const struct pw_id *tenant, const struct pw_id *reservation,
+                  int64_t decided_at_us, uint32_t *ret_version);
+
+/* Whether something of the tenant was due by then, and is not written. */
+bool model_is_late(const struct model *model, const struct pw_id *tenant, int64_t now_us);
+
 const char *model_differs(const struct model *model, const struct pw_tenant *tenant,
                           const struct pw_id *tenant_id);
 

@@ -167,7 +167,7 @@ static void a_student_is_another(struct rows_shown *shown)
 }
 static void a_value_is_null(struct rows_shown *shown)
 {
-    shown->rows[1].row.cells[8] = pw_cell_null(PW_COLUMN_INTEGER);
+    shown->rows[1].row.cells[9] = pw_cell_null(PW_COLUMN_INTEGER);
 }
 static void a_moment_is_wrong(struct rows_shown *shown)
 {

@@ -55,12 +55,27 @@ static const struct rows_row rows[] = {
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN)),
      "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=1 "
      "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
-     "free_again_at_us=1800009900000000 version=1\n"},
+     "free_again_at_us=1800009900000000 expires_at_us=- version=1\n"},
     {"a cancelled one stays", &pw_reservations_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), CANCELLED(50, ANN, 40, 30)),
      "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=2 "
      "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
-     "free_again_at_us=1800009900000000 version=2\n"},
+     "free_again_at_us=1800009900000000 expires_at_us=- version=2\n"},
+    {"a held one runs out", &pw_reservations_projection,
+     GIVEN(OPEN, HELD(50, ANN, 40, 30, TEN, NINE + 7)),
+     "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=3 "
+     "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
+     "free_again_at_us=1800009900000000 expires_at_us=1800000000000007 version=1\n"},
+    {"not once it is confirmed", &pw_reservations_projection,
+     GIVEN(OPEN, HELD(50, ANN, 40, 30, TEN, NINE + 7), HOLD_CONFIRMED(50, ANN, 40, 30)),
+     "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=1 "
+     "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
+     "free_again_at_us=1800009900000000 expires_at_us=- version=2\n"},
+    {"nor once it has", &pw_reservations_projection,
+     GIVEN(OPEN, HELD(50, ANN, 40, 30, TEN, NINE + 7), HOLD_EXPIRED(50, ANN, 40, 30)),
+     "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=4 "
+     "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
+     "free_again_at_us=1800009900000000 expires_at_us=- version=2\n"},
     {"a slot is no reservation", &pw_reservations_projection, GIVEN(OPEN), ""},
     {"a booking blocks the calendar", &pw_calendar_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN)),
@@ -70,6 +85,20 @@ static const struct rows_row rows[] = {
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), CANCELLED(50, ANN, 40, 30)),
      "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "
      "exam_id=#30 ends_at_us=1800009000000000 free_again_at_us=1800009900000000 live=0\n"},
+    {"a held seat blocks it", &pw_calendar_projection,
+     GIVEN(OPEN, HELD(50, ANN, 40, 30, TEN, NINE + 7)),
+     "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "
+     "exam_id=#30 ends_at_us=1800009000000000 free_again_at_us=1800009900000000 live=1\n"},
+    {"until it runs out", &pw_calendar_projection,
+     GIVEN(OPEN, HELD(50, ANN, 40, 30, TEN, NINE + 7), HOLD_EXPIRED(50, ANN, 40, 30)),
+     "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "
+     "exam_id=#30 ends_at_us=1800009000000000 free_again_at_us=1800009900000000 live=0\n"},
+    {"a held seat is taken", &pw_slots_projection,
+     GIVEN(OPEN, HELD(50, ANN, 40, 30, TEN, NINE + 7)),
+     SLOT_AT_TEN "capacity=2 taken_count=1 version=1\n"},
+    {"one that ran out is free", &pw_slots_projection,
+     GIVEN(OPEN, HELD(50, ANN, 40, 30, TEN, NINE + 7), HOLD_EXPIRED(50, ANN, 40, 30)),
+     SLOT_AT_TEN "capacity=2 taken_count=0 version=1\n"},
     {"a person is shown, and apart from that what is sealed", &pw_users_projection, GIVEN(PEOPLE),
      "users: user_id=#10 state=1 roles=1 has_password=1 version=1\n"
      "user_profiles: user_id=#10 key_id=#110 email=sealed address email_tag=0a00 "

@@ -273,6 +273,15 @@ static const struct json_row {
     {"a refresh token", PW_COMMAND_SESSION_REFRESH, PW_STR("{\"refresh_token\": 7}"),
      "/refresh_token must be a string\n"},
     {"signing out", PW_COMMAND_SESSION_REVOKE, PW_STR(""), ""},
+    {"rules", PW_COMMAND_TENANT_SET_RULES, PW_STR("{\"hold_minutes\": 0}"),
+     "/hold_minutes must be at least 1\n"},
+    {"whose rules is the address's to say", PW_COMMAND_TENANT_SET_RULES,
+     PW_STR("{\"tenant_id\": \"01890a5d-ac96-774b-bcce-b302099a8057\"}"),
+     "/tenant_id is not a field of this command\n"},
+    {"rules as they were at first", PW_COMMAND_TENANT_SET_RULES, PW_STR("{}"), ""},
+    {"a seat to hold", PW_COMMAND_RESERVATION_HOLD, PW_STR("{}"), ""},
+    {"a hold to confirm", PW_COMMAND_RESERVATION_CONFIRM_HOLD, PW_STR(""), ""},
+    {"a hold that ran out", PW_COMMAND_RESERVATION_EXPIRE_HOLD, PW_STR("{}"), ""},
 };
 
 static char *lines_of(const struct pw_violations *violations)

@@ -190,7 +190,8 @@ Test(tables, a_target_is_an_id_and_says_whether_the_thing_is_new)
             if (field->offset == info->target_offset) {
                 found = field->kind == PW_FIELD_KIND_id;
                 made = field->source == PW_MADE_BY_SHELL || field->source == PW_DERIVED_FROM_ID;
-                by_sender = field->source == PW_FROM_TOKEN || field->source == PW_PREPARED_BY_SHELL;
+                by_sender = field->source == PW_FROM_TOKEN || field->source == PW_FROM_TENANT ||
+                            field->source == PW_PREPARED_BY_SHELL;
                 struct pw_id *id =
                     (struct pw_id *)((char *)pw_command_body(&command) + field->offset);
                 cr_expect_eq(pw_command_target(&command), id);
@@ -233,6 +234,8 @@ Test(tables, roles_fit_the_door)
         cr_expect(info->roles == PW_EVERYONE ||
                       (info->roles & (PW_ROLE(AUDITOR) | PW_ROLE(ANALYST))) == 0,
                   "%s: they only look, but for what everyone does for themselves.", info->name);
+        cr_expect_eq(info->door == PW_DOOR_SYSTEM, info->roles == PW_ROLE(SYSTEM), "%s",
+                     info->name);
         cr_expect(info->door != PW_DOOR_CREDENTIAL || info->roles == PW_EVERYONE, "%s", info->name);
     }
     for (int role = 0; role < PW_ROLE_COUNT; role++) {

@@ -1,0 +1,213 @@
+/* commands/tests/due.c: what is due, and when, beside a plain walk over everything that is held. */
+#include "commands/due.h"
+#include "commands/tests/world.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#define TWO_SLOTS                                                                                  \
+    CREATED, DRAFTED(30), PUBLISHED(30, 0, 1), DRAFTED(31), PUBLISHED(31, 0, 1),                   \
+        OPENED(40, 30, NOON, 9), OPENED(41, 31, NOON, 9)
+
+static struct pw_state *state_of(const struct pw_event *given, uint32_t count)
+{
+    struct pw_state *state = pw_state_new();
+    world_fold(state, given, count);
+    return state;
+}
+
+static bool expires(const struct pw_due *due, uint8_t reservation)
+{
+    const struct pw_id *id = &due->command.reservation_expire_hold.reservation_id;
+    return due->command.type == PW_COMMAND_RESERVATION_EXPIRE_HOLD &&
+           pw_id_equal(id, &(struct pw_id)ID(reservation)) &&
+           pw_id_equal(&due->tenant_id, &world_tenant_id);
+}
+
+Test(due, nothing_is_due_where_nothing_is_held)
+{
+    const struct pw_event given[] = {TWO_SLOTS, RESERVED(50, ANN, 40, 30, NOON),
+                                     HELD(51, BOB, 40, 30, NOON, NINE),
+                                     HOLD_CONFIRMED(51, BOB, 40, 30)};
+    struct pw_state *state = state_of(given, PW_COUNT(given));
+    struct pw_due due;
+    cr_expect_eq(pw_due_at(state), INT64_MAX);
+    cr_expect_not(pw_due_next(state, INT64_MAX, &due));
+    pw_state_free(state);
+}
+
+Test(due, the_oldest_first_whichever_slot_it_is_in)
+{
+    const struct pw_event given[] = {TWO_SLOTS, HELD(50, ANN, 40, 30, NOON, NINE + 30),
+                                     HELD(51, BOB, 41, 31, NOON, NINE + 20),
+                                     HELD(52, TOM, 40, 30, NOON, NINE + 10)};
+    struct pw_state *state = state_of(given, PW_COUNT(given));
+    struct pw_due due;
+    struct pw_due again;
+    cr_expect_eq(pw_due_at(state), NINE + 10);
+    cr_expect_not(pw_due_next(state, NINE + 9, &due));
+    cr_expect(pw_due_next(state, NINE + 10, &due) && expires(&due, 52));
+    cr_expect(pw_due_next(state, NINE + 99, &again) && expires(&again, 52));
+    cr_expect(pw_id_equal(&due.command_id, &again.command_id), "its id follows from it");
+    int64_t made_at_us;
+    cr_expect_not(pw_id_v7_time(&due.command_id, &made_at_us), "it has no window");
+    world_fold(state, (const struct pw_event[]){HOLD_EXPIRED(52, TOM, 40, 30)}, 1);
+    cr_expect(pw_due_next(state, NINE + 20, &due) && expires(&due, 51));
+    cr_expect_not(pw_id_equal(&due.command_id, &again.command_id));
+    cr_expect_eq(pw_due_at(state), NINE + 20);
+    pw_state_free(state);
+}
+
+static bool before(const struct pw_state *state, struct pw_command command, struct pw_id actor,
+                   int64_t now_us, struct pw_due *ret_due)
+{
+    return pw_due_before(pw_state_tenant(state, &world_tenant_id), &command, &actor, now_us,
+                         ret_due);
+}
+
+#define COMMAND(UPPER, lower, ...)                                                                 \
+    (struct pw_command)                                                                            \
+    {                                                                                              \
+        .type = PW_COMMAND_##UPPER, .lower = { __VA_ARGS__ }                                       \
+    }
+
+Test(due, what_bears_on_a_decision_goes_before_it)
+{
+    const struct pw_event given[] = {TWO_SLOTS, HELD(50, ANN, 40, 30, NOON, NINE)};
+    struct pw_state *state = state_of(given, PW_COUNT(given));
+    const struct pw_command of_slot_40[] = {
+        COMMAND(RESERVATION_RESERVE, reservation_reserve, ID(40), ID(60)),
+        COMMAND(RESERVATION_HOLD, reservation_hold, ID(40), ID(60)),
+        COMMAND(RESERVATION_CONFIRM_HOLD, reservation_confirm_hold, ID(50)),
+        COMMAND(RESERVATION_CANCEL, reservation_cancel, ID(50)),
+        COMMAND(SLOT_CHANGE_CAPACITY, slot_change_capacity, ID(40), 1),
+    };
+    struct pw_due due;
+    for (size_t i = 0; i < PW_COUNT(of_slot_40); i++) {
+        cr_expect(before(state, of_slot_40[i], (struct pw_id)BOB, NINE, &due) && expires(&due, 50),
+                  "command %zu", i);
+        cr_expect_not(before(state, of_slot_40[i], (struct pw_id)BOB, NINE - 1, &due));
+    }
+    const struct pw_command elsewhere = of_slot_40[0];
+    cr_expect_not(before(state, COMMAND(RESERVATION_RESERVE, reservation_reserve, ID(41), ID(60)),
+                         (struct pw_id)BOB, NINE, &due),
+                  "another slot, another's calendar");
+    cr_expect(before(state, COMMAND(RESERVATION_RESERVE, reservation_reserve, ID(41), ID(60)),
+                     (struct pw_id)ANN, NINE, &due) &&
+                  expires(&due, 50),
+              "her own calendar");
+    cr_expect_not(
+        before(state, COMMAND(EXAM_PUBLISH, exam_publish, ID(30)), (struct pw_id)TEA, NINE, &due));
+    cr_expect_not(pw_due_before(NULL, &elsewhere, &(struct pw_id)ANN, NINE, &due));
+    pw_state_free(state);
+}
+
+/* --- Against a plain walk --- */
+
+enum { ROUNDS = 3000, HOLDS = 60 };
+
+struct hold {
+    bool is_held;
+    int64_t expires_at_us;
+    uint32_t version;
+};
+
+static int64_t earliest(const struct hold *holds)
+{
+    int64_t found = INT64_MAX;
+    for (int i = 0; i < HOLDS; i++) {
+        if (holds[i].is_held && holds[i].expires_at_us < found) {
+            found = holds[i].expires_at_us;
+        }
+    }
+    return found;
+}
+
+/* Number i is student i's hold in slot 40 or 41: they come and go at random, and are undone now and then. */
+static void change(struct pw_state *state, struct hold *holds, int i, struct pw_undo *undo)
+{
+    struct hold *hold = &holds[i];
+    bool first_slot = i % 2 == 0;
+    struct pw_id student = ID((uint8_t)(100 + i));
+    struct pw_event event = {.stream_id = ID((uint8_t)(100 + i))};
+    struct pw_id slot_id = ID(first_slot ? 40 : 41);
+    struct pw_id exam_id = ID(first_slot ? 30 : 31);
+    struct pw_err err = {0};
+    if (!hold->is_held && hold->version == 0) {
+        hold->expires_at_us = NINE + rand() % 7;
+        event.type = PW_EVENT_RESERVATION_HELD;
+        event.reservation_held = (struct pw_reservation_held){
+            slot_id, exam_id, student, NOON, NOON + 1, NOON + 2, hold->expires_at_us};
+    } else if (hold->is_held) {
+        event.type = PW_EVENT_RESERVATION_HOLD_EXPIRED;
+        event.reservation_hold_expired =
+            (struct pw_reservation_hold_expired){slot_id, exam_id, student};
+    } else {
+        return;
+    }
+    event.stream_version = ++hold->version;
+    cr_assert_eq(pw_state_evolve(state, &world_tenant_id, &event, undo, &err), PW_OK, "%s",
+                 err.detail);
+    hold->is_held = !hold->is_held;
+}
+
+Test(due, is_what_a_walk_over_all_finds)
+{
+    const struct pw_event given[] = {CREATED,
+                                     DRAFTED(30),
+                                     PUBLISHED(30, 0, 1),
+                                     DRAFTED(31),
+                                     PUBLISHED(31, 0, 1),
+                                     OPENED(40, 30, NOON, 99),
+                                     OPENED(41, 31, NOON, 99)};
+    struct pw_state *state = state_of(given, PW_COUNT(given));
+    struct pw_undo *undo = pw_undo_new();
+    struct hold holds[HOLDS] = {{0}};
+    srand(6);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct hold kept[HOLDS];
+        uint64_t mark = pw_undo_mark(undo);
+        memcpy(kept, holds, sizeof holds);
+        for (int i = rand() % 5; i > 0; i--) {
+            change(state, holds, rand() % HOLDS, undo);
+        }
+        if (rand() % 10 != 0) {
+            pw_undo_to(undo, mark);
+            memcpy(holds, kept, sizeof holds);
+        } else {
+            pw_undo_forget(undo, pw_undo_mark(undo));
+        }
+        struct pw_due due;
+        int64_t at_us = earliest(holds);
+        cr_assert_eq(pw_due_at(state), at_us, "round %d", round);
+        cr_assert_eq(pw_due_next(state, INT64_MAX, &due), at_us != INT64_MAX);
+        if (at_us != INT64_MAX) {
+            uint8_t number = due.command.reservation_expire_hold.reservation_id.bytes[15];
+            cr_assert_eq(holds[number - 100].expires_at_us, at_us);
+            cr_assert(holds[number - 100].is_held);
+        }
+    }
+    pw_undo_free(undo);
+    pw_state_free(state);
+}
+
+Test(due, a_state_that_was_read_is_due_like_the_one_that_was_written)
+{
+    const struct pw_event given[] = {
+        TWO_SLOTS, HELD(50, ANN, 40, 30, NOON, NINE + 30), HELD(51, BOB, 41, 31, NOON, NINE + 20),
+        HELD(52, TOM, 40, 30, NOON, NINE + 10), HOLD_EXPIRED(52, TOM, 40, 30)};
+    struct pw_state *state = state_of(given, PW_COUNT(given));
+    struct pw_state *read = pw_state_new();
+    struct pw_buffer bytes;
+    struct pw_due due;
+    pw_buffer_init(&bytes, 1 << 16);
+    pw_state_serialise(state, &bytes);
+    struct pw_cursor cursor = pw_cursor_of(bytes.data, bytes.bytes);
+    pw_state_read(read, &cursor);
+    cr_assert(pw_cursor_done(&cursor));
+    cr_expect_eq(pw_due_at(read), NINE + 20);
+    cr_expect(pw_due_next(read, NINE + 20, &due) && expires(&due, 51));
+    pw_buffer_close(&bytes);
+    pw_state_free(read);
+    pw_state_free(state);
+}
