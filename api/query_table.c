@@ -56,8 +56,9 @@
     }
 
 static const char *const user_states[] = {"", "active", "deactivated", "erased", NULL};
-static const char *const reservation_states[] = {"",     "confirmed", "cancelled",
-                                                 "held", "expired",   NULL};
+static const char *const reservation_states[] = {"",         "confirmed", "cancelled", "held",
+                                                 "expired",  "waiting",   "left",      "offered",
+                                                 "declined", "lapsed",    NULL};
 
 static const struct pw_query_column exam_columns[] = {
     ID("id", "The exam", "t.exam_id"),
@@ -102,14 +103,14 @@ static const struct pw_query_column reservation_columns[] = {
     ID("slot_id", "Its slot", "t.slot_id"),
     ID("exam_id", "The slot's exam", "t.exam_id"),
     ID("student_id", "Whose seat it is", "t.student_id"),
-    WORD("state", "What has become of it; confirmed and held ones have a seat", "t.state",
+    WORD("state", "What has become of it; confirmed, held and offered ones have a seat", "t.state",
          reservation_states),
     AT("starts_at", "Start of the sitting", "t.starts_at_us"),
     AT("ends_at", "End of the sitting, accommodations included", "t.ends_at_us"),
     AT("free_again_at", "End plus buffer: until then the calendar is blocked",
        "t.free_again_at_us"),
     MAYBE_AT("expires_at",
-             "When the hold runs out, unless it is confirmed before; null: it is not held",
+             "When the hold or the offer runs out, unless it is taken before; null: it is neither",
              "t.expires_at_us"),
     COUNT("version", "Version of its stream: the ETag of the single thing", "t.version"),
     AT("changed_at", "When the record was decided that changed it last", "t.changed_at_us"),

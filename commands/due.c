@@ -17,11 +17,72 @@ static int64_t first_at_us(const struct pw_map *places, struct pw_id root)
     return pw_id_is_nil(&first) ? 0 : pw_order_place(places, &first)->rank.first;
 }
 
-static void list_slot(struct pw_tenant *tenant, const struct pw_id *slot_id, struct pw_undo *undo)
+/* Those of higher priority come first, then those who came first. */
+static struct pw_rank rank_of(const struct pw_reservation *reservation)
 {
-    const struct pw_slot *slot = pw_tenant_slot(tenant, slot_id);
+    return reservation->state == PW_RESERVATION_WAITING
+               ? (struct pw_rank){-(int64_t)reservation->priority, reservation->turn}
+               : (struct pw_rank){.first = reservation->expires_at_us};
+}
+
+/* The order of a slot that a state has a reservation in; NULL: none. */
+static struct pw_id *order_of(struct pw_tenant *tenant, struct pw_slot *slot, uint32_t state,
+                              struct pw_map **ret_places)
+{
+    bool waits = state == PW_RESERVATION_WAITING;
+    bool runs_out = state == PW_RESERVATION_ON_HOLD || state == PW_RESERVATION_ON_OFFER;
+    *ret_places = waits ? tenant->waiting : tenant->expiring;
+    return waits ? &slot->waiting : runs_out ? &slot->expiring : NULL;
+}
+
+void pw_due_enter(struct pw_tenant *tenant, const struct pw_id *reservation_id,
+                  struct pw_undo *undo)
+{
+    const struct pw_reservation *reservation = pw_tenant_reservation(tenant, reservation_id);
+    struct pw_slot *slot = pw_map_put(tenant->slots, &reservation->slot_id, undo);
+    struct pw_map *places;
+    struct pw_id *root = order_of(tenant, slot, reservation->state, &places);
+    if (root != NULL) {
+        *root = pw_order_add(places, *root, reservation_id, rank_of(reservation), undo);
+    }
+}
+
+void pw_due_leave(struct pw_tenant *tenant, const struct pw_id *reservation_id,
+                  struct pw_undo *undo)
+{
+    const struct pw_reservation *reservation = pw_tenant_reservation(tenant, reservation_id);
+    struct pw_slot *slot = pw_map_put(tenant->slots, &reservation->slot_id, undo);
+    struct pw_map *places;
+    struct pw_id *root = order_of(tenant, slot, reservation->state, &places);
+    if (root != NULL) {
+        *root = pw_order_remove(places, *root, reservation_id, undo);
+    }
+}
+
+int64_t pw_slot_offers_end_at_us(const struct pw_slot *slot)
+{
+    return slot->starts_at_us - slot->lead_time_minutes * PW_US_PER_MINUTE;
+}
+
+/* What is due as soon as somebody looks. */
+#define AT_ONCE_US 1
+
+static int64_t slot_due_at_us(const struct pw_tenant *tenant, const struct pw_slot *slot)
+{
+    int64_t due_at_us = first_at_us(tenant->expiring, slot->expiring);
+    if (pw_id_is_nil(&slot->waiting) || slot->waitlist_closed) {
+        return due_at_us;
+    }
+    int64_t end_at_us = pw_slot_offers_end_at_us(slot);
+    int64_t waits_until_us =
+        slot->taken_count < slot->capacity || end_at_us < AT_ONCE_US ? AT_ONCE_US : end_at_us;
+    return due_at_us == 0 || waits_until_us < due_at_us ? waits_until_us : due_at_us;
+}
+
+void pw_due_list_slot(struct pw_tenant *tenant, const struct pw_id *slot_id, struct pw_undo *undo)
+{
     const struct pw_place *place = pw_order_place(tenant->due, slot_id);
-    int64_t due_at_us = first_at_us(tenant->holds, slot->holds);
+    int64_t due_at_us = slot_due_at_us(tenant, pw_tenant_slot(tenant, slot_id));
     if (due_at_us == (place != NULL ? place->rank.first : 0)) {
         return;
     }
@@ -35,24 +96,6 @@ static void list_slot(struct pw_tenant *tenant, const struct pw_id *slot_id, str
         tenant->due_slots = pw_order_add(tenant->due, tenant->due_slots, slot_id, rank, undo);
     }
     tenant->due_at_us = first_at_us(tenant->due, tenant->due_slots);
-}
-
-void pw_due_add_hold(struct pw_tenant *tenant, const struct pw_id *slot_id,
-                     const struct pw_id *reservation_id, int64_t expires_at_us,
-                     struct pw_undo *undo)
-{
-    struct pw_slot *slot = pw_map_put(tenant->slots, slot_id, undo);
-    struct pw_rank rank = {.first = expires_at_us};
-    slot->holds = pw_order_add(tenant->holds, slot->holds, reservation_id, rank, undo);
-    list_slot(tenant, slot_id, undo);
-}
-
-void pw_due_drop_hold(struct pw_tenant *tenant, const struct pw_id *slot_id,
-                      const struct pw_id *reservation_id, struct pw_undo *undo)
-{
-    struct pw_slot *slot = pw_map_put(tenant->slots, slot_id, undo);
-    slot->holds = pw_order_remove(tenant->holds, slot->holds, reservation_id, undo);
-    list_slot(tenant, slot_id, undo);
 }
 
 void pw_due_list_tenant(struct pw_state *state, struct pw_tenant *tenant, struct pw_undo *undo)
@@ -87,30 +130,57 @@ static struct pw_id id_of(const struct pw_command *command, int64_t due_at_us)
     return id;
 }
 
-static void expire_hold(const struct pw_tenant *tenant, const struct pw_id *reservation_id,
-                        int64_t due_at_us, struct pw_due *ret_due)
+static bool is_due(const struct pw_tenant *tenant, struct pw_command command, int64_t due_at_us,
+                   struct pw_due *ret_due)
 {
-    ret_due->tenant_id = *pw_tenant_id(tenant);
-    ret_due->command =
-        (struct pw_command){.type = PW_COMMAND_RESERVATION_EXPIRE_HOLD,
-                            .reservation_expire_hold = {.reservation_id = *reservation_id}};
-    ret_due->command_id = id_of(&ret_due->command, due_at_us);
+    *ret_due = (struct pw_due){.tenant_id = *pw_tenant_id(tenant),
+                               .command_id = id_of(&command, due_at_us),
+                               .command = command};
+    return true;
 }
 
+static bool expires(const struct pw_tenant *tenant, const struct pw_id *id, struct pw_due *ret_due)
+{
+    const struct pw_reservation *reservation = pw_tenant_reservation(tenant, id);
+    struct pw_command command = {.type = PW_COMMAND_RESERVATION_EXPIRE_HOLD,
+                                 .reservation_expire_hold = {.reservation_id = *id}};
+    if (reservation->state == PW_RESERVATION_ON_OFFER) {
+        command = (struct pw_command){.type = PW_COMMAND_RESERVATION_EXPIRE_OFFER,
+                                      .reservation_expire_offer = {.reservation_id = *id}};
+    }
+    return is_due(tenant, command, reservation->expires_at_us, ret_due);
+}
+
+/* Nobody is offered a seat twice for one reservation, so no moment is needed to tell offers apart. */
+static bool offers(const struct pw_tenant *tenant, const struct pw_slot *slot,
+                   struct pw_due *ret_due)
+{
+    struct pw_id first = pw_order_first(tenant->waiting, slot->waiting);
+    struct pw_command command = {.type = PW_COMMAND_RESERVATION_OFFER,
+                                 .reservation_offer = {.reservation_id = first}};
+    return is_due(tenant, command, 0, ret_due);
+}
+
+/* Seats come back first, then they are offered. */
 static bool due_in_slot(const struct pw_tenant *tenant, const struct pw_id *slot_id, int64_t now_us,
                         struct pw_due *ret_due)
 {
     const struct pw_slot *slot = pw_tenant_slot(tenant, slot_id);
-    if (slot == NULL || pw_id_is_nil(&slot->holds)) {
+    struct pw_id first =
+        slot != NULL ? pw_order_first(tenant->expiring, slot->expiring) : (struct pw_id){{0}};
+    if (!pw_id_is_nil(&first) && pw_order_place(tenant->expiring, &first)->rank.first <= now_us) {
+        return expires(tenant, &first, ret_due);
+    }
+    if (slot == NULL || pw_id_is_nil(&slot->waiting) || slot->waitlist_closed) {
         return false;
     }
-    struct pw_id first = pw_order_first(tenant->holds, slot->holds);
-    int64_t due_at_us = pw_order_place(tenant->holds, &first)->rank.first;
-    if (due_at_us > now_us) {
-        return false;
+    int64_t end_at_us = pw_slot_offers_end_at_us(slot);
+    if (now_us >= end_at_us) {
+        struct pw_command command = {.type = PW_COMMAND_SLOT_CLOSE_WAITLIST,
+                                     .slot_close_waitlist = {.slot_id = *slot_id}};
+        return is_due(tenant, command, end_at_us < 0 ? 0 : end_at_us, ret_due);
     }
-    expire_hold(tenant, &first, due_at_us, ret_due);
-    return true;
+    return slot->taken_count < slot->capacity && offers(tenant, slot, ret_due);
 }
 
 static bool due_in_calendar(const struct pw_tenant *tenant, const struct pw_id *student_id,
@@ -121,8 +191,7 @@ static bool due_in_calendar(const struct pw_tenant *tenant, const struct pw_id *
     while (!pw_id_is_nil(&id)) {
         const struct pw_reservation *reservation = pw_tenant_reservation(tenant, &id);
         if (reservation->state == PW_RESERVATION_ON_HOLD && reservation->expires_at_us <= now_us) {
-            expire_hold(tenant, &id, reservation->expires_at_us, ret_due);
-            return true;
+            return expires(tenant, &id, ret_due);
         }
         id = reservation->next_id;
     }
@@ -151,11 +220,17 @@ bool pw_due_before(const struct pw_tenant *tenant, const struct pw_command *comm
     case PW_COMMAND_RESERVATION_HOLD:
         return due_in_slot(tenant, &command->reservation_hold.slot_id, now_us, ret_due) ||
                due_in_calendar(tenant, actor_id, now_us, ret_due);
+    case PW_COMMAND_RESERVATION_JOIN_WAITLIST:
+        return due_in_slot(tenant, &command->reservation_join_waitlist.slot_id, now_us, ret_due);
+    case PW_COMMAND_RESERVATION_ACCEPT_OFFER:
+        return due_in_slot_of(tenant, pw_command_target(command), now_us, ret_due) ||
+               due_in_calendar(tenant, actor_id, now_us, ret_due);
     case PW_COMMAND_RESERVATION_CONFIRM_HOLD:
-        return due_in_slot_of(tenant, &command->reservation_confirm_hold.reservation_id, now_us,
-                              ret_due);
     case PW_COMMAND_RESERVATION_CANCEL:
-        return due_in_slot_of(tenant, &command->reservation_cancel.reservation_id, now_us, ret_due);
+    case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:
+    case PW_COMMAND_RESERVATION_PRIORITISE:
+    case PW_COMMAND_RESERVATION_DECLINE_OFFER:
+        return due_in_slot_of(tenant, pw_command_target(command), now_us, ret_due);
     default: return false;
     }
 }

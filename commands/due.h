@@ -1,4 +1,4 @@
-/* commands/due.h: what time alone brings about: holds that run out.
+/* commands/due.h: what follows by itself: holds and offers that run out, seats that are offered.
  *
  * Contract  A deadline is a command of the system, issued by the leader once its time has come, and before any decision that it bears on:
  *           so what is decided does not depend on when deadlines fire. Its id follows from what is due (a UUIDv5 of stream, command and

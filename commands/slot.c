@@ -56,6 +56,23 @@ enum pw_code pw_slot_change_capacity_decide(const struct pw_tenant *tenant,
     return PW_OK;
 }
 
+/* Whether it was due: who joined after all is offered what is free. */
+enum pw_code pw_slot_close_waitlist_decide(const struct pw_tenant *tenant,
+                                           const struct pw_slot_close_waitlist *command,
+                                           const struct pw_context *context,
+                                           struct pw_decision *out, struct pw_err *err)
+{
+    const struct pw_slot *slot = pw_tenant_slot(tenant, &command->slot_id);
+    if (slot == NULL) {
+        return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
+    }
+    if (!slot->waitlist_closed && context->decided_at_us >= pw_slot_offers_end_at_us(slot)) {
+        pw_decision_add(out, PW_EVENT_SLOT_WAITLIST_CLOSED, &command->slot_id)
+            ->slot_waitlist_closed.exam_id = slot->exam_id;
+    }
+    return PW_OK;
+}
+
 /* Slots keep their exam for ever, and what is booked from a slot stays a moment that a record can
  * hold. */
 static const char *opened_misfit(const struct pw_tenant *tenant, const struct pw_event *event)
@@ -114,5 +131,23 @@ enum pw_code pw_slot_capacity_changed_evolve(struct pw_tenant *tenant, const str
     struct pw_slot *slot = pw_map_put(tenant->slots, &event->stream_id, undo);
     slot->version = event->stream_version;
     slot->capacity = event->slot_capacity_changed.capacity;
+    pw_due_list_slot(tenant, &event->stream_id, undo);
+    return PW_OK;
+}
+
+enum pw_code pw_slot_waitlist_closed_evolve(struct pw_tenant *tenant, const struct pw_event *event,
+                                            struct pw_undo *undo, struct pw_err *err)
+{
+    const struct pw_slot *before = pw_tenant_slot(tenant, &event->stream_id);
+    if (before == NULL || !pw_id_equal(&before->exam_id, &event->slot_waitlist_closed.exam_id)) {
+        return pw_misfit(err, event, "there is no such slot of the exam");
+    }
+    if (before->waitlist_closed) {
+        return pw_misfit(err, event, "its waiting list is closed already");
+    }
+    struct pw_slot *slot = pw_map_put(tenant->slots, &event->stream_id, undo);
+    slot->version = event->stream_version;
+    slot->waitlist_closed = 1;
+    pw_due_list_slot(tenant, &event->stream_id, undo);
     return PW_OK;
 }

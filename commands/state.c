@@ -24,7 +24,8 @@ static const struct map_row {
     MAP_ROW(slots, struct pw_id, struct pw_slot),
     MAP_ROW(reservations, struct pw_id, struct pw_reservation),
     MAP_ROW(students, struct pw_id, struct pw_student),
-    MAP_ROW(holds, struct pw_id, struct pw_place),
+    MAP_ROW(expiring, struct pw_id, struct pw_place),
+    MAP_ROW(waiting, struct pw_id, struct pw_place),
     MAP_ROW(due, struct pw_id, struct pw_place),
 };
 

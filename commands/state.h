@@ -59,8 +59,12 @@ struct pw_slot {
     uint32_t lead_time_minutes;
     uint32_t buffer_minutes;
     uint32_t capacity;
-    uint32_t taken_count; /* Folded from reservations: held and confirmed. */
-    struct pw_id holds;   /* The order of its held reservations by when they run out: its root. */
+    uint32_t taken_count;  /* Folded from reservations: those that have a seat. */
+    uint32_t joined_count; /* Everybody who ever waited. */
+    uint32_t waitlist_closed;
+    struct pw_id
+        expiring; /* The order of its held and offered reservations by when they run out: its root. */
+    struct pw_id waiting; /* That of those who wait, by priority, then by turn. */
 };
 
 enum pw_user_state { PW_USER_ACTIVE = 1, PW_USER_DEACTIVATED, PW_USER_ERASED };
@@ -100,11 +104,21 @@ enum pw_reservation_state {
     PW_RESERVATION_GIVEN_BACK, /* Cancelled. */
     PW_RESERVATION_ON_HOLD,
     PW_RESERVATION_RUN_OUT, /* Its hold has expired. */
+    PW_RESERVATION_WAITING,
+    PW_RESERVATION_LEFT,
+    PW_RESERVATION_ON_OFFER,
+    PW_RESERVATION_TURNED_DOWN, /* Its offer was declined. */
+    PW_RESERVATION_LAPSED,      /* Its offer has expired. */
     PW_RESERVATION_STATE_COUNT
 };
 
-/* Whether one in that state has a seat, and a place in its student's calendar. */
-bool pw_reservation_is_live(uint32_t state);
+struct pw_reservation;
+
+/* Whether it is in its student's chain. */
+bool pw_reservation_is_chained(const struct pw_reservation *reservation);
+
+/* Whether one in that state blocks its student's calendar. */
+bool pw_reservation_blocks_calendar(uint32_t state);
 
 struct pw_reservation {
     struct pw_id slot_id;
@@ -117,7 +131,10 @@ struct pw_reservation {
     int64_t starts_at_us;
     int64_t ends_at_us;
     int64_t free_again_at_us;
-    int64_t expires_at_us; /* Of one that is held; else 0. */
+    int64_t expires_at_us; /* Of one that is held or offered; else 0. */
+    uint32_t priority;     /* Of one that waits. */
+    uint32_t turn;         /* The how manieth of its slot to wait; 0: it never did. */
+    uint32_t by_offer;     /* 1: its seat was gained by an offer. */
 };
 
 struct pw_tenant; /* Opaque outside commands/'s deciders: commands/tenant_state.h. */

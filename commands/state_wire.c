@@ -1,6 +1,6 @@
 /* commands/state_wire.c: the state's one canonical serialisation, written and read.
  *
- * A tenant is [id, version, issuers, equality key, hold minutes, users, passwords, sessions, exams,
+ * A tenant is [id, version, issuers, equality key, minutes of holds and offers, users, passwords, sessions, exams,
  * slots, reservations, students]; each of the last seven is an array of its entries, sorted by id. What
  * follows from them (addresses, the number of admins, what is due) is found again. The fields of an entry stand below twice, once to be
  * written and once to be read, in the same order. */
@@ -10,7 +10,7 @@
 #include <endian.h>
 #include <stdlib.h>
 
-#define TENANT_FIELDS 12
+#define TENANT_FIELDS 13
 
 /* A kind of map: the fields of an entry, its id not counted, and how few bytes it may take. */
 struct kind {
@@ -198,6 +198,8 @@ static void write_slot(struct pw_buffer *buffer, const void *value)
     pw_write_uint(buffer, slot->buffer_minutes);
     pw_write_uint(buffer, slot->capacity);
     pw_write_uint(buffer, slot->taken_count);
+    pw_write_uint(buffer, slot->joined_count);
+    pw_write_uint(buffer, slot->waitlist_closed);
 }
 
 static void read_slot(struct pw_cursor *cursor, void *value)
@@ -212,6 +214,8 @@ static void read_slot(struct pw_cursor *cursor, void *value)
     slot->buffer_minutes = read_minutes(cursor);
     slot->capacity = read_number(cursor);
     slot->taken_count = (uint32_t)pw_read_uint(cursor, slot->capacity);
+    slot->joined_count = read_number(cursor);
+    slot->waitlist_closed = (uint32_t)pw_read_uint(cursor, 1);
 }
 
 static void write_reservation(struct pw_buffer *buffer, const void *value)
@@ -227,6 +231,9 @@ static void write_reservation(struct pw_buffer *buffer, const void *value)
     pw_write_uint(buffer, (uint64_t)reservation->ends_at_us);
     pw_write_uint(buffer, (uint64_t)reservation->free_again_at_us);
     pw_write_uint(buffer, (uint64_t)reservation->expires_at_us);
+    pw_write_uint(buffer, reservation->priority);
+    pw_write_uint(buffer, reservation->turn);
+    pw_write_uint(buffer, reservation->by_offer);
 }
 
 static void read_reservation(struct pw_cursor *cursor, void *value)
@@ -243,8 +250,12 @@ static void read_reservation(struct pw_cursor *cursor, void *value)
     reservation->ends_at_us = read_at(cursor);
     reservation->free_again_at_us = read_at(cursor);
     reservation->expires_at_us = read_at(cursor);
-    bool is_held = reservation->state == PW_RESERVATION_ON_HOLD;
-    cursor->bad = cursor->bad || is_held != (reservation->expires_at_us > 0);
+    reservation->priority = read_number(cursor);
+    reservation->turn = read_number(cursor);
+    reservation->by_offer = (uint32_t)pw_read_uint(cursor, 1);
+    bool runs_out = reservation->state == PW_RESERVATION_ON_HOLD ||
+                    reservation->state == PW_RESERVATION_ON_OFFER;
+    cursor->bad = cursor->bad || runs_out != (reservation->expires_at_us > 0);
 }
 
 static void write_student(struct pw_buffer *buffer, const void *value)
@@ -263,8 +274,8 @@ static const struct kind users = {8, 126, write_user, read_user};
 static const struct kind passwords = {1, 22, write_password, read_password};
 static const struct kind sessions = {6, 59, write_session, read_session};
 static const struct kind exams = {13, 116, write_exam, read_exam};
-static const struct kind slots = {9, 44, write_slot, read_slot};
-static const struct kind reservations = {10, 97, write_reservation, read_reservation};
+static const struct kind slots = {11, 46, write_slot, read_slot};
+static const struct kind reservations = {13, 100, write_reservation, read_reservation};
 static const struct kind students = {1, 37, write_student, read_student};
 
 /* --- Maps --- */
@@ -357,6 +368,7 @@ static void write_tenant(struct pw_buffer *buffer, const struct pw_tenant *tenan
     }
     write_any_id(buffer, &tenant->equality_key_id);
     pw_write_uint(buffer, tenant->hold_minutes);
+    pw_write_uint(buffer, tenant->offer_minutes);
     write_map(buffer, tenant->users, &users);
     write_map(buffer, tenant->passwords, &passwords);
     write_map(buffer, tenant->sessions, &sessions);
@@ -426,7 +438,34 @@ static void find_people(struct pw_tenant *tenant)
     }
 }
 
-/* Puts what is held into the orders of what is due. False where one is held in no slot. */
+/* The same of reservations and their students. */
+static bool reservations_are_chained(const struct pw_tenant *tenant)
+{
+    const void *id;
+    const void *value;
+    uint64_t walk = 0;
+    uint64_t left = 0;
+    while (pw_map_next(tenant->reservations, &walk, &id, &value)) {
+        left += pw_reservation_is_chained(value);
+    }
+    walk = 0;
+    while (pw_map_next(tenant->students, &walk, &id, &value)) {
+        struct pw_id reservation_id = ((const struct pw_student *)value)->first_id;
+        while (!pw_id_is_nil(&reservation_id)) {
+            const struct pw_reservation *reservation =
+                pw_tenant_reservation(tenant, &reservation_id);
+            if (reservation == NULL || !pw_id_equal(&reservation->student_id, id) ||
+                !pw_reservation_is_chained(reservation) || left == 0) {
+                return false;
+            }
+            left--;
+            reservation_id = reservation->next_id;
+        }
+    }
+    return left == 0;
+}
+
+/* Puts what waits, is held or is offered into the orders of what is due. False where one does so in no slot. */
 static bool find_due(struct pw_tenant *tenant)
 {
     const void *id;
@@ -434,13 +473,16 @@ static bool find_due(struct pw_tenant *tenant)
     uint64_t walk = 0;
     while (pw_map_next(tenant->reservations, &walk, &id, &value)) {
         const struct pw_reservation *reservation = value;
-        if (reservation->state != PW_RESERVATION_ON_HOLD) {
+        bool is_ordered =
+            reservation->expires_at_us > 0 || reservation->state == PW_RESERVATION_WAITING;
+        if (!is_ordered) {
             continue;
         }
         if (pw_tenant_slot(tenant, &reservation->slot_id) == NULL) {
             return false;
         }
-        pw_due_add_hold(tenant, &reservation->slot_id, id, reservation->expires_at_us, NULL);
+        pw_due_enter(tenant, id, NULL);
+        pw_due_list_slot(tenant, &reservation->slot_id, NULL);
     }
     return true;
 }
@@ -464,6 +506,7 @@ void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
         read_issuers(cursor, tenant);
         read_any_id(cursor, &tenant->equality_key_id);
         tenant->hold_minutes = read_minutes(cursor);
+        tenant->offer_minutes = read_minutes(cursor);
         read_map(cursor, tenant->users, &users);
         read_map(cursor, tenant->passwords, &passwords);
         read_map(cursor, tenant->sessions, &sessions);
@@ -473,7 +516,7 @@ void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
         read_map(cursor, tenant->slots, &slots);
         read_map(cursor, tenant->reservations, &reservations);
         read_map(cursor, tenant->students, &students);
-        cursor->bad = cursor->bad || !find_due(tenant);
+        cursor->bad = cursor->bad || !reservations_are_chained(tenant) || !find_due(tenant);
         pw_due_list_tenant(state, tenant, NULL);
     }
 }

@@ -97,10 +97,12 @@ enum pw_code pw_tenant_set_rules_decide(const struct pw_tenant *tenant,
     if (!pw_id_equal(&tenant->id, &command->tenant_id)) {
         return pw_fail(err, PW_ERR_NO_SUCH_TENANT, "tenant_id");
     }
-    if (command->hold_minutes != pw_tenant_hold_minutes(tenant)) {
+    if (command->hold_minutes != pw_tenant_hold_minutes(tenant) ||
+        command->offer_minutes != pw_tenant_offer_minutes(tenant)) {
         struct pw_event *event =
             pw_decision_add(out, PW_EVENT_TENANT_RULES_SET, &command->tenant_id);
-        event->tenant_rules_set.hold_minutes = command->hold_minutes;
+        event->tenant_rules_set = (struct pw_tenant_rules_set){
+            .hold_minutes = command->hold_minutes, .offer_minutes = command->offer_minutes};
     }
     return PW_OK;
 }
@@ -180,16 +182,25 @@ uint32_t pw_tenant_hold_minutes(const struct pw_tenant *tenant)
     return tenant->hold_minutes == 0 ? PW_HOLD_MINUTES : tenant->hold_minutes;
 }
 
+uint32_t pw_tenant_offer_minutes(const struct pw_tenant *tenant)
+{
+    return tenant->offer_minutes == 0 ? PW_OFFER_MINUTES : tenant->offer_minutes;
+}
+
 enum pw_code pw_tenant_rules_set_evolve(struct pw_tenant *tenant, const struct pw_event *event,
                                         struct pw_undo *undo, struct pw_err *err)
 {
     uint32_t hold_minutes = event->tenant_rules_set.hold_minutes;
-    if (hold_minutes == 0 || hold_minutes > PW_MINUTES_MAX) {
+    uint32_t offer_minutes = event->tenant_rules_set.offer_minutes;
+    if (hold_minutes == 0 || hold_minutes > PW_MINUTES_MAX || offer_minutes == 0 ||
+        offer_minutes > PW_MINUTES_MAX) {
         return pw_misfit(err, event, "the minutes are out of range");
     }
     pw_undo_save(undo, &tenant->version, sizeof tenant->version);
     pw_undo_save(undo, &tenant->hold_minutes, sizeof tenant->hold_minutes);
+    pw_undo_save(undo, &tenant->offer_minutes, sizeof tenant->offer_minutes);
     tenant->hold_minutes = hold_minutes;
+    tenant->offer_minutes = offer_minutes;
     tenant->version = event->stream_version;
     return PW_OK;
 }

@@ -12,7 +12,8 @@
 #include "commands/decide.h"
 #include "commands/order.h"
 
-/* The live reservations of a student: a chain through pw_reservation.next_id, newest first. */
+/* The open reservations of a student, and those that end their entitlement to others: a chain through
+ * pw_reservation.next_id, newest first. */
 struct pw_student {
     struct pw_id first_id;
     const struct pw_reservation
@@ -27,6 +28,7 @@ struct pw_tenant {
     struct pw_id equality_key_id;             /* Nil: there are no accounts. */
     uint32_t admin_count;                     /* Active people who are admins. */
     uint32_t hold_minutes;                    /* 0: never set. */
+    uint32_t offer_minutes;                   /* Likewise. */
     struct pw_id due_slots;                   /* The order of its slots by when something is due. */
     int64_t due_at_us;                        /* When the first of them is due; 0: never. */
     int64_t listed_due_at_us;    /* The same, as the state's order of tenants has it. */
@@ -38,8 +40,10 @@ struct pw_tenant {
     struct pw_map *slots;        /* id -> struct pw_slot */
     struct pw_map *reservations; /* id -> struct pw_reservation */
     struct pw_map *students;     /* id -> struct pw_student; only those with a live reservation. */
-    struct pw_map *holds;        /* The places of held reservations in their slots' orders. */
-    struct pw_map *due;          /* The places of slots in due_slots. */
+    struct pw_map
+        *expiring; /* The places of held and offered reservations in their slots' orders. */
+    struct pw_map *waiting; /* Those of the ones that wait. */
+    struct pw_map *due;     /* The places of slots in due_slots. */
 };
 
 #define PW_EVENT(aggregate, lower, ...)                                                            \
@@ -72,12 +76,18 @@ enum pw_code pw_misfit(struct pw_err *err, const struct pw_event *event, const c
 int pw_tenant_issuer_index(const struct pw_tenant *tenant, struct pw_str name,
                            const struct pw_hash *public_key);
 
-/* A reservation that is held is, or is not any more, to run out. The slot and the tenant are listed anew by what is due first. */
-void pw_due_add_hold(struct pw_tenant *tenant, const struct pw_id *slot_id,
-                     const struct pw_id *reservation_id, int64_t expires_at_us,
-                     struct pw_undo *undo);
-void pw_due_drop_hold(struct pw_tenant *tenant, const struct pw_id *slot_id,
-                      const struct pw_id *reservation_id, struct pw_undo *undo);
+/* Puts a reservation into the order of its slot that its state, as it is now, has it in, or takes it out of the one that it was in. The slot
+ * is to be listed afterwards. */
+void pw_due_enter(struct pw_tenant *tenant, const struct pw_id *reservation_id,
+                  struct pw_undo *undo);
+void pw_due_leave(struct pw_tenant *tenant, const struct pw_id *reservation_id,
+                  struct pw_undo *undo);
+
+/* Lists a slot, and with it the tenant, anew by what is due first. */
+void pw_due_list_slot(struct pw_tenant *tenant, const struct pw_id *slot_id, struct pw_undo *undo);
+
+/* From then on no seat of the slot is offered. */
+int64_t pw_slot_offers_end_at_us(const struct pw_slot *slot);
 
 /* Lists the tenant anew among the others where something else is due first. */
 void pw_due_list_tenant(struct pw_state *state, struct pw_tenant *tenant, struct pw_undo *undo);
@@ -92,6 +102,7 @@ bool pw_user_has_password(const struct pw_tenant *tenant, const struct pw_id *us
 
 /* As it was set last, or the default. */
 uint32_t pw_tenant_hold_minutes(const struct pw_tenant *tenant);
+uint32_t pw_tenant_offer_minutes(const struct pw_tenant *tenant);
 
 /* SHA-256 of an exam's content, as schemas/exam.def defines it. */
 struct pw_hash pw_exam_content_hash(struct pw_str title, uint32_t duration_minutes,

@@ -166,19 +166,47 @@ class Folded:
         self.reservations[key] |= {"state": "held", "expires_at": fields[6]}
 
     def _reservation_hold_confirmed(self, key, event, at_us, slot, *_):
-        self._step(key, event, at_us, "confirmed")
-        self._take_seats(slot, 0, at_us)
+        self._step(key, event, at_us, "confirmed", slot)
 
     def _reservation_hold_expired(self, key, event, at_us, slot, *_):
-        self._step(key, event, at_us, "expired")
-        self._take_seats(slot, -1, at_us)
+        self._step(key, event, at_us, "expired", slot, -1)
 
     def _reservation_cancelled(self, key, event, at_us, slot, *_):
-        self._step(key, event, at_us, "cancelled")
+        self._step(key, event, at_us, "cancelled", slot, -1)
+
+    def _reservation_waitlist_joined(self, key, event, at_us, slot, exam, student):
+        seats = self.slots[slot]
+        self._reservation_reserved(key, event, at_us, slot, exam, student, seats["starts_at"], seats["ends_at"],
+                                   seats["ends_at"] + seats["buffer_minutes"] * 60_000_000)
+        self.reservations[key]["state"] = "waiting"
         self._take_seats(slot, -1, at_us)
 
-    def _step(self, key, event, at_us, state):
+    def _reservation_prioritised(self, key, event, at_us, slot, *_):
+        self._step(key, event, at_us, "waiting", slot)
+
+    def _reservation_waitlist_left(self, key, event, at_us, slot, *_):
+        self._step(key, event, at_us, "left", slot)
+
+    def _reservation_offered(self, key, event, at_us, slot, _exam, _student, expires_at):
+        self._step(key, event, at_us, "offered", slot, 1)
+        self.reservations[key]["expires_at"] = expires_at
+
+    def _reservation_offer_accepted(self, key, event, at_us, slot, *_):
+        self._step(key, event, at_us, "confirmed", slot)
+
+    def _reservation_offer_declined(self, key, event, at_us, slot, *_):
+        self._step(key, event, at_us, "declined", slot, -1)
+
+    def _reservation_offer_expired(self, key, event, at_us, slot, *_):
+        self._step(key, event, at_us, "lapsed", slot, -1)
+
+    def _slot_waitlist_closed(self, key, event, at_us, *_):
+        self.slots[key] |= {"version": event.stream_version}
+        self._take_seats(key, 0, at_us)
+
+    def _step(self, key, event, at_us, state, slot, seats=0):
         self.reservations[key] |= {"state": state, "expires_at": None, "version": event.stream_version, "changed_at": at_us}
+        self._take_seats(slot, seats, at_us)
 
     def _take_seats(self, slot, count, at_us):
         row = self.slots[slot]

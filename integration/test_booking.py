@@ -150,6 +150,32 @@ class BookingTest(AnswerCase):
                          [("student", ["reservation_held"]), ("system", ["reservation_hold_expired"])])
         self.assertGreaterEqual(decided[1]["decided_at_us"], decided[0]["events"][0]["payload"][6])
 
+    def test_who_waits_is_offered_what_is_freed(self):
+        slot = house.slot(house.exam(lead_time_minutes=60), capacity=1, starts_at=at(days=8))
+        ann, bob, tom, eve = (house.tenant.student().client(house.node) for _ in range(4))
+        self.expect_no(bob.post(f"/slots/{slot}/waitlist"), 409, "seats-are-free")
+        anns = self.expect_yes(ann.post(f"/slots/{slot}/reservations"), 201, 1)
+        bobs = self.expect_yes(bob.post(f"/slots/{slot}/waitlist"), 201, 1, "reservations")
+        toms = self.expect_yes(tom.post(f"/slots/{slot}/waitlist"), 201, 1, "reservations")
+        self.expect_no(eve.post(f"/slots/{slot}/reservations"), 409, "slot-awaited")
+        self.expect_no(bob.post(f"/reservations/{bobs}/accept-offer"), 409, "not-offered")
+        self.expect_yes(house.as_admin().post(f"/reservations/{toms}/prioritise", {"priority": 7}), 200, 2)
+        gone = ann.post(f"/reservations/{anns}/cancel")
+        self.expect_yes(gone, 200, 2)
+        wait_until("offered", lambda: self.shown(tom, toms, gone)["state"] == "offered", 30)
+        self.assertEqual(self.shown(bob, bobs, gone)["state"], "waiting")
+        self.expect_no(eve.post(f"/slots/{slot}/holds"), 409, "slot-awaited")
+        self.expect_yes(tom.post(f"/reservations/{toms}/decline-offer"), 200, 4)
+        wait_until("offered", lambda: self.shown(bob, bobs, gone)["state"] == "offered", 30)
+        accepted = bob.post(f"/reservations/{bobs}/accept-offer")
+        self.expect_yes(accepted, 200, 3)
+        self.assertEqual([entry["reservation_id"] for entry in bob.get("/calendar", headers={
+            "Pw-Min-Position": accepted.position, "Prefer": "wait=10"}).json["items"]], [bobs])
+        self.expect_yes(bob.post(f"/reservations/{bobs}/cancel"), 200, 4)
+        self.expect_yes(eve.post(f"/slots/{slot}/reservations"), 201, 1)
+        self.expect_no(bob.post(f"/slots/{slot}/waitlist"), 409, "not-entitled")
+        self.expect_yes(tom.post(f"/slots/{slot}/waitlist"), 201, 1)
+
     def test_an_office_sets_how_long_a_seat_is_held(self):
         tenant = house.stack.tenant(house.node)
         admin, student = tenant.admin.client(house.node), tenant.student().client(house.node)

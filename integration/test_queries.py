@@ -256,6 +256,8 @@ class LocationTest(AnswerCase):
             "exam_draft": teacher.command("/exams", {"title": "Algebra", "duration_minutes": 60}),
             "slot_open": opened,
             "reservation_reserve": student.command(f"/slots/{opened.json['id']}/reservations"),
+            "reservation_hold": tenant.student().client(house.node).command(f"/slots/{opened.json['id']}/holds"),
+            "reservation_join_waitlist": tenant.student().client(house.node).command(f"/slots/{opened.json['id']}/waitlist"),
             "user_register": tenant.admin.client(house.node).command("/users", someone),
             "session_open": guest.command("/sessions", {"email": person.email, "password": person.password}),
         }
@@ -274,7 +276,7 @@ class LocationTest(AnswerCase):
                     if described[name]:
                         shown = self.expect(client.get(answer.headers["Location"], headers=seen(answer.position)), 200)
                         self.assertEqual(shown.json["id"], answer.json["id"])
-        self.assertEqual(sum(self.described().values()), 4)
+        self.assertEqual(sum(self.described().values()), 6)
 
     def described(self, *words):
         """{operation: whether its 201 has a Location}, as the document of a listener has it."""

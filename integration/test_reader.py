@@ -169,6 +169,43 @@ class BookingsTest(unittest.TestCase):
             (self.T, self.step("hold_confirmed", 2, self.SLOT, self.EXAM, self.BOB)))
         self.assertEqual(list(seen.reservations), [str(uuid.UUID(bytes=b"\2" * 16))])
 
+    def waits(self, number, student):
+        return self.T, self.step("waitlist_joined", number, self.SLOT, self.EXAM, student)
+
+    def offered(self, number, student, expires_at):
+        stream, kind, payload = self.step("offered", number, self.SLOT, self.EXAM, student)
+        return self.T, (stream, kind, [*payload, expires_at])
+
+    def test_a_seat_goes_round(self):
+        full = [(self.T, self.opened(self.SLOT, self.EXAM, LATER, 1)), (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, LATER))]
+        tom, gone = b"t" * 16, (self.T, self.cancelled(1, self.SLOT, self.EXAM, self.ANN))
+
+        def step(kind, number, student):
+            return self.T, self.step(kind, number, self.SLOT, self.EXAM, student)
+        first = (self.T, (b"\3" * 16, "reservation_prioritised", [self.SLOT, self.EXAM, tom, 5]))
+        seen = self.replay(
+            *full, self.waits(2, self.BOB), self.waits(3, tom), first, gone, self.offered(3, tom, NOW + 8),
+            step("offer_expired", 3, tom), self.offered(2, self.BOB, NOW + 99), step("offer_accepted", 2, self.BOB))
+        self.assertEqual(list(seen.reservations), [str(uuid.UUID(bytes=b"\2" * 16))])
+        won = [*full, self.waits(2, self.BOB), gone, self.offered(2, self.BOB, NOW + 99)]
+        for what, *commits in (
+            ("seats were free", full[0], self.waits(2, self.BOB)),
+            ("comes first", *full, self.waits(2, self.BOB), self.waits(3, tom), gone, self.offered(3, tom, NOW + 99)),
+            ("comes first", *full, self.waits(2, self.BOB), self.waits(3, tom), first, gone, self.offered(2, self.BOB, NOW + 99)),
+            ("no seat was free", *full, self.waits(2, self.BOB), self.offered(2, self.BOB, NOW + 99)),
+            ("too late", *full, self.waits(2, self.BOB), gone, self.offered(2, self.BOB, NOW + 5)),
+            ("others wait", *full, self.waits(2, self.BOB), gone, (self.T, self.reserved(4, self.SLOT, self.EXAM, tom, LATER))),
+            ("had run out", *won[:-1], self.offered(2, self.BOB, NOW + 6), step("offer_accepted", 2, self.BOB)),
+            ("had not run out", *won, step("offer_expired", 2, self.BOB)),
+            ("nothing is offered", *full, self.waits(2, self.BOB), step("offer_accepted", 2, self.BOB)),
+            ("nobody waits", *full, self.waits(2, self.BOB), step("waitlist_left", 2, tom)),
+            ("not this student", *won, step("offer_accepted", 2, self.BOB), (self.T, self.cancelled(2, self.SLOT, self.EXAM, self.BOB)),
+             (self.T, self.reserved(4, self.SLOT, self.EXAM, tom, LATER)), self.waits(5, self.BOB)),
+            ("nobody may wait", *full, (self.T, (self.SLOT, "slot_waitlist_closed", [self.EXAM])), self.waits(2, self.BOB)),
+        ):
+            with self.subTest(what, commits=len(commits)), self.assertRaisesRegex(Broken, what):
+                self.replay(*commits)
+
     def test_broken_promises_about_holds(self):
         slot = (self.T, self.opened(self.SLOT, self.EXAM, LATER, 2))
         other = (self.T, self.opened(self.SLOT_2, self.EXAM_2, LATER + 1_000, 2))

@@ -36,7 +36,7 @@ static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *a
     cells[4] = pw_cell_id(reservation->exam_id);
     cells[5] = pw_cell_integer(reservation->ends_at_us);
     cells[6] = pw_cell_integer(reservation->free_again_at_us);
-    cells[7] = pw_cell_integer(pw_reservation_is_live(reservation->state));
+    cells[7] = pw_cell_integer(pw_reservation_blocks_calendar(reservation->state));
     return PW_OK;
 }
 

@@ -24,7 +24,8 @@
 #define PW_STARTS_AT_US_MAX INT64_C(253370764800000000)
 
 /* What a tenant that never set its rules has. */
-#define PW_HOLD_MINUTES 10
+#define PW_HOLD_MINUTES  10
+#define PW_OFFER_MINUTES 1440
 
 /* A UUID (RFC 9562) as its 16 raw bytes. */
 struct pw_id {

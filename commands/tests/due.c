@@ -102,6 +102,43 @@ Test(due, what_bears_on_a_decision_goes_before_it)
     pw_state_free(state);
 }
 
+static bool is(const struct pw_due *due, enum pw_command_type type, uint8_t target)
+{
+    return due->command.type == type &&
+           pw_id_equal(pw_command_target(&due->command), &(struct pw_id)ID(target));
+}
+
+Test(due, a_freed_seat_is_offered_until_the_lead_time_begins)
+{
+    const struct pw_event given[] = {CREATED,
+                                     DRAFTED(30),
+                                     PUBLISHED(30, 0, 1),
+                                     OPENED(40, 30, NOON, 1),
+                                     RESERVED(50, ANN, 40, 30, NOON),
+                                     JOINED(51, BOB, 40, 30),
+                                     JOINED(52, TOM, 40, 30),
+                                     PRIORITISED(52, 0, TOM, 40, 30, 1)};
+    const int64_t lead_us = NOON - MINUTES(60);
+    struct pw_state *state = state_of(given, PW_COUNT(given));
+    struct pw_due due;
+    cr_expect_eq(pw_due_at(state), lead_us, "no seat is free");
+    cr_expect_not(pw_due_next(state, lead_us - 1, &due));
+    cr_expect(pw_due_next(state, lead_us, &due) && is(&due, PW_COMMAND_SLOT_CLOSE_WAITLIST, 40));
+    world_fold(state, (const struct pw_event[]){CANCELLED(50, ANN, 40, 30)}, 1);
+    cr_expect(pw_due_next(state, NINE, &due) && is(&due, PW_COMMAND_RESERVATION_OFFER, 52));
+    cr_expect(pw_due_next(state, lead_us, &due) && is(&due, PW_COMMAND_SLOT_CLOSE_WAITLIST, 40));
+    world_fold(state, (const struct pw_event[]){OFFERED(52, 0, TOM, 40, 30, NINE + 5)}, 1);
+    cr_expect_eq(pw_due_at(state), NINE + 5);
+    cr_expect(pw_due_next(state, NINE + 5, &due) &&
+              is(&due, PW_COMMAND_RESERVATION_EXPIRE_OFFER, 52));
+    world_fold(state, (const struct pw_event[]){OFFER_EXPIRED(52, 0, TOM, 40, 30)}, 1);
+    cr_expect(pw_due_next(state, NINE + 5, &due) && is(&due, PW_COMMAND_RESERVATION_OFFER, 51));
+    world_fold(state, (const struct pw_event[]){WAITLIST_CLOSED(40, 0, 30)}, 1);
+    cr_expect_not(pw_due_next(state, INT64_MAX, &due), "nobody is offered anything any more");
+    cr_expect_eq(pw_due_at(state), INT64_MAX);
+    pw_state_free(state);
+}
+
 /* --- Against a plain walk --- */
 
 enum { ROUNDS = 3000, HOLDS = 60 };

@@ -89,6 +89,18 @@ static const struct row reservation_reserve_rows[] = {
      NOTHING, "1 of 1 taken"},
     {"who holds one has one", GIVEN(SLOT, ANN_HOLDS), RESERVE(52, 40), BY_ANN,
      PW_ERR_ALREADY_BOOKED, NOTHING},
+    {"others wait for it", GIVEN(SLOT, ANNS, JOINED(51, BOB, 40, 30)), RESERVE(52, 40),
+     AT(TOM, STUDENT, NINE), PW_ERR_SLOT_AWAITED, NOTHING, "1 of 1 taken"},
+    {"be a seat free", GIVEN(SLOT, ANNS, JOINED(51, BOB, 40, 30), CANCELLED(50, ANN, 40, 30)),
+     RESERVE(52, 40), AT(TOM, STUDENT, NINE), PW_ERR_SLOT_AWAITED, NOTHING},
+    {"nobody is offered it any more",
+     GIVEN(SLOT, ANNS, JOINED(51, BOB, 40, 30), CANCELLED(50, ANN, 40, 30),
+           WAITLIST_CLOSED(40, 0, 30)),
+     RESERVE(52, 40), AT(TOM, STUDENT, NINE), PW_OK, THEN(RESERVED(52, TOM, 40, 30, NOON))},
+    {"an offered seat is taken, and in nobody's calendar",
+     GIVEN(SLOT, ANNS, JOINED(51, BOB, 40, 30), CANCELLED(50, ANN, 40, 30),
+           OFFERED(51, 2, BOB, 40, 30, NOON), OPENED(41, 31, NOON, 1)),
+     RESERVE(52, 41), BY_BOB, PW_OK, THEN(RESERVED(52, BOB, 41, 31, NOON))},
     {"what is held is in the calendar", GIVEN(SLOT, ANN_HOLDS, OPENED(41, 31, NOON, 1)),
      RESERVE(52, 41), BY_ANN, PW_ERR_CALENDAR_CONFLICT, NOTHING},
     {"a hold that ran out is in nobody's way",
@@ -121,6 +133,8 @@ static const struct row reservation_hold_rows[] = {
      HOLD(52, 41), BY_ANN, PW_ERR_EXAM_ALREADY_BOOKED, NOTHING,
      "70000000-0000-0000-0000-000000000032"},
     {"a full slot says so", GIVEN(SLOT, ANNS), HOLD(51, 40), BY_BOB, PW_ERR_SLOT_FULL, NOTHING},
+    {"others wait for it", GIVEN(SLOT, ANNS, JOINED(51, BOB, 40, 30)), HOLD(52, 40),
+     AT(TOM, STUDENT, NINE), PW_ERR_SLOT_AWAITED, NOTHING},
     {"two exams at one time", GIVEN(ANN_SITS_AND(NOON)), HOLD(52, 41), BY_ANN,
      PW_ERR_CALENDAR_CONFLICT, NOTHING},
     {"If-Match speaks of the slot", GIVEN(SLOT), HOLD(50, 40), BY_ANN, PW_ERR_VERSION_MISMATCH,
@@ -193,3 +207,178 @@ static const struct row reservation_cancel_rows[] = {
      PW_ERR_VERSION_MISMATCH, NOTHING, "version 2", IF_MATCH(1)},
 };
 ROWS_OF(reservation_cancel);
+
+/* --- Waiting, and being offered a seat: Ann has the one seat of slot 40, Bob waits for it. --- */
+
+#define ONE_OF(UPPER, lower, reservation)                                                          \
+    {                                                                                              \
+        .type = PW_COMMAND_RESERVATION_##UPPER, .reservation_##lower = { ID(reservation) }         \
+    }
+#define JOIN(reservation, slot)                                                                    \
+    {                                                                                              \
+        .type = PW_COMMAND_RESERVATION_JOIN_WAITLIST, .reservation_join_waitlist = {               \
+            ID(slot),                                                                              \
+            ID(reservation)                                                                        \
+        }                                                                                          \
+    }
+#define LEAVE(reservation)   ONE_OF(LEAVE_WAITLIST, leave_waitlist, reservation)
+#define OFFER(reservation)   ONE_OF(OFFER, offer, reservation)
+#define ACCEPT(reservation)  ONE_OF(ACCEPT_OFFER, accept_offer, reservation)
+#define DECLINE(reservation) ONE_OF(DECLINE_OFFER, decline_offer, reservation)
+#define LAPSE(reservation)   ONE_OF(EXPIRE_OFFER, expire_offer, reservation)
+#define PRIORITISE(reservation, priority_)                                                         \
+    {                                                                                              \
+        .type = PW_COMMAND_RESERVATION_PRIORITISE, .reservation_prioritise = {                     \
+            ID(reservation),                                                                       \
+            priority_                                                                              \
+        }                                                                                          \
+    }
+#define BY_TOM            AT(TOM, STUDENT, NINE)
+#define LEAD              (NOON - MINUTES(60)) /* No offer outlives it. */
+#define BOB_WAITS         SLOT, ANNS, JOINED(51, BOB, 40, 30)
+#define ANN_GOES          CANCELLED(50, ANN, 40, 30)
+#define BOBS_OFFER(at_us) OFFERED(51, 2, BOB, 40, 30, at_us)
+#define BOB_CHOOSES       BOB_WAITS, ANN_GOES, BOBS_OFFER(LEAD)
+
+static const struct row reservation_join_waitlist_rows[] = {
+    {"one waits for a full slot", GIVEN(SLOT, ANNS), JOIN(51, 40), BY_BOB, PW_OK,
+     THEN(JOINED(51, BOB, 40, 30))},
+    {"behind others", GIVEN(BOB_WAITS), JOIN(52, 40), BY_TOM, PW_OK, THEN(JOINED(52, TOM, 40, 30))},
+    {"behind others, be a seat free", GIVEN(BOB_WAITS, ANN_GOES), JOIN(52, 40), BY_TOM, PW_OK,
+     THEN(JOINED(52, TOM, 40, 30))},
+    {"there is nothing to wait for", GIVEN(SLOT), JOIN(51, 40), BY_BOB, PW_ERR_SEATS_ARE_FREE,
+     NOTHING, "0 of 1"},
+    {"there is no such slot", GIVEN(EXAMS), JOIN(51, 40), BY_BOB, PW_ERR_NO_SUCH_SLOT, NOTHING},
+    {"until the lead time", GIVEN(SLOT, ANNS), JOIN(51, 40), AT(BOB, STUDENT, LEAD - 1), PW_OK,
+     THEN(JOINED(51, BOB, 40, 30))},
+    {"exclusive", GIVEN(SLOT, ANNS), JOIN(51, 40), AT(BOB, STUDENT, LEAD), PW_ERR_WAITLIST_CLOSED,
+     NOTHING, "60 minutes"},
+    {"the list is closed", GIVEN(BOB_WAITS, WAITLIST_CLOSED(40, 0, 30)), JOIN(52, 40), BY_TOM,
+     PW_ERR_WAITLIST_CLOSED, NOTHING},
+    {"who has a seat waits for none", GIVEN(SLOT, ANNS), JOIN(51, 40), BY_ANN,
+     PW_ERR_ALREADY_BOOKED, NOTHING},
+    {"who waits waits", GIVEN(BOB_WAITS), JOIN(52, 40), BY_BOB, PW_ERR_ALREADY_BOOKED, NOTHING,
+     "70000000-0000-0000-0000-000000000033"},
+    {"who left may wait again, as the last", GIVEN(BOB_WAITS, LEFT(51, 0, BOB, 40, 30)),
+     JOIN(52, 40), BY_BOB, PW_OK, THEN(JOINED(52, BOB, 40, 30))},
+    {"who declined too",
+     GIVEN(BOB_CHOOSES, JOINED(52, TOM, 40, 30), OFFER_DECLINED(51, 0, BOB, 40, 30)), JOIN(53, 40),
+     BY_BOB, PW_OK, THEN(JOINED(53, BOB, 40, 30))},
+    {"who gave an offered seat back is not entitled again",
+     GIVEN(BOB_CHOOSES, OFFER_ACCEPTED(51, 0, BOB, 40, 30), CANCELLED(51, BOB, 40, 30),
+           RESERVED(54, ANN, 40, 30, NOON)),
+     JOIN(53, 40), BY_BOB, PW_ERR_NOT_ENTITLED, NOTHING},
+    {"whoever else waits elsewhere",
+     GIVEN(BOB_WAITS, OPENED(41, 31, NOON, 1), RESERVED(54, TOM, 41, 31, NOON)), JOIN(53, 41),
+     BY_BOB, PW_OK, THEN(JOINED(53, BOB, 41, 31))},
+};
+ROWS_OF(reservation_join_waitlist);
+
+static const struct row reservation_leave_waitlist_rows[] = {
+    {"one waits no more", GIVEN(BOB_WAITS), LEAVE(51), BY_BOB, PW_OK,
+     THEN(LEFT(51, 2, BOB, 40, 30))},
+    {"once is enough", GIVEN(BOB_WAITS, LEFT(51, 0, BOB, 40, 30)), LEAVE(51), BY_BOB, PW_OK,
+     NOTHING},
+    {"there is no such reservation", GIVEN(SLOT), LEAVE(51), BY_BOB, PW_ERR_NO_SUCH_RESERVATION,
+     NOTHING},
+    {"another's does not exist", GIVEN(BOB_WAITS), LEAVE(51), BY_ANN, PW_ERR_NO_SUCH_RESERVATION,
+     NOTHING},
+    {"who was offered a seat declines", GIVEN(BOB_CHOOSES), LEAVE(51), BY_BOB, PW_ERR_NOT_WAITING,
+     NOTHING, "it is offered"},
+    {"who has a seat cancels", GIVEN(SLOT, ANNS), LEAVE(50), BY_ANN, PW_ERR_NOT_WAITING, NOTHING,
+     "it is booked"},
+};
+ROWS_OF(reservation_leave_waitlist);
+
+static const struct row reservation_prioritise_rows[] = {
+    {"a place before others", GIVEN(BOB_WAITS), PRIORITISE(51, 5), AT(ADA, ADMIN, NINE), PW_OK,
+     THEN(PRIORITISED(51, 2, BOB, 40, 30, 5))},
+    {"the same again", GIVEN(BOB_WAITS, PRIORITISED(51, 0, BOB, 40, 30, 5)), PRIORITISE(51, 5),
+     AT(ADA, ADMIN, NINE), PW_OK, NOTHING},
+    {"back to none", GIVEN(BOB_WAITS, PRIORITISED(51, 0, BOB, 40, 30, 5)), PRIORITISE(51, 0),
+     AT(ADA, ADMIN, NINE), PW_OK, THEN(PRIORITISED(51, 3, BOB, 40, 30, 0))},
+    {"who waits no more", GIVEN(BOB_WAITS, LEFT(51, 0, BOB, 40, 30)), PRIORITISE(51, 5),
+     AT(ADA, ADMIN, NINE), PW_ERR_NOT_WAITING, NOTHING, "left"},
+    {"there is no such reservation", GIVEN(SLOT), PRIORITISE(51, 5), AT(ADA, ADMIN, NINE),
+     PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+};
+ROWS_OF(reservation_prioritise);
+
+static const struct row reservation_offer_rows[] = {
+    {"a free seat, until the lead time at most", GIVEN(BOB_WAITS, ANN_GOES), OFFER(51),
+     THE_SYSTEM(NINE), PW_OK, THEN(BOBS_OFFER(LEAD))},
+    {"for as long as the tenant says",
+     GIVEN(BOB_WAITS, ANN_GOES,
+           {.type = PW_EVENT_TENANT_RULES_SET,
+            .stream_id = OUR_TENANT,
+            .tenant_rules_set = {10, 30}}),
+     OFFER(51), THE_SYSTEM(NINE), PW_OK, THEN(BOBS_OFFER(NINE + MINUTES(30)))},
+    {"a seat that was added", GIVEN(BOB_WAITS, CAPACITY(40, 0, 2)), OFFER(51), THE_SYSTEM(NINE),
+     PW_OK, THEN(BOBS_OFFER(LEAD))},
+    {"no seat is free", GIVEN(BOB_WAITS), OFFER(51), THE_SYSTEM(NINE), PW_OK, NOTHING},
+    {"not once the lead time has begun", GIVEN(BOB_WAITS, ANN_GOES), OFFER(51), THE_SYSTEM(LEAD),
+     PW_OK, NOTHING},
+    {"not to who came later", GIVEN(BOB_WAITS, JOINED(52, TOM, 40, 30), ANN_GOES), OFFER(52),
+     THE_SYSTEM(NINE), PW_OK, NOTHING},
+    {"but to who has priority",
+     GIVEN(BOB_WAITS, JOINED(52, TOM, 40, 30), PRIORITISED(52, 0, TOM, 40, 30, 1), ANN_GOES),
+     OFFER(52), THE_SYSTEM(NINE), PW_OK, THEN(OFFERED(52, 3, TOM, 40, 30, LEAD))},
+    {"one seat is offered once", GIVEN(BOB_CHOOSES, JOINED(52, TOM, 40, 30)), OFFER(52),
+     THE_SYSTEM(NINE), PW_OK, NOTHING},
+    {"to the next when it was declined",
+     GIVEN(BOB_CHOOSES, JOINED(52, TOM, 40, 30), OFFER_DECLINED(51, 0, BOB, 40, 30)), OFFER(52),
+     THE_SYSTEM(NINE), PW_OK, THEN(OFFERED(52, 2, TOM, 40, 30, LEAD))},
+    {"who left is offered nothing", GIVEN(BOB_WAITS, LEFT(51, 0, BOB, 40, 30), ANN_GOES), OFFER(51),
+     THE_SYSTEM(NINE), PW_OK, NOTHING},
+    {"nobody is once the list is closed", GIVEN(BOB_WAITS, ANN_GOES, WAITLIST_CLOSED(40, 0, 30)),
+     OFFER(51), THE_SYSTEM(NINE), PW_OK, NOTHING},
+    {"there is no such reservation", GIVEN(SLOT), OFFER(51), THE_SYSTEM(NINE),
+     PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+};
+ROWS_OF(reservation_offer);
+
+static const struct row reservation_accept_offer_rows[] = {
+    {"the seat is booked", GIVEN(BOB_CHOOSES), ACCEPT(51), BY_BOB, PW_OK,
+     THEN(OFFER_ACCEPTED(51, 3, BOB, 40, 30))},
+    {"once is enough", GIVEN(BOB_CHOOSES, OFFER_ACCEPTED(51, 0, BOB, 40, 30)), ACCEPT(51), BY_BOB,
+     PW_OK, NOTHING},
+    {"nothing was offered", GIVEN(BOB_WAITS), ACCEPT(51), BY_BOB, PW_ERR_NOT_OFFERED, NOTHING,
+     "it is waiting"},
+    {"it ran out", GIVEN(BOB_CHOOSES, OFFER_EXPIRED(51, 0, BOB, 40, 30)), ACCEPT(51), BY_BOB,
+     PW_ERR_NOT_OFFERED, NOTHING, "ran out"},
+    {"another's does not exist", GIVEN(BOB_CHOOSES), ACCEPT(51), BY_ANN, PW_ERR_NO_SUCH_RESERVATION,
+     NOTHING},
+    {"who has a seat of the exam gives that back first",
+     GIVEN(BOB_CHOOSES, OPENED(41, 30, NOON + MINUTES(600), 1),
+           RESERVED(53, BOB, 41, 30, NOON + MINUTES(600))),
+     ACCEPT(51), BY_BOB, PW_ERR_EXAM_ALREADY_BOOKED, NOTHING,
+     "70000000-0000-0000-0000-000000000035"},
+    {"who sits another exam then",
+     GIVEN(BOB_CHOOSES, OPENED(41, 31, NOON, 1), RESERVED(53, BOB, 41, 31, NOON)), ACCEPT(51),
+     BY_BOB, PW_ERR_CALENDAR_CONFLICT, NOTHING},
+};
+ROWS_OF(reservation_accept_offer);
+
+static const struct row reservation_decline_offer_rows[] = {
+    {"the seat is free", GIVEN(BOB_CHOOSES), DECLINE(51), BY_BOB, PW_OK,
+     THEN(OFFER_DECLINED(51, 3, BOB, 40, 30))},
+    {"once is enough", GIVEN(BOB_CHOOSES, OFFER_DECLINED(51, 0, BOB, 40, 30)), DECLINE(51), BY_BOB,
+     PW_OK, NOTHING},
+    {"nothing was offered", GIVEN(BOB_WAITS), DECLINE(51), BY_BOB, PW_ERR_NOT_OFFERED, NOTHING},
+    {"what was accepted is cancelled", GIVEN(BOB_CHOOSES, OFFER_ACCEPTED(51, 0, BOB, 40, 30)),
+     DECLINE(51), BY_BOB, PW_ERR_NOT_OFFERED, NOTHING, "it is booked"},
+    {"another's does not exist", GIVEN(BOB_CHOOSES), DECLINE(51), BY_ANN,
+     PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+};
+ROWS_OF(reservation_decline_offer);
+
+static const struct row reservation_expire_offer_rows[] = {
+    {"when its time has come", GIVEN(BOB_CHOOSES), LAPSE(51), THE_SYSTEM(LEAD), PW_OK,
+     THEN(OFFER_EXPIRED(51, 3, BOB, 40, 30))},
+    {"not a moment before", GIVEN(BOB_CHOOSES), LAPSE(51), THE_SYSTEM(LEAD - 1), PW_OK, NOTHING},
+    {"what was accepted stays", GIVEN(BOB_CHOOSES, OFFER_ACCEPTED(51, 0, BOB, 40, 30)), LAPSE(51),
+     THE_SYSTEM(LEAD), PW_OK, NOTHING},
+    {"there is no such reservation", GIVEN(SLOT), LAPSE(51), THE_SYSTEM(LEAD),
+     PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+};
+ROWS_OF(reservation_expire_offer);

@@ -70,3 +70,23 @@ static const struct row slot_change_capacity_rows[] = {
      THEN(CAPACITY(40, 3, 3)), IF_MATCH(2)},
 };
 ROWS_OF(slot_change_capacity);
+
+#define CLOSE_WAITLIST(slot)                                                                       \
+    {                                                                                              \
+        .type = PW_COMMAND_SLOT_CLOSE_WAITLIST, .slot_close_waitlist = { ID(slot) }                \
+    }
+#define WAITED_FOR                                                                                 \
+    CREATED, DRAFTED(30), PUBLISHED(30, 0, 1), OPENED(40, 30, NOON, 1),                            \
+        RESERVED(50, ANN, 40, 30, NOON), JOINED(51, BOB, 40, 30)
+
+static const struct row slot_close_waitlist_rows[] = {
+    {"when the lead time begins", GIVEN(WAITED_FOR), CLOSE_WAITLIST(40),
+     AT(OPS, SYSTEM, NOON - MINUTES(60)), PW_OK, THEN(WAITLIST_CLOSED(40, 2, 30))},
+    {"not a moment before", GIVEN(WAITED_FOR), CLOSE_WAITLIST(40),
+     AT(OPS, SYSTEM, NOON - MINUTES(60) - 1), PW_OK, NOTHING},
+    {"only once", GIVEN(WAITED_FOR, WAITLIST_CLOSED(40, 0, 30)), CLOSE_WAITLIST(40),
+     AT(OPS, SYSTEM, NOON), PW_OK, NOTHING},
+    {"there is no such slot", GIVEN(CREATED), CLOSE_WAITLIST(40), AT(OPS, SYSTEM, NOON),
+     PW_ERR_NO_SUCH_SLOT, NOTHING},
+};
+ROWS_OF(slot_close_waitlist);

@@ -1,4 +1,5 @@
 /* commands/tests/state_wire.c: the canonical serialisation, read back. */
+#include "commands/tenant_state.h"
 #include "commands/tests/people.h"
 
 #include <criterion/criterion.h>
@@ -41,6 +42,18 @@ static const struct pw_event events[] = {
     HELD(56, TOM, 42, 30, NOON, NINE + MINUTES(10)),
     HOLD_CONFIRMED(54, ANN, 42, 30),
     HOLD_EXPIRED(56, TOM, 42, 30),
+    OPENED(43, 31, NOON, 1),
+    RESERVED(57, TEA, 43, 31, NOON),
+    JOINED(58, TOM, 43, 31),
+    JOINED(59, BOB, 43, 31),
+    JOINED(64, ADA, 43, 31),
+    PRIORITISED(59, 0, BOB, 43, 31, 3),
+    CANCELLED(57, TEA, 43, 31),
+    OFFERED(59, 0, BOB, 43, 31, NINE + MINUTES(60)),
+    OFFER_ACCEPTED(59, 0, BOB, 43, 31),
+    CANCELLED(59, BOB, 43, 31),
+    OFFERED(58, 0, TOM, 43, 31, NINE + MINUTES(70)),
+    WAITLIST_CLOSED(43, 0, 31),
 };
 
 static void bytes_of(const struct pw_state *state, struct pw_buffer *ret_bytes)
@@ -92,7 +105,7 @@ Test(state_wire, the_same_events_give_the_same_bytes_in_every_version)
             "9990ad8bf91a280849b101a87eee4297eb76a64f4749e424047d8103abdfb147", /* Without people. */
         [2] =
             "a2e8d357357c9c61190226a81181854cfaa512707c011d90bdbca0b478de8a0e", /* Without holds. */
-        [3] = "c41ab1509e0d5409cf7287289ae403e27ae0856ebdf364e43b8a789a37234890",
+        [3] = "966690b147e34f0d9ae33b79312128ea03365ff5866164e422d9f5d4274a3bd3",
     };
     char text[65];
     struct pw_state *state = pw_state_new();
@@ -105,6 +118,42 @@ Test(state_wire, the_same_events_give_the_same_bytes_in_every_version)
     cr_expect_str_eq(text, by_format[PW_STATE_FORMAT]);
     pw_buffer_close(&bytes);
     pw_state_free(state);
+}
+
+static void refused_with(const struct pw_event *given, uint32_t count,
+                         const struct pw_id *reservation, const struct pw_id *next)
+{
+    struct pw_state *state = pw_state_new();
+    struct pw_buffer bytes;
+    world_fold(state, given, count);
+    struct pw_tenant *tenant =
+        (struct pw_tenant *)(uintptr_t)pw_state_tenant(state, &world_tenant_id);
+    if (reservation != NULL) {
+        struct pw_reservation *changed = pw_map_put(tenant->reservations, reservation, NULL);
+        changed->next_id = *next;
+    } else {
+        pw_map_remove(tenant->students, &(struct pw_id)ANN, NULL);
+    }
+    bytes_of(state, &bytes);
+    cr_expect_not(is_state(bytes.data, bytes.bytes));
+    pw_buffer_close(&bytes);
+    pw_state_free(state);
+}
+
+/* Else a deadline would follow a chain that has no end, or ends nowhere. */
+Test(state_wire, reservations_that_are_not_chained_are_refused)
+{
+    const struct pw_event given[] = {CREATED,
+                                     DRAFTED(30),
+                                     PUBLISHED(30, 0, 1),
+                                     OPENED(40, 30, NOON, 2),
+                                     HELD(50, ANN, 40, 30, NOON, NINE + 1),
+                                     HELD(51, BOB, 40, 30, NOON, NINE + 1)};
+    const struct pw_id anns = ID(50);
+    refused_with(given, PW_COUNT(given), NULL, NULL);
+    refused_with(given, PW_COUNT(given), &anns, &anns);
+    refused_with(given, PW_COUNT(given), &anns, &(struct pw_id)ID(51));
+    refused_with(given, PW_COUNT(given), &anns, &(struct pw_id)ID(99));
 }
 
 Test(state_wire, damaged_bytes_are_refused_or_are_another_state)

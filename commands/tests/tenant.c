@@ -144,7 +144,11 @@ ROWS_OF(tenant_choose_equality_key);
 
 #define SET_RULES(minutes)                                                                         \
     {                                                                                              \
-        .type = PW_COMMAND_TENANT_SET_RULES, .tenant_set_rules = { OUR_TENANT, minutes }           \
+        .type = PW_COMMAND_TENANT_SET_RULES, .tenant_set_rules = {                                 \
+            OUR_TENANT,                                                                            \
+            minutes,                                                                               \
+            PW_OFFER_MINUTES                                                                       \
+        }                                                                                          \
     }
 #define BY_ADA AT(ADA, ADMIN, NINE)
 
@@ -156,7 +160,7 @@ static const struct row tenant_set_rules_rows[] = {
      THEN(RULES_SET(3, 10))},
     {"of another tenant",
      GIVEN(CREATED),
-     {.type = PW_COMMAND_TENANT_SET_RULES, .tenant_set_rules = {OTHER_TENANT, 30}},
+     {.type = PW_COMMAND_TENANT_SET_RULES, .tenant_set_rules = {OTHER_TENANT, 30, 60}},
      BY_ADA,
      PW_ERR_NO_SUCH_TENANT,
      NOTHING},

@@ -193,7 +193,80 @@ struct rows {
     {                                                                                              \
         .type = PW_EVENT_TENANT_RULES_SET, .stream_id = OUR_TENANT, .stream_version = version,     \
         .tenant_rules_set = {                                                                      \
-            minutes                                                                                \
+            minutes,                                                                               \
+            PW_OFFER_MINUTES                                                                       \
+        }                                                                                          \
+    }
+#define JOINED(reservation, student, slot, exam)                                                   \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_WAITLIST_JOINED, .stream_id = ID(reservation),                \
+        .stream_version = 1, .reservation_waitlist_joined = {                                      \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student                                                                                \
+        }                                                                                          \
+    }
+#define LEFT(reservation, version, student, slot, exam)                                            \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_WAITLIST_LEFT, .stream_id = ID(reservation),                  \
+        .stream_version = version, .reservation_waitlist_left = {                                  \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student                                                                                \
+        }                                                                                          \
+    }
+#define OFFER_ACCEPTED(reservation, version, student, slot, exam)                                  \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_OFFER_ACCEPTED, .stream_id = ID(reservation),                 \
+        .stream_version = version, .reservation_offer_accepted = {                                 \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student                                                                                \
+        }                                                                                          \
+    }
+#define OFFER_DECLINED(reservation, version, student, slot, exam)                                  \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_OFFER_DECLINED, .stream_id = ID(reservation),                 \
+        .stream_version = version, .reservation_offer_declined = {                                 \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student                                                                                \
+        }                                                                                          \
+    }
+#define OFFER_EXPIRED(reservation, version, student, slot, exam)                                   \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_OFFER_EXPIRED, .stream_id = ID(reservation),                  \
+        .stream_version = version, .reservation_offer_expired = {                                  \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student                                                                                \
+        }                                                                                          \
+    }
+#define PRIORITISED(reservation, version, student, slot, exam, priority_)                          \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_PRIORITISED, .stream_id = ID(reservation),                    \
+        .stream_version = version, .reservation_prioritised = {                                    \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student,                                                                               \
+            priority_                                                                              \
+        }                                                                                          \
+    }
+#define OFFERED(reservation, version, student, slot, exam, expires)                                \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_OFFERED, .stream_id = ID(reservation),                        \
+        .stream_version = version, .reservation_offered = {                                        \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student,                                                                               \
+            expires                                                                                \
+        }                                                                                          \
+    }
+#define WAITLIST_CLOSED(slot, version, exam)                                                       \
+    {                                                                                              \
+        .type = PW_EVENT_SLOT_WAITLIST_CLOSED, .stream_id = ID(slot), .stream_version = version,   \
+        .slot_waitlist_closed = {                                                                  \
+            ID(exam)                                                                               \
         }                                                                                          \
     }
 

@@ -17,7 +17,8 @@ class Bookings(typing.NamedTuple):
 def check_bookings(decisions):
     """Replays decisions (dicts as of `dump`, each tenant's in the order of the log) and raises Broken if ever a slot had more
     reservations than seats, a student two live ones for an exam, or two whose times [starts_at, free_again_at) overlap; if a hold was
-    confirmed once its time was over, or ended before; or if an event does not fit what happened before it. Returns what stands at the end, every id as UUID text."""
+    confirmed once its time was over, or ended before; if a seat was offered to anybody but the first who waited, or to who gave one back
+    before; or if an event does not fit what happened before it. Returns what stands at the end, every id as UUID text."""
     replay = _Replay()
     for decision in decisions:
         for event in decision["events"]:
@@ -36,6 +37,9 @@ def check_bookings(decisions):
 class _Slot:
     def __init__(self, tenant, exam, capacity):
         self.tenant, self.exam, self.capacity, self.live = tenant, exam, capacity, set()
+        self.waiting = {}  # id of a reservation that waits: its priority; in the order in which they came
+        self.offered = {}  # id of a reservation with an open offer: when it runs out
+        self.forfeited, self.is_closed = set(), False  # Students who gave an offered seat back.
 
 
 class _Reservation(typing.NamedTuple):
@@ -52,6 +56,8 @@ class _Replay:
         self.slots, self.reservations, self.ended = {}, {}, set()
         self.of_student = {}  # (tenant, student): ids of live reservations
         self.expires = {}  # id of a held reservation: when it runs out
+        self.asked = {}  # id of a reservation that waited: tenant, slot, exam and student as they were when it began
+        self.by_offer = set()  # ids of live reservations whose seat was offered
         self.broken, self.at, self.at_us = [], "", 0
 
     def need(self, condition, what):
@@ -62,6 +68,7 @@ class _Replay:
         exam, _, _, _, _, _, capacity = payload[:7]
         self.need(slot not in self.slots, "the slot was opened before")
         self.slots[slot] = _Slot(tenant, _id(exam), capacity)
+        self.slots[slot].times = payload[2], payload[3] + payload[5] * 60_000_000
 
     def capacity_changed(self, tenant, slot, payload):
         self.need(slot in self.slots, "there is no such slot")
@@ -82,12 +89,86 @@ class _Replay:
         others.add(reservation)
         self.reservations[reservation] = _Reservation(tenant, slot, exam, student, starts_at, free_again_at)
         self.need(slot in self.slots, f"there is no slot {slot}")
+        if reservation not in self.asked and slot in self.slots:
+            self.need(not self.slots[slot].waiting or self.slots[slot].is_closed, "others wait for it")
         over = [other for other in (self.slots[slot].live if slot in self.slots else ()) if self.expires.get(other, self.at_us + 1) <= self.at_us]
         self.need(not over, f"{over} had run out, which is not on record")
         if slot in self.slots:
             self.need(self.slots[slot].exam == exam, f"slot {slot} is for exam {self.slots[slot].exam}, not {exam}")
             self.slots[slot].live.add(reservation)
             self._within(tenant, slot)
+
+    def waitlist_joined(self, tenant, reservation, payload):
+        slot, exam, student = map(_id, payload[:3])
+        self.need(reservation not in self.reservations and reservation not in self.ended, "the reservation was made before")
+        self.need(slot in self.slots, f"there is no slot {slot}")
+        if slot not in self.slots:
+            return
+        seats = self.slots[slot]
+        self.need(seats.tenant == tenant and seats.exam == exam, f"slot {slot} is another tenant's, or for another exam")
+        self.need(not seats.is_closed and student not in seats.forfeited, "nobody may wait, or not this student")
+        self.need(seats.waiting or len(seats.live) + len(seats.offered) >= seats.capacity, "seats were free")
+        seats.waiting[reservation] = 0
+        self.asked[reservation] = (tenant, slot, exam, student)
+
+    def prioritised(self, tenant, reservation, payload):
+        seats = self._waits(tenant, reservation, payload)
+        if seats is not None:
+            seats.waiting[reservation] = payload[3]
+
+    def waitlist_left(self, tenant, reservation, payload):
+        seats = self._waits(tenant, reservation, payload)
+        if seats is not None:
+            del seats.waiting[reservation]
+            self.ended.add(reservation)
+
+    def offered(self, tenant, reservation, payload):
+        seats = self._waits(tenant, reservation, payload)
+        if seats is None:
+            return
+        first = max(seats.waiting, key=lambda one: seats.waiting[one])  # The first of the highest.
+        self.need(first == reservation, f"{first} comes first")
+        self.need(self.at_us < payload[3] and not seats.is_closed, "it is offered too late")
+        self.need(len(seats.live) + len(seats.offered) < seats.capacity, "no seat was free")
+        del seats.waiting[reservation]
+        seats.offered[reservation] = payload[3]
+
+    def offer_accepted(self, tenant, reservation, payload):
+        seats, expires_at = self._is_offered(tenant, reservation, payload)
+        if seats is None:
+            return
+        self.need(self.at_us < expires_at, "its offer had run out")
+        starts_at, free_again_at = seats.times
+        self.reserved(tenant, reservation, [*payload[:3], starts_at, 0, free_again_at])
+        self.by_offer.add(reservation)
+
+    def offer_declined(self, tenant, reservation, payload):
+        self._is_offered(tenant, reservation, payload)
+        self.ended.add(reservation)
+
+    def offer_expired(self, tenant, reservation, payload):
+        seats, expires_at = self._is_offered(tenant, reservation, payload)
+        self.need(seats is None or self.at_us >= expires_at, "its offer had not run out")
+        self.ended.add(reservation)
+
+    def waitlist_closed(self, tenant, slot, payload):
+        self.need(slot in self.slots and not self.slots[slot].is_closed and self.slots[slot].exam == _id(payload[0]),
+                  "there is no such open waiting list")
+        if slot in self.slots:
+            self.slots[slot].is_closed = True
+
+    def _waits(self, tenant, reservation, payload):
+        """The slot that somebody waits for, as they asked; or None."""
+        said, seats = (tenant, *map(_id, payload[:3])), self.slots.get(_id(payload[0]))
+        good = seats is not None and reservation in seats.waiting and self.asked[reservation] == said
+        self.need(good, "nobody waits there as that reservation")
+        return seats if good else None
+
+    def _is_offered(self, tenant, reservation, payload):
+        said, seats = (tenant, *map(_id, payload[:3])), self.slots.get(_id(payload[0]))
+        good = seats is not None and reservation in seats.offered and self.asked[reservation] == said
+        self.need(good, "nothing is offered to that reservation")
+        return (seats, seats.offered.pop(reservation)) if good else (None, 0)
 
     def held(self, tenant, reservation, payload):
         self.need(self.at_us < payload[6] <= payload[3], "it does not run out between now and the start")
@@ -120,11 +201,14 @@ class _Replay:
         self.of_student[live.tenant, live.student].discard(reservation)
         if live.slot in self.slots:
             self.slots[live.slot].live.discard(reservation)
+            if reservation in self.by_offer:
+                self.slots[live.slot].forfeited.add(live.student)
 
     def _within(self, tenant, slot):
         seats = self.slots[slot]
         self.need(seats.tenant == tenant, f"slot {slot} is another tenant's")
-        self.need(len(seats.live) <= seats.capacity, f"slot {slot} has {len(seats.live)} reservations and {seats.capacity} seats")
+        taken = len(seats.live) + len(seats.offered)
+        self.need(taken <= seats.capacity, f"slot {slot} has {taken} reservations and {seats.capacity} seats")
 
 
 _EVENTS = {
@@ -135,6 +219,14 @@ _EVENTS = {
     "reservation_hold_confirmed": _Replay.hold_confirmed,
     "reservation_hold_expired": _Replay.hold_expired,
     "reservation_cancelled": _Replay.ended_by,
+    "reservation_waitlist_joined": _Replay.waitlist_joined,
+    "reservation_prioritised": _Replay.prioritised,
+    "reservation_waitlist_left": _Replay.waitlist_left,
+    "reservation_offered": _Replay.offered,
+    "reservation_offer_accepted": _Replay.offer_accepted,
+    "reservation_offer_declined": _Replay.offer_declined,
+    "reservation_offer_expired": _Replay.offer_expired,
+    "slot_waitlist_closed": _Replay.waitlist_closed,
 }
 
 

@@ -184,8 +184,8 @@ struct op *op_rules(struct world *world, uint32_t tenant)
 {
     struct op *op =
         op_new(world, tenant, PW_COMMAND_TENANT_SET_RULES, world->teachers[tenant], PW_ROLE_ADMIN);
-    op->request.command.tenant_set_rules =
-        (struct pw_tenant_set_rules){world->tenants[tenant], 1 + (uint32_t)draw(world, 2)};
+    op->request.command.tenant_set_rules = (struct pw_tenant_set_rules){
+        world->tenants[tenant], 1 + (uint32_t)draw(world, 2), 1 + (uint32_t)draw(world, 2)};
     return op_seal(op);
 }
 
@@ -207,6 +207,33 @@ static struct op *op_cancel(struct world *world, uint32_t tenant)
     struct pw_id id;
     struct op *op = op_of_own(world, tenant, PW_COMMAND_RESERVATION_CANCEL, &id);
     op->request.command.reservation_cancel.reservation_id = id;
+    return op_seal(op);
+}
+
+static struct op *op_join(struct world *world, uint32_t tenant)
+{
+    struct op *op = op_new(world, tenant, PW_COMMAND_RESERVATION_JOIN_WAITLIST,
+                           student_of(tenant, draw(world, world->student_count)), PW_ROLE_STUDENT);
+    op->request.command.reservation_join_waitlist.slot_id = any_of(world, &world->slots[tenant]);
+    return op_seal(op);
+}
+
+/* Somebody who waits, or is offered a seat, says what they want; or the office says who comes first. */
+static struct op *op_choose(struct world *world, uint32_t tenant)
+{
+    static const enum pw_command_type types[] = {
+        PW_COMMAND_RESERVATION_LEAVE_WAITLIST, PW_COMMAND_RESERVATION_ACCEPT_OFFER,
+        PW_COMMAND_RESERVATION_ACCEPT_OFFER,   PW_COMMAND_RESERVATION_DECLINE_OFFER,
+        PW_COMMAND_RESERVATION_PRIORITISE,
+    };
+    struct pw_id id;
+    struct op *op = op_of_own(world, tenant, types[draw(world, PW_COUNT(types))], &id);
+    memcpy(pw_command_body(&op->request.command), &id, sizeof id); /* The first field of each. */
+    if (op->request.command.type == PW_COMMAND_RESERVATION_PRIORITISE) {
+        op->request.command.reservation_prioritise.priority = (uint32_t)draw(world, 3);
+        op->request.actor_id = world->teachers[tenant];
+        op->request.role = PW_ROLE_ADMIN;
+    }
     return op_seal(op);
 }
 
@@ -240,9 +267,11 @@ struct op *op_any(struct world *world)
     bool people = draw(world, 4) == 0;
     uint64_t dice = people ? 0 : draw(world, 100);
     struct op *op = people      ? op_people(world, tenant)
-                    : dice < 32 ? op_reserve(world, tenant)
-                    : dice < 48 ? op_hold(world, tenant)
-                    : dice < 56 ? op_confirm(world, tenant)
+                    : dice < 25 ? op_reserve(world, tenant)
+                    : dice < 34 ? op_hold(world, tenant)
+                    : dice < 39 ? op_confirm(world, tenant)
+                    : dice < 50 ? op_join(world, tenant)
+                    : dice < 58 ? op_choose(world, tenant)
                     : dice < 69 ? op_cancel(world, tenant)
                     : dice < 70 ? op_rules(world, tenant)
                     : dice < 82 ? op_capacity(world, tenant)
@@ -267,6 +296,9 @@ void op_make_ids(struct world *world, struct pw_job *job)
         job->command.reservation_reserve.reservation_id = made;
         break;
     case PW_COMMAND_RESERVATION_HOLD: job->command.reservation_hold.reservation_id = made; break;
+    case PW_COMMAND_RESERVATION_JOIN_WAITLIST:
+        job->command.reservation_join_waitlist.reservation_id = made;
+        break;
     case PW_COMMAND_SLOT_OPEN: job->command.slot_open.slot_id = made; break;
     case PW_COMMAND_EXAM_DRAFT: job->command.exam_draft.exam_id = made; break;
     case PW_COMMAND_USER_REGISTER: job->command.user_register.user_id = made; break;
@@ -288,6 +320,7 @@ void op_learn(struct world *world, const struct op *op)
     switch (op->request.command.type) {
     case PW_COMMAND_RESERVATION_RESERVE:
     case PW_COMMAND_RESERVATION_HOLD:
+    case PW_COMMAND_RESERVATION_JOIN_WAITLIST:
         learn(&world->reservations[tenant], &op->stream_id);
         learn(&world->owners[tenant], &op->request.actor_id);
         break;

@@ -130,12 +130,8 @@ static void check_deadline(struct reading *reading, const struct decision *decis
                            const struct pw_record *record)
 {
     struct pw_event event;
-    uint32_t version = 0;
     if (record->event_count != 1 || pw_raw_event_read(&record->events[0], &event, NULL) != PW_OK ||
-        event.type != PW_EVENT_RESERVATION_HOLD_EXPIRED ||
-        !model_expire(reading->model, &decision->boundary_id, &event.stream_id,
-                      decision->decided_at_us, &version) ||
-        version != event.stream_version) {
+        !model_fall_due(reading->model, &decision->boundary_id, &event, decision->decided_at_us)) {
         sim_fail(reading->world, "what falls due was to be", "partition %u, offset %lld",
                  reading->partition, (long long)reading->offset);
     }
@@ -145,7 +141,8 @@ static void check_deadline(struct reading *reading, const struct decision *decis
                       pw_remembered_expires_at(&decision->command_id, decision->decided_at_us,
                                                reading->world->horizon_us));
     if (reading->counts) {
-        sim_effect(reading->world, EFFECT_DEADLINE, 1);
+        sim_effect(reading->world,
+                   event.type == PW_EVENT_RESERVATION_OFFERED ? EFFECT_OFFER : EFFECT_DEADLINE, 1);
     }
 }
 

@@ -33,6 +33,7 @@ struct slot {
     struct content content;
     int64_t starts_at;
     uint32_t capacity;
+    bool is_closed; /* Its waiting list. */
     uint32_t version;
 };
 
@@ -41,8 +42,10 @@ struct seat {
     struct pw_id id;
     struct pw_id slot;
     struct pw_id student;
-    enum { HELD, BOOKED, CANCELLED, RUN_OUT } state;
-    int64_t expires_at; /* While it is held. */
+    enum { HELD, BOOKED, CANCELLED, RUN_OUT, WAITING, LEFT, OFFERED, DECLINED, LAPSED } state;
+    int64_t expires_at; /* While it is held or offered. */
+    uint32_t priority;
+    bool by_offer;
     uint32_t version;
 };
 
@@ -52,6 +55,7 @@ struct tenant {
     uint32_t issuer_count;
     bool keeps_accounts;
     uint32_t hold_minutes;
+    uint32_t offer_minutes;
     uint32_t version;
 };
 
@@ -125,16 +129,27 @@ static bool same_content(const struct content *a, const struct content *b)
            a->lead_time == b->lead_time && a->buffer == b->buffer;
 }
 
+/* In the student's calendar. */
 static bool is_live(const struct seat *seat)
 {
     return seat->state == HELD || seat->state == BOOKED;
+}
+
+static bool has_seat(const struct seat *seat)
+{
+    return is_live(seat) || seat->state == OFFERED;
+}
+
+static bool is_open(const struct seat *seat)
+{
+    return has_seat(seat) || seat->state == WAITING;
 }
 
 static uint32_t taken(const struct model *model, const struct pw_id *slot)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < model->seat_count; i++) {
-        count += is_live(&model->seats[i]) && pw_id_equal(&model->seats[i].slot, slot);
+        count += has_seat(&model->seats[i]) && pw_id_equal(&model->seats[i].slot, slot);
     }
     return count;
 }
@@ -163,22 +178,83 @@ static int64_t free_again(const struct slot *slot)
 
 /* --- What must be answered --- */
 
+/* The reservation that a command is about; NULL: it is about none that there may be. */
+static const struct pw_id *reservation_asked(const struct pw_command *command)
+{
+    switch (command->type) {
+    case PW_COMMAND_RESERVATION_CONFIRM_HOLD:
+    case PW_COMMAND_RESERVATION_CANCEL:
+    case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:
+    case PW_COMMAND_RESERVATION_PRIORITISE:
+    case PW_COMMAND_RESERVATION_ACCEPT_OFFER:
+    case PW_COMMAND_RESERVATION_DECLINE_OFFER: return pw_command_target(command);
+    default: return NULL;
+    }
+}
+
 /* The slot that a command is about a seat of; NULL: it is about none. */
 static const struct pw_id *slot_asked(const struct model *model, const struct pw_job *request)
 {
     const struct pw_command *command = &request->command;
-    const struct pw_id *seat = command->type == PW_COMMAND_RESERVATION_CANCEL
-                                   ? &command->reservation_cancel.reservation_id
-                               : command->type == PW_COMMAND_RESERVATION_CONFIRM_HOLD
-                                   ? &command->reservation_confirm_hold.reservation_id
-                                   : NULL;
+    const struct pw_id *seat = reservation_asked(command);
     uint32_t at = seat != NULL ? seat_at(model, &request->boundary_id, seat) : UINT32_MAX;
     return at != UINT32_MAX                                  ? &model->seats[at].slot
            : command->type == PW_COMMAND_RESERVATION_RESERVE ? &command->reservation_reserve.slot_id
            : command->type == PW_COMMAND_RESERVATION_HOLD    ? &command->reservation_hold.slot_id
+           : command->type == PW_COMMAND_RESERVATION_JOIN_WAITLIST
+               ? &command->reservation_join_waitlist.slot_id
            : command->type == PW_COMMAND_SLOT_CHANGE_CAPACITY
                ? &command->slot_change_capacity.slot_id
                : NULL;
+}
+
+/* Who is next to be offered a seat of the slot; SEATS_MAX: nobody waits. */
+static uint32_t first_waiting(const struct model *model, const struct slot *slot)
+{
+    uint32_t first = SEATS_MAX;
+    for (uint32_t i = 0; i < model->seat_count; i++) { /* In the order in which they came. */
+        const struct seat *seat = &model->seats[i];
+        if (seat->state == WAITING && pw_id_equal(&seat->slot, &slot->id) &&
+            (first == SEATS_MAX || seat->priority > model->seats[first].priority)) {
+            first = i;
+        }
+    }
+    return first;
+}
+
+static int64_t offers_end_at(const struct slot *slot)
+{
+    return slot->starts_at - MINUTE(slot->content.lead_time);
+}
+
+/* What a student has to do with a slot, and with what is at its time. */
+struct stake {
+    bool same_slot;
+    bool same_exam;
+    bool clashes;
+    bool is_forfeited;
+};
+
+static struct stake stake_of(const struct model *model, const struct pw_job *request,
+                             const struct slot *slot)
+{
+    struct stake stake = {false, false, false, false};
+    for (uint32_t i = 0; i < model->seat_count; i++) {
+        const struct seat *seat = &model->seats[i];
+        if (!pw_id_equal(&seat->tenant, &request->boundary_id) ||
+            !pw_id_equal(&seat->student, &request->actor_id)) {
+            continue;
+        }
+        const struct slot *other = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
+        stake.same_slot |= is_open(seat) && other == slot;
+        stake.is_forfeited |= seat->state == CANCELLED && seat->by_offer && other == slot;
+        if (is_live(seat) && other != slot) {
+            stake.same_exam |= pw_id_equal(&other->exam, &slot->exam);
+            stake.clashes |=
+                slot->starts_at < free_again(other) && other->starts_at < free_again(slot);
+        }
+    }
+    return stake;
 }
 
 static enum pw_code reserve(const struct model *model, const struct pw_job *request, int64_t now_us)
@@ -192,26 +268,67 @@ static enum pw_code reserve(const struct model *model, const struct pw_job *requ
     if (now_us >= slot->starts_at) {
         return PW_ERR_SLOT_STARTED;
     }
-    bool same_slot = false;
-    bool same_exam = false;
-    bool clashes = false;
-    for (uint32_t i = 0; i < model->seat_count; i++) {
-        const struct seat *seat = &model->seats[i];
-        if (!is_live(seat) || !pw_id_equal(&seat->tenant, tenant) ||
-            !pw_id_equal(&seat->student, &request->actor_id)) {
-            continue;
-        }
-        const struct slot *other = &model->slots[slot_at(model, tenant, &seat->slot)];
-        same_slot = same_slot || other == slot;
-        same_exam = same_exam || pw_id_equal(&other->exam, &slot->exam);
-        clashes =
-            clashes || (slot->starts_at < free_again(other) && other->starts_at < free_again(slot));
-    }
-    return same_slot                                   ? PW_ERR_ALREADY_BOOKED
-           : same_exam                                 ? PW_ERR_EXAM_ALREADY_BOOKED
+    struct stake stake = stake_of(model, request, slot);
+    bool is_awaited = !slot->is_closed && first_waiting(model, slot) != SEATS_MAX;
+    return stake.same_slot                             ? PW_ERR_ALREADY_BOOKED
+           : stake.same_exam                           ? PW_ERR_EXAM_ALREADY_BOOKED
+           : is_awaited                                ? PW_ERR_SLOT_AWAITED
            : taken(model, &slot->id) >= slot->capacity ? PW_ERR_SLOT_FULL
-           : clashes                                   ? PW_ERR_CALENDAR_CONFLICT
+           : stake.clashes                             ? PW_ERR_CALENDAR_CONFLICT
                                                        : PW_OK;
+}
+
+static enum pw_code join(const struct model *model, const struct pw_job *request, int64_t now_us)
+{
+    uint32_t at = slot_at(model, &request->boundary_id, slot_asked(model, request));
+    if (at == UINT32_MAX) {
+        return PW_ERR_NO_SUCH_SLOT;
+    }
+    const struct slot *slot = &model->slots[at];
+    struct stake stake = stake_of(model, request, slot);
+    bool is_free =
+        taken(model, &slot->id) < slot->capacity && first_waiting(model, slot) == SEATS_MAX;
+    return slot->is_closed || now_us >= offers_end_at(slot) ? PW_ERR_WAITLIST_CLOSED
+           : stake.same_slot                                ? PW_ERR_ALREADY_BOOKED
+           : stake.is_forfeited                             ? PW_ERR_NOT_ENTITLED
+           : is_free                                        ? PW_ERR_SEATS_ARE_FREE
+                                                            : PW_OK;
+}
+
+/* The others who change what they have, or had asked for. */
+static enum pw_code change(const struct model *model, const struct pw_job *request,
+                           bool *ret_changes)
+{
+    uint32_t at = seat_at(model, &request->boundary_id, pw_command_target(&request->command));
+    bool by_office = request->command.type == PW_COMMAND_RESERVATION_PRIORITISE;
+    if (at == UINT32_MAX ||
+        (!by_office && !pw_id_equal(&model->seats[at].student, &request->actor_id))) {
+        return PW_ERR_NO_SUCH_RESERVATION;
+    }
+    const struct seat *seat = &model->seats[at];
+    const struct slot *slot = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
+    struct stake stake = stake_of(model, request, slot);
+    switch (request->command.type) {
+    case PW_COMMAND_RESERVATION_CONFIRM_HOLD:
+        *ret_changes = seat->state == HELD;
+        return is_live(seat) ? PW_OK : PW_ERR_RESERVATION_NOT_LIVE;
+    case PW_COMMAND_RESERVATION_PRIORITISE:
+        *ret_changes = request->command.reservation_prioritise.priority != seat->priority;
+        return seat->state == WAITING ? PW_OK : PW_ERR_NOT_WAITING;
+    case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:
+        *ret_changes = seat->state == WAITING;
+        return seat->state == WAITING || seat->state == LEFT ? PW_OK : PW_ERR_NOT_WAITING;
+    case PW_COMMAND_RESERVATION_DECLINE_OFFER:
+        *ret_changes = seat->state == OFFERED;
+        return seat->state == OFFERED || seat->state == DECLINED ? PW_OK : PW_ERR_NOT_OFFERED;
+    default:
+        *ret_changes = seat->state == OFFERED;
+        return seat->state == BOOKED    ? PW_OK
+               : seat->state != OFFERED ? PW_ERR_NOT_OFFERED
+               : stake.same_exam        ? PW_ERR_EXAM_ALREADY_BOOKED
+               : stake.clashes          ? PW_ERR_CALENDAR_CONFLICT
+                                        : PW_OK;
+    }
 }
 
 static enum pw_code cancel(const struct model *model, const struct pw_job *request, int64_t now_us)
@@ -227,18 +344,6 @@ static enum pw_code cancel(const struct model *model, const struct pw_job *reque
            : seat->state == HELD ? PW_OK
            : now_us > slot->starts_at - MINUTE(slot->content.lead_time) ? PW_ERR_CANCEL_TOO_LATE
                                                                         : PW_OK;
-}
-
-static enum pw_code confirm(const struct model *model, const struct pw_job *request,
-                            bool *ret_changes)
-{
-    uint32_t at = seat_at(model, &request->boundary_id,
-                          &request->command.reservation_confirm_hold.reservation_id);
-    if (at == UINT32_MAX || !pw_id_equal(&model->seats[at].student, &request->actor_id)) {
-        return PW_ERR_NO_SUCH_RESERVATION;
-    }
-    *ret_changes = model->seats[at].state == HELD;
-    return is_live(&model->seats[at]) ? PW_OK : PW_ERR_RESERVATION_NOT_LIVE;
 }
 
 static enum pw_code open_slot(const struct model *model, const struct pw_job *request,
@@ -307,6 +412,12 @@ static enum pw_code distrust(const struct model *model, const struct pw_job *req
     return PW_OK;
 }
 
+static bool rules_differ(const struct tenant *tenant, const struct pw_tenant_set_rules *rules)
+{
+    return tenant->hold_minutes != rules->hold_minutes ||
+           tenant->offer_minutes != rules->offer_minutes;
+}
+
 static enum pw_code decide(const struct model *model, const struct pw_job *request, int64_t now_us,
                            bool *ret_changes)
 {
@@ -334,13 +445,21 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
     case PW_COMMAND_SLOT_CHANGE_CAPACITY: return capacity(model, request, ret_changes);
     case PW_COMMAND_RESERVATION_RESERVE:
     case PW_COMMAND_RESERVATION_HOLD: return reserve(model, request, now_us);
-    case PW_COMMAND_RESERVATION_CONFIRM_HOLD: return confirm(model, request, ret_changes);
-    case PW_COMMAND_RESERVATION_EXPIRE_HOLD: return PW_ERR_FORBIDDEN; /* No client may. */
-    case PW_COMMAND_TENANT_SET_RULES:
-        *ret_changes = model->tenants[tenant_at(model, &request->boundary_id)].hold_minutes !=
-                       request->command.tenant_set_rules.hold_minutes;
-        return PW_OK;
+    case PW_COMMAND_RESERVATION_JOIN_WAITLIST: return join(model, request, now_us);
     case PW_COMMAND_RESERVATION_CANCEL: return cancel(model, request, now_us);
+    case PW_COMMAND_RESERVATION_CONFIRM_HOLD:
+    case PW_COMMAND_RESERVATION_PRIORITISE:
+    case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:
+    case PW_COMMAND_RESERVATION_ACCEPT_OFFER:
+    case PW_COMMAND_RESERVATION_DECLINE_OFFER: return change(model, request, ret_changes);
+    case PW_COMMAND_RESERVATION_EXPIRE_HOLD:
+    case PW_COMMAND_RESERVATION_EXPIRE_OFFER:
+    case PW_COMMAND_RESERVATION_OFFER:
+    case PW_COMMAND_SLOT_CLOSE_WAITLIST: return PW_ERR_FORBIDDEN; /* No client may. */
+    case PW_COMMAND_TENANT_SET_RULES:
+        *ret_changes = rules_differ(&model->tenants[tenant_at(model, &request->boundary_id)],
+                                    &request->command.tenant_set_rules);
+        return PW_OK;
     case PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY:
         *ret_changes = !model->tenants[tenant_at(model, &request->boundary_id)].keeps_accounts;
         return PW_OK;
@@ -410,8 +529,8 @@ static uint32_t tenant_apply(struct model *model, const struct pw_job *request)
 {
     if (request->command.type == PW_COMMAND_TENANT_CREATE) {
         assert(model->tenant_count < TENANTS_MAX);
-        model->tenants[model->tenant_count++] =
-            (struct tenant){.id = request->boundary_id, .hold_minutes = 10, .version = 1};
+        model->tenants[model->tenant_count++] = (struct tenant){
+            .id = request->boundary_id, .hold_minutes = 10, .offer_minutes = 1440, .version = 1};
         return 1;
     }
     struct tenant *tenant = &model->tenants[tenant_at(model, &request->boundary_id)];
@@ -421,6 +540,7 @@ static uint32_t tenant_apply(struct model *model, const struct pw_job *request)
         tenant->keeps_accounts = true;
     } else if (request->command.type == PW_COMMAND_TENANT_SET_RULES) {
         tenant->hold_minutes = request->command.tenant_set_rules.hold_minutes;
+        tenant->offer_minutes = request->command.tenant_set_rules.offer_minutes;
     } else {
         const struct pw_tenant_distrust_issuer *command = &request->command.tenant_distrust_issuer;
         uint32_t at = issuer_at(tenant, command->issuer, &command->public_key);
@@ -446,7 +566,7 @@ static uint32_t reserve_apply(struct model *model, const struct pw_job *request,
                               const struct pw_id *id)
 {
     const struct pw_id *slot_id = slot_asked(model, request);
-    bool is_hold = request->command.type == PW_COMMAND_RESERVATION_HOLD;
+    enum pw_command_type type = request->command.type;
     int64_t starts_at = model->slots[slot_at(model, &request->boundary_id, slot_id)].starts_at;
     int64_t expires_at =
         now_us + MINUTE(model->tenants[tenant_at(model, &request->boundary_id)].hold_minutes);
@@ -456,11 +576,33 @@ static uint32_t reserve_apply(struct model *model, const struct pw_job *request,
         .id = *id,
         .slot = *slot_id,
         .student = request->actor_id,
-        .state = is_hold ? HELD : BOOKED,
+        .state = type == PW_COMMAND_RESERVATION_HOLD            ? HELD
+                 : type == PW_COMMAND_RESERVATION_JOIN_WAITLIST ? WAITING
+                                                                : BOOKED,
         .expires_at = expires_at < starts_at ? expires_at : starts_at,
         .version = 1,
     };
     return 1;
+}
+
+static uint32_t change_apply(struct model *model, const struct pw_job *request)
+{
+    const struct pw_id *id = pw_command_target(&request->command);
+    struct seat *seat = &model->seats[seat_at(model, &request->boundary_id, id)];
+    switch (request->command.type) {
+    case PW_COMMAND_RESERVATION_CONFIRM_HOLD: seat->state = BOOKED; break;
+    case PW_COMMAND_RESERVATION_CANCEL: seat->state = CANCELLED; break;
+    case PW_COMMAND_RESERVATION_LEAVE_WAITLIST: seat->state = LEFT; break;
+    case PW_COMMAND_RESERVATION_DECLINE_OFFER: seat->state = DECLINED; break;
+    case PW_COMMAND_RESERVATION_PRIORITISE:
+        seat->priority = request->command.reservation_prioritise.priority;
+        break;
+    default: /* An offer is accepted. */
+        seat->state = BOOKED;
+        seat->by_offer = true;
+        break;
+    }
+    return ++seat->version;
 }
 
 uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t decided_at_us,
@@ -487,20 +629,19 @@ uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t 
     }
     case PW_COMMAND_RESERVATION_RESERVE:
     case PW_COMMAND_RESERVATION_HOLD:
+    case PW_COMMAND_RESERVATION_JOIN_WAITLIST:
         return reserve_apply(model, request, decided_at_us, stream_id);
-    case PW_COMMAND_RESERVATION_CONFIRM_HOLD: {
-        const struct pw_id *id = &request->command.reservation_confirm_hold.reservation_id;
-        struct seat *seat = &model->seats[seat_at(model, tenant, id)];
-        seat->state = BOOKED;
-        return ++seat->version;
-    }
-    case PW_COMMAND_RESERVATION_EXPIRE_HOLD: break;
-    case PW_COMMAND_RESERVATION_CANCEL: {
-        const struct pw_id *id = &request->command.reservation_cancel.reservation_id;
-        struct seat *seat = &model->seats[seat_at(model, tenant, id)];
-        seat->state = CANCELLED;
-        return ++seat->version;
-    }
+    case PW_COMMAND_RESERVATION_CONFIRM_HOLD:
+    case PW_COMMAND_RESERVATION_CANCEL:
+    case PW_COMMAND_RESERVATION_PRIORITISE:
+    case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:
+    case PW_COMMAND_RESERVATION_ACCEPT_OFFER:
+    case PW_COMMAND_RESERVATION_DECLINE_OFFER: return change_apply(model, request);
+    case PW_COMMAND_RESERVATION_EXPIRE_HOLD:
+    case PW_COMMAND_RESERVATION_EXPIRE_OFFER:
+    case PW_COMMAND_RESERVATION_OFFER:
+    case PW_COMMAND_SLOT_CLOSE_WAITLIST:
+        break;
     PEOPLES_COMMANDS:
         return people_apply(model->people, request, decided_at_us, stream_id);
     case PW_COMMAND_COUNT: break;
@@ -510,44 +651,108 @@ uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t 
 
 /* --- What time alone brings about --- */
 
-/* One that is held, and has run out by then. */
+/* One that is held or offered, and has run out by then. */
 static bool is_overdue(const struct seat *seat, const struct pw_id *tenant, int64_t now_us)
 {
-    return seat->state == HELD && seat->expires_at <= now_us && pw_id_equal(&seat->tenant, tenant);
+    return (seat->state == HELD || seat->state == OFFERED) && seat->expires_at <= now_us &&
+           pw_id_equal(&seat->tenant, tenant);
+}
+
+/* Whether a seat of the slot is to be offered, or its waiting list to be closed. */
+static bool is_awaited(const struct model *model, const struct slot *slot, int64_t now_us)
+{
+    return !slot->is_closed && first_waiting(model, slot) != SEATS_MAX &&
+           (now_us >= offers_end_at(slot) || taken(model, &slot->id) < slot->capacity);
 }
 
 bool model_waits(const struct model *model, const struct pw_job *request, int64_t decided_at_us)
 {
+    const struct pw_id *tenant = &request->boundary_id;
     const struct pw_id *slot = slot_asked(model, request);
-    bool asks_for_a_seat = request->command.type == PW_COMMAND_RESERVATION_RESERVE ||
-                           request->command.type == PW_COMMAND_RESERVATION_HOLD;
+    uint32_t at = slot != NULL ? slot_at(model, tenant, slot) : UINT32_MAX;
+    enum pw_command_type type = request->command.type;
+    bool asks_for_a_seat = type == PW_COMMAND_RESERVATION_RESERVE ||
+                           type == PW_COMMAND_RESERVATION_HOLD ||
+                           type == PW_COMMAND_RESERVATION_ACCEPT_OFFER;
     for (uint32_t i = 0; slot != NULL && i < model->seat_count; i++) {
         const struct seat *seat = &model->seats[i];
-        if (is_overdue(seat, &request->boundary_id, decided_at_us) &&
-            (pw_id_equal(&seat->slot, slot) ||
-             (asks_for_a_seat && pw_id_equal(&seat->student, &request->actor_id)))) {
+        if (is_overdue(seat, tenant, decided_at_us) &&
+            (pw_id_equal(&seat->slot, slot) || (asks_for_a_seat && seat->state == HELD &&
+                                                pw_id_equal(&seat->student, &request->actor_id)))) {
             return true;
         }
     }
-    return false;
+    return at != UINT32_MAX && is_awaited(model, &model->slots[at], decided_at_us);
 }
 
-bool model_expire(struct model *model, const struct pw_id *tenant, const struct pw_id *reservation,
-                  int64_t decided_at_us, uint32_t *ret_version)
+static bool expire(struct model *model, const struct pw_id *tenant, const struct pw_event *event,
+                   int64_t decided_at_us)
 {
-    uint32_t at = seat_at(model, tenant, reservation);
-    if (at == UINT32_MAX || !is_overdue(&model->seats[at], tenant, decided_at_us)) {
+    uint32_t at = seat_at(model, tenant, &event->stream_id);
+    bool is_hold = event->type == PW_EVENT_RESERVATION_HOLD_EXPIRED;
+    if (at == UINT32_MAX || !is_overdue(&model->seats[at], tenant, decided_at_us) ||
+        is_hold != (model->seats[at].state == HELD)) {
         return false;
     }
-    model->seats[at].state = RUN_OUT;
-    *ret_version = ++model->seats[at].version;
-    return true;
+    model->seats[at].state = is_hold ? RUN_OUT : LAPSED;
+    return ++model->seats[at].version == event->stream_version;
+}
+
+/* To who is next, while a seat is free: nothing of the slot has run out that was not given back before. */
+static bool offer(struct model *model, const struct pw_id *tenant, const struct pw_event *event,
+                  int64_t decided_at_us)
+{
+    uint32_t at = seat_at(model, tenant, &event->stream_id);
+    uint32_t slot_index = at != UINT32_MAX ? slot_at(model, tenant, &model->seats[at].slot) : 0;
+    const struct slot *slot = &model->slots[slot_index];
+    if (at == UINT32_MAX || slot->is_closed || first_waiting(model, slot) != at ||
+        taken(model, &slot->id) >= slot->capacity || decided_at_us >= offers_end_at(slot)) {
+        return false;
+    }
+    struct seat *seat = &model->seats[at];
+    int64_t expires_at =
+        decided_at_us + MINUTE(model->tenants[tenant_at(model, tenant)].offer_minutes);
+    seat->state = OFFERED;
+    seat->expires_at = expires_at < offers_end_at(slot) ? expires_at : offers_end_at(slot);
+    return ++seat->version == event->stream_version &&
+           seat->expires_at == event->reservation_offered.expires_at;
+}
+
+static bool close_list(struct model *model, const struct pw_id *tenant,
+                       const struct pw_event *event, int64_t decided_at_us)
+{
+    uint32_t at = slot_at(model, tenant, &event->stream_id);
+    if (at == UINT32_MAX || model->slots[at].is_closed ||
+        first_waiting(model, &model->slots[at]) == SEATS_MAX ||
+        decided_at_us < offers_end_at(&model->slots[at])) {
+        return false;
+    }
+    model->slots[at].is_closed = true;
+    return ++model->slots[at].version == event->stream_version;
+}
+
+bool model_fall_due(struct model *model, const struct pw_id *tenant, const struct pw_event *event,
+                    int64_t decided_at_us)
+{
+    switch (event->type) {
+    case PW_EVENT_RESERVATION_HOLD_EXPIRED:
+    case PW_EVENT_RESERVATION_OFFER_EXPIRED: return expire(model, tenant, event, decided_at_us);
+    case PW_EVENT_RESERVATION_OFFERED: return offer(model, tenant, event, decided_at_us);
+    case PW_EVENT_SLOT_WAITLIST_CLOSED: return close_list(model, tenant, event, decided_at_us);
+    default: return false;
+    }
 }
 
 bool model_is_late(const struct model *model, const struct pw_id *tenant, int64_t now_us)
 {
     for (uint32_t i = 0; i < model->seat_count; i++) {
         if (is_overdue(&model->seats[i], tenant, now_us)) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < model->slot_count; i++) {
+        if (pw_id_equal(&model->slots[i].tenant, tenant) &&
+            is_awaited(model, &model->slots[i], now_us)) {
             return true;
         }
     }
@@ -573,10 +778,12 @@ static bool exam_differs(const struct exam *exam, const struct pw_exam *folded)
            folded->published_duration_minutes != exam->published.duration;
 }
 
-static const uint32_t folded_states[] = {[HELD] = PW_RESERVATION_ON_HOLD,
-                                         [BOOKED] = PW_RESERVATION_CONFIRMED,
-                                         [CANCELLED] = PW_RESERVATION_GIVEN_BACK,
-                                         [RUN_OUT] = PW_RESERVATION_RUN_OUT};
+static const uint32_t folded_states[] = {
+    [HELD] = PW_RESERVATION_ON_HOLD,         [BOOKED] = PW_RESERVATION_CONFIRMED,
+    [CANCELLED] = PW_RESERVATION_GIVEN_BACK, [RUN_OUT] = PW_RESERVATION_RUN_OUT,
+    [WAITING] = PW_RESERVATION_WAITING,      [LEFT] = PW_RESERVATION_LEFT,
+    [OFFERED] = PW_RESERVATION_ON_OFFER,     [DECLINED] = PW_RESERVATION_TURNED_DOWN,
+    [LAPSED] = PW_RESERVATION_LAPSED};
 
 const char *model_differs(const struct model *model, const struct pw_tenant *tenant,
                           const struct pw_id *tenant_id)

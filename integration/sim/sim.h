@@ -370,9 +370,9 @@ uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t 
 /* Whether something is due that bears on the request, and was to be written before it is decided. */
 bool model_waits(const struct model *model, const struct pw_job *request, int64_t decided_at_us);
 
-/* A held reservation is given back that has run out by then; false: it was not to be. */
-bool model_expire(struct model *model, const struct pw_id *tenant, const struct pw_id *reservation,
-                  int64_t decided_at_us, uint32_t *ret_version);
+/* Takes what the leader wrote by itself; false: that was not to be. */
+bool model_fall_due(struct model *model, const struct pw_id *tenant, const struct pw_event *event,
+                    int64_t decided_at_us);
 
 /* Whether something of the tenant was due by then, and is not written. */
 bool model_is_late(const struct model *model, const struct pw_id *tenant, int64_t now_us);
