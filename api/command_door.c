@@ -31,6 +31,7 @@ struct exchange {
 
 static void submit(struct exchange *exchange, void (*then)(struct pw_http_request *request));
 static void finish(struct pw_http_request *request);
+static void finish_question(struct pw_http_request *request);
 static bool send_on(struct exchange *exchange);
 static void prepare_here(struct exchange *exchange);
 
@@ -291,8 +292,11 @@ static void finish(struct pw_http_request *request)
     if (job->position.offset >= 0) {
         pw_door_position(request, &job->position);
     }
-    if (job->err.code == PW_ERR_SESSION_TOKEN_REUSED) {
+    bool stopping = atomic_load(&exchange->service->stopping); /* The engines may be gone. */
+    if (job->err.code == PW_ERR_SESSION_TOKEN_REUSED && !stopping) {
         end_stolen_session(exchange);
+    } else if (job->err.code == PW_ERR_SESSION_TOKEN_REUSED) {
+        pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL);
     } else if (job->err.code == PW_OK) {
         answer_yes(exchange);
     } else {
@@ -330,7 +334,9 @@ static void finish_forward(struct pw_http_request *request)
         } else if (exchange->preparation != NULL && !exchange->is_prepared) {
             prepare_here(exchange); /* What was said in clear goes into no engine. */
         } else {
-            submit(exchange, finish); /* It waits for the next leader. */
+            submit(exchange, exchange->job.is_question
+                                 ? finish_question
+                                 : finish); /* It waits for the next leader. */
         }
         break;
     }

@@ -396,9 +396,9 @@ enum MHD_Result http_on_request(void *self, struct MHD_Connection *connection, c
     struct pw_http_request *request = *context;
     (void)connection;
     (void)url;
-    (void)version;
     loop->call_count++;
     if (request->method == 0) {
+        request->is_1_0 = strcmp(version, "HTTP/1.0") == 0;
         return begin(loop, request, method);
     }
     if (*data_bytes > 0) {

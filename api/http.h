@@ -106,7 +106,9 @@ struct pw_http_request {
     struct pw_str body;
     enum pw_code fault; /* MALFORMED, TOO_LARGE; else PW_OK. */
     const char *fault_detail;
-    bool forwarded;  /* Another node sent it on: it goes no further. */
+    bool forwarded; /* Another node sent it on: it goes no further. */
+    bool
+        is_1_0; /* The client knows no chunks: an answer in pieces would end like one that was cut off. */
     bool is_surplus; /* There are more connections than there may be: this one is closed. */
     const struct pw_ip *peer;   /* The socket's other end. */
     int64_t *connection_bucket; /* Of api/buckets.h: for the handler, as long as the connection. */

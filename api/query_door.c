@@ -156,12 +156,13 @@ static void take_param(struct exchange *exchange, uint32_t number)
 
 /* --- Headers and path --- */
 
-/* JSON, and of lists CSV where it is wanted more. */
+/* JSON, and of lists CSV where it is wanted more: over HTTP/1.0 a part could be taken for the whole. */
 static bool take_form(struct exchange *exchange)
 {
     struct pw_str accept = exchange->request->headers[PW_HEADER_ACCEPT];
     int json = pw_header_quality(accept, PW_STR("application/json"));
-    int csv = exchange->ask.info->is_list ? pw_header_quality(accept, PW_STR("text/csv")) : 0;
+    bool may_be_csv = exchange->ask.info->is_list && !exchange->request->is_1_0;
+    int csv = may_be_csv ? pw_header_quality(accept, PW_STR("text/csv")) : 0;
     exchange->ask.as_csv = csv > json;
     exchange->is_whole = exchange->ask.as_csv;
     return json > 0 || csv > 0;

@@ -302,7 +302,9 @@ static bool decide_one(struct partition *partition, struct pw_job *job)
         queue_push_front(partition, job);
         return false;
     }
-    return decide_job(partition, job, decide_at_us(partition));
+    /* What was due has taken some microseconds. */
+    return outside_window(partition, job, decide_at_us(partition)) ||
+           decide_job(partition, job, decide_at_us(partition));
 }
 
 /* Two places stay free: one for answers that a commit pushes out, one for those at a turn's end. */

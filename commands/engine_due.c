@@ -4,15 +4,18 @@
 #include "commands/engine_internal.h"
 #include "commands/memory.h"
 
+#define DUE_BEFORE_MAX 1024 /* For one job, before others have a turn. */
+
 static void forget(struct pw_job *job)
 {
     free(job);
 }
 
-/* False when the log took no more. */
+/* False where no record was written: the log took no more, or the state is not what it should be. */
 static bool issue(struct partition *partition, const struct pw_due *due)
 {
     struct pw_job *job = pw_memory_new(1, sizeof *job);
+    uint64_t seq = partition->next_seq;
     *job = (struct pw_job){.command = due->command,
                            .boundary_id = due->tenant_id,
                            .command_id = due->command_id,
@@ -23,17 +26,26 @@ static bool issue(struct partition *partition, const struct pw_due *due)
                            .done = forget,
                            .is_due = true};
     job->memory_key = pw_remembered_key(&job->boundary_id, &job->actor_id, &job->command_id);
-    atomic_fetch_add(&partition->engine->queued_count, 1);
-    return decide_job(partition, job, decide_at_us(partition));
+    decide_job(partition, job, decide_at_us(partition));
+    if (seq == partition->next_seq && !partition->engine->renew_wanted) {
+        engine_log(partition, "error", "%s is due and cannot be decided",
+                   pw_command_info(due->command.type)->name);
+        partition->due_retry_boot_us = partition->engine->boot_us + RETRY_MAX_US;
+    }
+    return seq != partition->next_seq;
 }
 
 bool due_before(struct partition *partition, const struct pw_job *job)
 {
     const struct pw_tenant *tenant = pw_state_tenant(partition->fold.state, &job->boundary_id);
     struct pw_due due;
+    uint32_t count = 0;
     while (pw_due_before(tenant, &job->command, &job->actor_id, decide_at_us(partition), &due)) {
-        if (!decide_fits(partition, 2) || !issue(partition, &due)) {
+        if (count++ == DUE_BEFORE_MAX || !decide_fits(partition, 2)) {
             return false;
+        }
+        if (!issue(partition, &due)) {
+            return !partition->engine->renew_wanted; /* What cannot be decided holds nobody up. */
         }
     }
     return true;
@@ -42,20 +54,24 @@ bool due_before(struct partition *partition, const struct pw_job *job)
 void due_turn(struct partition *partition)
 {
     struct pw_due due;
-    for (uint32_t i = 0; i < partition->engine->config.due_max &&
-                         !partition->engine->renew_wanted && decide_fits(partition, 1) &&
-                         pw_due_next(partition->fold.state, decide_at_us(partition), &due);
-         i++) {
+    uint32_t count = 0;
+    while (due_boot_us(partition) <= partition->engine->boot_us &&
+           count++ < partition->engine->config.due_max && !partition->engine->renew_wanted &&
+           decide_fits(partition, 1) &&
+           pw_due_next(partition->fold.state, decide_at_us(partition), &due)) {
         issue(partition, &due);
     }
 }
 
+/* Who is about to stop leaves it to who comes next. */
 int64_t due_boot_us(const struct partition *partition)
 {
     int64_t due_at_us = pw_due_at(partition->fold.state);
     int64_t now_us = decide_at_us(partition);
-    if (due_at_us == INT64_MAX) {
+    if (due_at_us == INT64_MAX || partition->engine->bids_no_more) {
         return NEVER;
     }
-    return partition->engine->boot_us + (due_at_us > now_us ? due_at_us - now_us : 0);
+    int64_t wait_us = due_at_us > now_us ? due_at_us - now_us : 0;
+    int64_t due_boot_us = partition->engine->boot_us + wait_us;
+    return due_boot_us > partition->due_retry_boot_us ? due_boot_us : partition->due_retry_boot_us;
 }

@@ -116,6 +116,7 @@ struct partition {
         burst_end; /* What is decided in one turn of the loop is a burst; it ends before this. */
     struct pw_chain_point tip; /* Where the next record goes: after everything in flight. */
     int64_t last_decided_at_us;
+    int64_t due_retry_boot_us; /* After something that was due could not be decided. */
 
     enum read_mode read_mode;
     bool check_head;         /* The first record read must be the expected one. */

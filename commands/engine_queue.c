@@ -138,7 +138,9 @@ void queue_expire(struct partition *partition, bool all)
 
 static void finish_one(struct partition *partition, struct pw_job *job)
 {
-    atomic_fetch_sub(&partition->engine->queued_count, 1);
+    if (!job->is_due) { /* Those came through no queue. */
+        atomic_fetch_sub(&partition->engine->queued_count, 1);
+    }
     job->next = NULL;
     job->done(job);
 }

@@ -132,6 +132,24 @@ static void goes_before_what_it_bears_on(void)
     rig_close(&world.rig);
 }
 
+/* What is due takes a microsecond a record: an id whose window ends meanwhile is turned away. */
+static void is_decided_in_its_window(void)
+{
+    enum { OTHERS = 300 };
+    struct world world;
+    world_open(&world, OTHERS);
+    for (int i = 0; i < OTHERS; i++) {
+        hold(&world, world.slot);
+    }
+    struct ask late = ask_reserve(&world.rig, world.tenant, rig_id(&world.rig), world.slot);
+    int64_t made_at_us;
+    CHECK(pw_id_v7_time(&late.job.command_id, &made_at_us), "an id with a window");
+    pw_sim_advance(world.rig.log, made_at_us + RIG_HORIZON_US - 100 - pw_sim_now_us(world.rig.log));
+    rig_send(&world.rig, 0, &late);
+    CHECK(rig_answer(&world.rig, &late) == PW_ERR_COMMAND_ID_TOO_OLD, "%d", late.job.err.code);
+    rig_close(&world.rig);
+}
+
 /* As the calendar does not know it yet: her own hold elsewhere ran out. */
 static void clears_the_calendar(void)
 {
@@ -219,6 +237,7 @@ int main(void)
         {"a deadline fires while nobody asks", fires_while_nobody_asks},
         {"what is due goes before what it bears on, and before nothing else",
          goes_before_what_it_bears_on},
+        {"an id is decided in its window, whatever is due before", is_decided_in_its_window},
         {"a hold that ran out elsewhere is in nobody's way", clears_the_calendar},
         {"what was confirmed in time stays", confirmed_in_time},
         {"at the very moment it is too late", too_late_by_nothing},
