@@ -684,6 +684,9 @@ class RawTest(DoorCase):
         token = house.tenant.admin.token
         old = f"GET {house_path('/slots')} HTTP/1.0\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
         self.expect(answers_in(exchange(old))[0], 200)
+        for accept, status in (("text/csv", 406), ("text/csv, application/json;q=0.1", 200)):  # It would know no cut-off list from a whole one.
+            answer = answers_in(exchange(old.replace(b"\r\n\r\n", f"\r\nAccept: {accept}\r\n\r\n".encode())))[0]
+            self.assertEqual((answer.status, "text/csv" in answer.headers["Content-Type"]), (status, False))
         absolute = request("GET", "http://api.example.test" + house_path("/slots"), token, "Connection: close")
         self.expect(answers_in(exchange(absolute))[0], 200)
         expected = request("POST", house_path("/exams"), house.tenant.teacher.token, "Content-Type: application/json",
