@@ -70,6 +70,17 @@ static enum pw_code read_sealed(const struct pw_query_ask *ask,
     return code;
 }
 
+/* A node of a later version may have written a word that this one does not know. */
+static struct pw_str word_of(const struct pw_query_column *column, int64_t number)
+{
+    int64_t i = 0;
+    while (i < number && column->words[i] != NULL) {
+        i++;
+    }
+    return i == number && column->words[i] != NULL ? pw_str_of(column->words[i])
+                                                   : PW_STR("unknown");
+}
+
 static enum pw_code read_value(const struct pw_query_ask *ask, const struct pw_query_column *column,
                                const struct pw_query *query, uint32_t at,
                                struct pw_query_opener *opener, struct value *ret_value)
@@ -106,9 +117,7 @@ static enum pw_code read_value(const struct pw_query_ask *ask, const struct pw_q
         pw_hex_format(bytes.ptr, bytes.len == 32 ? 32 : 0, ret_value->room);
         ret_value->text.len = strlen(ret_value->room);
         break;
-    case PW_ANSWER_WORD:
-        ret_value->text = pw_str_of(column->words[pw_query_integer(query, at)]);
-        break;
+    case PW_ANSWER_WORD: ret_value->text = word_of(column, pw_query_integer(query, at)); break;
     case PW_ANSWER_ROLES:
         ret_value->kind = VALUE_ROLES;
         ret_value->roles = pw_query_integer(query, at);

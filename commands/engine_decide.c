@@ -283,6 +283,10 @@ bool decide_job(struct partition *partition, struct pw_job *job, int64_t at_us)
         }
         pw_fail(&job->err, code, "more than one record holds");
     }
+    if (job->is_due) { /* It was not, after all: nobody is to be told. */
+        job_turn_away(partition, job, PW_ERR_INTERNAL, "");
+        return true;
+    }
     partition->last_decided_at_us = at_us;
     job->decided_at_us = at_us;
     return note_answer(partition, job);

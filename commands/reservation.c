@@ -37,6 +37,11 @@ bool pw_reservation_blocks_calendar(uint32_t state)
     return meanings[state].blocks;
 }
 
+bool pw_reservation_has_seat(const struct pw_reservation *reservation)
+{
+    return meanings[reservation->state].has_seat;
+}
+
 /* One whose seat was gained by an offer and was given back ends the student's entitlement to another one, so it stays. */
 bool pw_reservation_is_chained(const struct pw_reservation *reservation)
 {
@@ -560,7 +565,7 @@ static enum pw_code begin(struct pw_tenant *tenant, const struct pw_event *event
     };
     student->first_id = event->stream_id;
     student->first = reservation;
-    if (state != PW_RESERVATION_CONFIRMED) {
+    if (state != PW_RESERVATION_CONFIRMED || !pw_id_is_nil(&slot->waiting)) {
         pw_due_enter(tenant, &event->stream_id, undo);
         pw_due_list_slot(tenant, &begun->slot_id, undo);
     }

@@ -465,26 +465,44 @@ static bool reservations_are_chained(const struct pw_tenant *tenant)
     return left == 0;
 }
 
-/* Puts what waits, is held or is offered into the orders of what is due. False where one does so in no slot. */
-static bool find_due(struct pw_tenant *tenant)
+/* Whether each slot has as many seats taken as reservations have one of it. */
+static bool seats_are_counted(const struct pw_tenant *tenant)
+{
+    struct pw_map *counts = pw_map_new(sizeof(struct pw_id), sizeof(uint64_t));
+    const void *id;
+    const void *value;
+    uint64_t walk = 0;
+    bool good = true;
+    while (pw_map_next(tenant->reservations, &walk, &id, &value)) {
+        const struct pw_reservation *reservation = value;
+        const struct pw_slot *slot = pw_tenant_slot(tenant, &reservation->slot_id);
+        good = good && slot != NULL && pw_id_equal(&slot->exam_id, &reservation->exam_id);
+        if (pw_reservation_has_seat(reservation)) {
+            ++*(uint64_t *)pw_map_put(counts, &reservation->slot_id, NULL);
+        }
+    }
+    walk = 0;
+    while (pw_map_next(tenant->slots, &walk, &id, &value)) {
+        const uint64_t *count = pw_map_get(counts, id);
+        good = good && ((const struct pw_slot *)value)->taken_count == (count != NULL ? *count : 0);
+    }
+    pw_map_free(counts);
+    return good;
+}
+
+/* Puts what waits, is held or is offered into the orders of what is due. */
+static void find_due(struct pw_tenant *tenant)
 {
     const void *id;
     const void *value;
     uint64_t walk = 0;
     while (pw_map_next(tenant->reservations, &walk, &id, &value)) {
         const struct pw_reservation *reservation = value;
-        bool is_ordered =
-            reservation->expires_at_us > 0 || reservation->state == PW_RESERVATION_WAITING;
-        if (!is_ordered) {
-            continue;
+        if (reservation->expires_at_us > 0 || reservation->state == PW_RESERVATION_WAITING) {
+            pw_due_enter(tenant, id, NULL);
+            pw_due_list_slot(tenant, &reservation->slot_id, NULL);
         }
-        if (pw_tenant_slot(tenant, &reservation->slot_id) == NULL) {
-            return false;
-        }
-        pw_due_enter(tenant, id, NULL);
-        pw_due_list_slot(tenant, &reservation->slot_id, NULL);
     }
-    return true;
 }
 
 void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
@@ -516,7 +534,12 @@ void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
         read_map(cursor, tenant->slots, &slots);
         read_map(cursor, tenant->reservations, &reservations);
         read_map(cursor, tenant->students, &students);
-        cursor->bad = cursor->bad || !reservations_are_chained(tenant) || !find_due(tenant);
+        cursor->bad =
+            cursor->bad || !reservations_are_chained(tenant) || !seats_are_counted(tenant);
+        if (cursor->bad) {
+            return;
+        }
+        find_due(tenant);
         pw_due_list_tenant(state, tenant, NULL);
     }
 }

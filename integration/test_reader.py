@@ -144,13 +144,13 @@ class BookingsTest(unittest.TestCase):
 
     def test_a_day_that_keeps_every_promise(self):
         seen = self.replay(
-            (self.T, self.opened(self.SLOT, self.EXAM, 1_000, 1)),
-            (self.T, self.opened(self.SLOT_2, self.EXAM_2, 1_095, 2)),
-            (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, 1_000)),
-            (self.T, self.reserved(2, self.SLOT_2, self.EXAM_2, self.ANN, 1_095)),  # The moment she is free again.
-            (self.T, self.cancelled(1, self.SLOT, self.EXAM, self.ANN), self.reserved(3, self.SLOT, self.EXAM, self.BOB, 1_000)),
+            (self.T, self.opened(self.SLOT, self.EXAM, LATER, 1)),
+            (self.T, self.opened(self.SLOT_2, self.EXAM_2, LATER + 95, 2)),
+            (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, LATER)),
+            (self.T, self.reserved(2, self.SLOT_2, self.EXAM_2, self.ANN, LATER + 95)),  # The moment she is free again.
+            (self.T, self.cancelled(1, self.SLOT, self.EXAM, self.ANN), self.reserved(3, self.SLOT, self.EXAM, self.BOB, LATER)),
             (self.T, (self.SLOT, "slot_capacity_changed", [3])),
-            (self.T, self.reserved(4, self.SLOT, self.EXAM, self.ANN, 1_000)),
+            (self.T, self.reserved(4, self.SLOT, self.EXAM, self.ANN, LATER)),
         )
         slot, slot_2, ann, bob = (str(uuid.UUID(bytes=value)) for value in (self.SLOT, self.SLOT_2, self.ANN, self.BOB))
         one, two, three, four = (str(uuid.UUID(bytes=bytes([number]) * 16)) for number in (1, 2, 3, 4))
@@ -201,7 +201,19 @@ class BookingsTest(unittest.TestCase):
             ("nobody waits", *full, self.waits(2, self.BOB), step("waitlist_left", 2, tom)),
             ("not this student", *won, step("offer_accepted", 2, self.BOB), (self.T, self.cancelled(2, self.SLOT, self.EXAM, self.BOB)),
              (self.T, self.reserved(4, self.SLOT, self.EXAM, tom, LATER)), self.waits(5, self.BOB)),
-            ("nobody may wait", *full, (self.T, (self.SLOT, "slot_waitlist_closed", [self.EXAM])), self.waits(2, self.BOB)),
+            ("has not begun", *full, (self.T, (self.SLOT, "slot_waitlist_closed", [self.EXAM]))),
+            ("something open", *full, self.waits(2, self.BOB), self.waits(3, self.BOB)),
+            ("something open", *full, self.waits(2, self.ANN)),
+            ("something open", *won[:1], (self.T, (self.SLOT, "slot_capacity_changed", [2])), *won[1:],
+             (self.T, self.reserved(4, self.SLOT, self.EXAM, self.BOB, LATER))),
+            ("for too long", *won[:-1], self.offered(2, self.BOB, LATER)),
+            ("had run out", *won[:-1], self.offered(2, self.BOB, NOW + 6), step("offer_declined", 2, self.BOB)),
+            ("which is not on record", *won[:1], (self.T, (self.SLOT, "slot_capacity_changed", [2])), *won[1:-1],
+             self.offered(2, self.BOB, NOW + 7), (self.T, self.reserved(4, self.SLOT, self.EXAM, tom, LATER))),
+            ("lead time had begun", (self.T, self.opened(self.SLOT, self.EXAM, NOW + 60_000_000, 1)),
+             (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, NOW + 60_000_000)), gone),
+            ("lead time has begun", (self.T, self.opened(self.SLOT, self.EXAM, NOW + 60_000_000, 1)),
+             (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, NOW + 60_000_000)), self.waits(2, self.BOB)),
         ):
             with self.subTest(what, commits=len(commits)), self.assertRaisesRegex(Broken, what):
                 self.replay(*commits)

@@ -120,28 +120,8 @@ Test(state_wire, the_same_events_give_the_same_bytes_in_every_version)
     pw_state_free(state);
 }
 
-static void refused_with(const struct pw_event *given, uint32_t count,
-                         const struct pw_id *reservation, const struct pw_id *next)
-{
-    struct pw_state *state = pw_state_new();
-    struct pw_buffer bytes;
-    world_fold(state, given, count);
-    struct pw_tenant *tenant =
-        (struct pw_tenant *)(uintptr_t)pw_state_tenant(state, &world_tenant_id);
-    if (reservation != NULL) {
-        struct pw_reservation *changed = pw_map_put(tenant->reservations, reservation, NULL);
-        changed->next_id = *next;
-    } else {
-        pw_map_remove(tenant->students, &(struct pw_id)ANN, NULL);
-    }
-    bytes_of(state, &bytes);
-    cr_expect_not(is_state(bytes.data, bytes.bytes));
-    pw_buffer_close(&bytes);
-    pw_state_free(state);
-}
-
-/* Else a deadline would follow a chain that has no end, or ends nowhere. */
-Test(state_wire, reservations_that_are_not_chained_are_refused)
+/* Two seats of a slot, held by Ann and Bob; one thing in it is not as it should be. */
+static void refused(void (*spoil)(struct pw_tenant *tenant))
 {
     const struct pw_event given[] = {CREATED,
                                      DRAFTED(30),
@@ -149,11 +129,67 @@ Test(state_wire, reservations_that_are_not_chained_are_refused)
                                      OPENED(40, 30, NOON, 2),
                                      HELD(50, ANN, 40, 30, NOON, NINE + 1),
                                      HELD(51, BOB, 40, 30, NOON, NINE + 1)};
-    const struct pw_id anns = ID(50);
-    refused_with(given, PW_COUNT(given), NULL, NULL);
-    refused_with(given, PW_COUNT(given), &anns, &anns);
-    refused_with(given, PW_COUNT(given), &anns, &(struct pw_id)ID(51));
-    refused_with(given, PW_COUNT(given), &anns, &(struct pw_id)ID(99));
+    struct pw_state *state = pw_state_new();
+    struct pw_buffer bytes;
+    world_fold(state, given, PW_COUNT(given));
+    spoil((struct pw_tenant *)(uintptr_t)pw_state_tenant(state, &world_tenant_id));
+    bytes_of(state, &bytes);
+    cr_expect_not(is_state(bytes.data, bytes.bytes));
+    pw_buffer_close(&bytes);
+    pw_state_free(state);
+}
+
+static struct pw_reservation *anns(struct pw_tenant *tenant)
+{
+    return pw_map_put(tenant->reservations, &(struct pw_id)ID(50), NULL);
+}
+
+static void no_chain(struct pw_tenant *tenant)
+{
+    pw_map_remove(tenant->students, &(struct pw_id)ANN, NULL);
+}
+
+static void next_is_itself(struct pw_tenant *tenant)
+{
+    anns(tenant)->next_id = (struct pw_id)ID(50);
+}
+
+static void next_is_anothers(struct pw_tenant *tenant)
+{
+    anns(tenant)->next_id = (struct pw_id)ID(51);
+}
+
+static void next_is_nobodys(struct pw_tenant *tenant)
+{
+    anns(tenant)->next_id = (struct pw_id)ID(99);
+}
+
+static void no_slot(struct pw_tenant *tenant)
+{
+    anns(tenant)->slot_id = (struct pw_id)ID(99);
+}
+
+static void another_exam(struct pw_tenant *tenant)
+{
+    anns(tenant)->exam_id = (struct pw_id)ID(31);
+}
+
+static void a_seat_too_few(struct pw_tenant *tenant)
+{
+    struct pw_slot *slot = pw_map_put(tenant->slots, &(struct pw_id)ID(40), NULL);
+    slot->taken_count = 1;
+}
+
+/* Else what is due would follow a chain that has no end or ends nowhere, or give back what was not taken. */
+Test(state_wire, reservations_that_do_not_fit_together_are_refused)
+{
+    refused(no_chain);
+    refused(next_is_itself);
+    refused(next_is_anothers);
+    refused(next_is_nobodys);
+    refused(no_slot);
+    refused(another_exam);
+    refused(a_seat_too_few);
 }
 
 Test(state_wire, damaged_bytes_are_refused_or_are_another_state)

@@ -8,6 +8,7 @@ Nothing here passes or fails by its length, for others share the machine; a wron
 
 import concurrent.futures
 import contextlib
+import datetime
 import random
 import statistics
 import threading
@@ -104,8 +105,57 @@ def leader_kills(three, rounds=20):
             moved.append(max(shown_after(place, node, answer, began) for place, (_, answer) in zip(theirs, taken)))
         victim.start()
     tell("kill -9 of a leader, to the first confirmed command in each of its partitions", "1 s each", seconds,
-         more=f"{sum(one > 1 for one in seconds)} above; deadlines do not exist yet")
+         more=f"{sum(one > 1 for one in seconds)} above")
     tell("kill -9 of a process that writes read models, until they go on", "3 s", moved)
+
+
+HOLDS, APART_SECONDS = 40, 0.05
+
+
+def held_seats(place, node, first_at):
+    """Seats that are held until the start of slots that follow each other. Returns the reservations' ids, and the last position."""
+    def held(number):
+        starts_at = datetime.datetime.fromtimestamp(first_at + number * APART_SECONDS, datetime.timezone.utc)
+        slot = place.tenant.slot(node, place.tenant.exam(node), capacity=1, starts_at=starts_at.isoformat().replace("+00:00", "Z"))
+        client = place.tenant.student().client(node)
+        answer = client.command(f"/slots/{slot}/holds")
+        client.close()
+        return answer
+    with concurrent.futures.ThreadPoolExecutor(8) as all_at_once:
+        answers = list(all_at_once.map(held, range(HOLDS)))
+    if not all(answer.status == 201 for answer in answers):
+        raise AssertionError(f"seats were to be held: {answers[:3]}")
+    return [answer.json["id"] for answer in answers], max(answers, key=lambda one: int(one.position.split(":")[1])).position
+
+
+def all_expired(place, node, seats, position):
+    """When each hold was given back, by what the read model shows; None while one is not."""
+    client = place.tenant.admin.client(node)
+    with contextlib.suppress(OSError):
+        rows = [client.get(f"/reservations/{seat}", headers={"Pw-Min-Position": position, "Prefer": "wait=10"}) for seat in seats]
+        if all(row.status == 200 and row.json["state"] == "expired" for row in rows):
+            return [datetime.datetime.fromisoformat(row.json["changed_at"].replace("Z", "+00:00")).timestamp() for row in rows]
+    return None
+
+
+def deadline_kills(three, rounds=20):
+    """kill -9 of a leader while nobody sends anything: to the first deadline that another one writes; and each is written, once."""
+    places, seconds = places_everywhere(three), []
+    for _ in range(rounds):
+        three.settle()
+        victim = random.choice([node for node in three.nodes if led_by(three, places, node)])
+        place = random.choice(led_by(three, places, victim))
+        first_at = time.time() + 5
+        seats, position = held_seats(place, victim, first_at)
+        wait_until("due", lambda first_at=first_at: time.time() >= first_at + HOLDS / 4 * APART_SECONDS, PATIENCE_SECONDS, every=0.001)
+        killed_at = time.time()
+        victim.kill()
+        other, ended = next(node for node in three.nodes if node is not victim), []
+        wait_until("written", lambda: ended.extend(all_expired(place, other, seats, position) or []) or ended, PATIENCE_SECONDS)
+        seconds.append(min(at for at in ended if at > killed_at) - killed_at)
+        victim.start()
+    tell("kill -9 of a leader, no command sent, to the first deadline that another node writes", "1 s each", seconds,
+         more=f"{sum(one > 1 for one in seconds)} above; {HOLDS} holds {1000 * APART_SECONDS:.0f} ms apart, each given back")
 
 
 def zombies(three, rounds=5):
@@ -258,6 +308,7 @@ def one_way_cuts(three, seconds=30):
 
 MEASUREMENTS = {
     "leader-kills": leader_kills,
+    "deadline-kills": deadline_kills,
     "zombies": zombies,
     "hung-brokers": hung_brokers,
     "dead-galera": dead_galera,

@@ -69,6 +69,7 @@ class _Replay:
         self.need(slot not in self.slots, "the slot was opened before")
         self.slots[slot] = _Slot(tenant, _id(exam), capacity)
         self.slots[slot].times = payload[2], payload[3] + payload[5] * 60_000_000
+        self.slots[slot].lead_at = payload[2] - payload[4] * 60_000_000  # From then on no student cancels, and nothing is offered.
 
     def capacity_changed(self, tenant, slot, payload):
         self.need(slot in self.slots, "there is no such slot")
@@ -91,7 +92,10 @@ class _Replay:
         self.need(slot in self.slots, f"there is no slot {slot}")
         if reservation not in self.asked and slot in self.slots:
             self.need(not self.slots[slot].waiting or self.slots[slot].is_closed, "others wait for it")
-        over = [other for other in (self.slots[slot].live if slot in self.slots else ()) if self.expires.get(other, self.at_us + 1) <= self.at_us]
+        seats = self.slots.get(slot)
+        over = [other for other in (seats.live if seats else ()) if self.expires.get(other, self.at_us + 1) <= self.at_us]
+        over += [other for other, expires_at in (seats.offered.items() if seats else ()) if expires_at <= self.at_us]
+        self.need(seats is None or student not in self._students_of(slot), f"student {student} has something open in this slot")
         self.need(not over, f"{over} had run out, which is not on record")
         if slot in self.slots:
             self.need(self.slots[slot].exam == exam, f"slot {slot} is for exam {self.slots[slot].exam}, not {exam}")
@@ -107,6 +111,8 @@ class _Replay:
         seats = self.slots[slot]
         self.need(seats.tenant == tenant and seats.exam == exam, f"slot {slot} is another tenant's, or for another exam")
         self.need(not seats.is_closed and student not in seats.forfeited, "nobody may wait, or not this student")
+        self.need(self.at_us < seats.lead_at, "the lead time has begun")
+        self.need(student not in self._students_of(slot), "the student has something open in this slot")
         self.need(seats.waiting or len(seats.live) + len(seats.offered) >= seats.capacity, "seats were free")
         seats.waiting[reservation] = 0
         self.asked[reservation] = (tenant, slot, exam, student)
@@ -128,7 +134,7 @@ class _Replay:
             return
         first = max(seats.waiting, key=lambda one: seats.waiting[one])  # The first of the highest.
         self.need(first == reservation, f"{first} comes first")
-        self.need(self.at_us < payload[3] and not seats.is_closed, "it is offered too late")
+        self.need(self.at_us < payload[3] <= seats.lead_at and not seats.is_closed, "it is offered too late, or for too long")
         self.need(len(seats.live) + len(seats.offered) < seats.capacity, "no seat was free")
         del seats.waiting[reservation]
         seats.offered[reservation] = payload[3]
@@ -143,7 +149,8 @@ class _Replay:
         self.by_offer.add(reservation)
 
     def offer_declined(self, tenant, reservation, payload):
-        self._is_offered(tenant, reservation, payload)
+        seats, expires_at = self._is_offered(tenant, reservation, payload)
+        self.need(seats is None or self.at_us < expires_at, "its offer had run out")
         self.ended.add(reservation)
 
     def offer_expired(self, tenant, reservation, payload):
@@ -155,7 +162,13 @@ class _Replay:
         self.need(slot in self.slots and not self.slots[slot].is_closed and self.slots[slot].exam == _id(payload[0]),
                   "there is no such open waiting list")
         if slot in self.slots:
+            self.need(self.at_us >= self.slots[slot].lead_at, "the lead time has not begun")
             self.slots[slot].is_closed = True
+
+    def _students_of(self, slot):
+        """Who has anything open there: a seat, an offer, a place on the list."""
+        seats = self.slots[slot]
+        return {self.reservations[one].student for one in seats.live} | {self.asked[one][3] for one in (*seats.waiting, *seats.offered)}
 
     def _waits(self, tenant, reservation, payload):
         """The slot that somebody waits for, as they asked; or None."""
@@ -184,6 +197,12 @@ class _Replay:
     def hold_expired(self, tenant, reservation, payload):
         expires_at = self.expires.get(reservation)
         self.need(expires_at is not None and self.at_us >= expires_at, "its hold had not run out")
+        self.ended_by(tenant, reservation, payload)
+
+    def cancelled(self, tenant, reservation, payload):
+        live = self.reservations.get(reservation)
+        if live is not None and live.slot in self.slots and reservation not in self.expires:
+            self.need(self.at_us <= self.slots[live.slot].lead_at, "the lead time had begun")
         self.ended_by(tenant, reservation, payload)
 
     def _as_made(self, live, tenant, payload):
@@ -218,7 +237,7 @@ _EVENTS = {
     "reservation_held": _Replay.held,
     "reservation_hold_confirmed": _Replay.hold_confirmed,
     "reservation_hold_expired": _Replay.hold_expired,
-    "reservation_cancelled": _Replay.ended_by,
+    "reservation_cancelled": _Replay.cancelled,
     "reservation_waitlist_joined": _Replay.waitlist_joined,
     "reservation_prioritised": _Replay.prioritised,
     "reservation_waitlist_left": _Replay.waitlist_left,
