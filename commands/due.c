@@ -25,23 +25,25 @@ static struct pw_rank rank_of(const struct pw_reservation *reservation)
                : (struct pw_rank){.first = reservation->expires_at_us};
 }
 
-/* The order of a slot that a state has a reservation in; NULL: none. */
-static struct pw_id *order_of(struct pw_tenant *tenant, struct pw_slot *slot, uint32_t state,
-                              struct pw_map **ret_places)
+/* The order of its slot that a reservation is in by its state, to be changed; NULL: it is in none. */
+static struct pw_id *order_of(struct pw_tenant *tenant, const struct pw_reservation *reservation,
+                              struct pw_undo *undo, struct pw_map **ret_places)
 {
-    bool waits = state == PW_RESERVATION_WAITING;
-    bool runs_out = state == PW_RESERVATION_ON_HOLD || state == PW_RESERVATION_ON_OFFER;
+    bool waits = reservation->state == PW_RESERVATION_WAITING;
+    if (!waits && reservation->expires_at_us == 0) {
+        return NULL;
+    }
+    struct pw_slot *slot = pw_map_put(tenant->slots, &reservation->slot_id, undo);
     *ret_places = waits ? tenant->waiting : tenant->expiring;
-    return waits ? &slot->waiting : runs_out ? &slot->expiring : NULL;
+    return waits ? &slot->waiting : &slot->expiring;
 }
 
 void pw_due_enter(struct pw_tenant *tenant, const struct pw_id *reservation_id,
                   struct pw_undo *undo)
 {
     const struct pw_reservation *reservation = pw_tenant_reservation(tenant, reservation_id);
-    struct pw_slot *slot = pw_map_put(tenant->slots, &reservation->slot_id, undo);
     struct pw_map *places;
-    struct pw_id *root = order_of(tenant, slot, reservation->state, &places);
+    struct pw_id *root = order_of(tenant, reservation, undo, &places);
     if (root != NULL) {
         *root = pw_order_add(places, *root, reservation_id, rank_of(reservation), undo);
     }
@@ -50,16 +52,15 @@ void pw_due_enter(struct pw_tenant *tenant, const struct pw_id *reservation_id,
 void pw_due_leave(struct pw_tenant *tenant, const struct pw_id *reservation_id,
                   struct pw_undo *undo)
 {
-    const struct pw_reservation *reservation = pw_tenant_reservation(tenant, reservation_id);
-    struct pw_slot *slot = pw_map_put(tenant->slots, &reservation->slot_id, undo);
     struct pw_map *places;
-    struct pw_id *root = order_of(tenant, slot, reservation->state, &places);
+    struct pw_id *root =
+        order_of(tenant, pw_tenant_reservation(tenant, reservation_id), undo, &places);
     if (root != NULL) {
         *root = pw_order_remove(places, *root, reservation_id, undo);
     }
 }
 
-int64_t pw_slot_offers_end_at_us(const struct pw_slot *slot)
+int64_t pw_slot_lead_at_us(const struct pw_slot *slot)
 {
     return slot->starts_at_us - slot->lead_time_minutes * PW_US_PER_MINUTE;
 }
@@ -73,7 +74,7 @@ static int64_t slot_due_at_us(const struct pw_tenant *tenant, const struct pw_sl
     if (pw_id_is_nil(&slot->waiting) || slot->waitlist_closed) {
         return due_at_us;
     }
-    int64_t end_at_us = pw_slot_offers_end_at_us(slot);
+    int64_t end_at_us = pw_slot_lead_at_us(slot);
     int64_t waits_until_us =
         slot->taken_count < slot->capacity || end_at_us < AT_ONCE_US ? AT_ONCE_US : end_at_us;
     return due_at_us == 0 || waits_until_us < due_at_us ? waits_until_us : due_at_us;
@@ -174,7 +175,7 @@ static bool due_in_slot(const struct pw_tenant *tenant, const struct pw_id *slot
     if (slot == NULL || pw_id_is_nil(&slot->waiting) || slot->waitlist_closed) {
         return false;
     }
-    int64_t end_at_us = pw_slot_offers_end_at_us(slot);
+    int64_t end_at_us = pw_slot_lead_at_us(slot);
     if (now_us >= end_at_us) {
         struct pw_command command = {.type = PW_COMMAND_SLOT_CLOSE_WAITLIST,
                                      .slot_close_waitlist = {.slot_id = *slot_id}};

@@ -66,7 +66,7 @@ enum pw_code pw_slot_close_waitlist_decide(const struct pw_tenant *tenant,
     if (slot == NULL) {
         return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
     }
-    if (!slot->waitlist_closed && context->decided_at_us >= pw_slot_offers_end_at_us(slot)) {
+    if (!slot->waitlist_closed && context->decided_at_us >= pw_slot_lead_at_us(slot)) {
         pw_decision_add(out, PW_EVENT_SLOT_WAITLIST_CLOSED, &command->slot_id)
             ->slot_waitlist_closed.exam_id = slot->exam_id;
     }

@@ -114,10 +114,6 @@ enum pw_reservation_state {
 
 struct pw_reservation;
 
-/* Whether it has a seat of its slot, and whether it is in its student's chain. */
-bool pw_reservation_has_seat(const struct pw_reservation *reservation);
-bool pw_reservation_is_chained(const struct pw_reservation *reservation);
-
 /* Whether one in that state blocks its student's calendar. */
 bool pw_reservation_blocks_calendar(uint32_t state);
 

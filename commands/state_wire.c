@@ -333,7 +333,30 @@ static struct pw_id read_next_id(struct pw_cursor *cursor, const struct pw_id *b
     return id;
 }
 
-static void read_map(struct pw_cursor *cursor, struct pw_map *map, const struct kind *kind)
+/* Ids, to be freed. */
+struct id_list {
+    struct pw_id *ids;
+    uint32_t count;
+    uint32_t room;
+};
+
+static void list_id(struct id_list *list, const struct pw_id *id)
+{
+    if (list->count == list->room) {
+        list->room = list->room == 0 ? 64 : 2 * list->room;
+        list->ids = pw_memory_grow(list->ids, list->room * sizeof list->ids[0]);
+    }
+    list->ids[list->count++] = *id;
+}
+
+static bool is_ordered(const struct pw_reservation *reservation)
+{
+    return reservation->expires_at_us > 0 || reservation->state == PW_RESERVATION_WAITING;
+}
+
+/* ret_ordered: of reservations alone, the ids of those that are in an order of what is due; or NULL. */
+static void read_map(struct pw_cursor *cursor, struct pw_map *map, const struct kind *kind,
+                     struct id_list *ret_ordered)
 {
     uint32_t count = pw_read_array(cursor);
     struct pw_id id = {{0}};
@@ -347,7 +370,11 @@ static void read_map(struct pw_cursor *cursor, struct pw_map *map, const struct 
             return;
         }
         id = read_next_id(cursor, &id);
-        kind->read(cursor, pw_map_append(map, &id));
+        void *value = pw_map_append(map, &id);
+        kind->read(cursor, value);
+        if (ret_ordered != NULL && is_ordered(value)) {
+            list_id(ret_ordered, &id);
+        }
     }
     pw_map_index(map);
 }
@@ -438,71 +465,18 @@ static void find_people(struct pw_tenant *tenant)
     }
 }
 
-/* The same of reservations and their students. */
-static bool reservations_are_chained(const struct pw_tenant *tenant)
+/* Puts what waits, is held or is offered into the orders of what is due. False where one does so in no slot. */
+static bool find_due(struct pw_tenant *tenant, const struct id_list *ordered)
 {
-    const void *id;
-    const void *value;
-    uint64_t walk = 0;
-    uint64_t left = 0;
-    while (pw_map_next(tenant->reservations, &walk, &id, &value)) {
-        left += pw_reservation_is_chained(value);
-    }
-    walk = 0;
-    while (pw_map_next(tenant->students, &walk, &id, &value)) {
-        struct pw_id reservation_id = ((const struct pw_student *)value)->first_id;
-        while (!pw_id_is_nil(&reservation_id)) {
-            const struct pw_reservation *reservation =
-                pw_tenant_reservation(tenant, &reservation_id);
-            if (reservation == NULL || !pw_id_equal(&reservation->student_id, id) ||
-                !pw_reservation_is_chained(reservation) || left == 0) {
-                return false;
-            }
-            left--;
-            reservation_id = reservation->next_id;
+    for (uint32_t i = 0; i < ordered->count; i++) {
+        const struct pw_reservation *reservation = pw_tenant_reservation(tenant, &ordered->ids[i]);
+        if (pw_tenant_slot(tenant, &reservation->slot_id) == NULL) {
+            return false;
         }
+        pw_due_enter(tenant, &ordered->ids[i], NULL);
+        pw_due_list_slot(tenant, &reservation->slot_id, NULL);
     }
-    return left == 0;
-}
-
-/* Whether each slot has as many seats taken as reservations have one of it. */
-static bool seats_are_counted(const struct pw_tenant *tenant)
-{
-    struct pw_map *counts = pw_map_new(sizeof(struct pw_id), sizeof(uint64_t));
-    const void *id;
-    const void *value;
-    uint64_t walk = 0;
-    bool good = true;
-    while (pw_map_next(tenant->reservations, &walk, &id, &value)) {
-        const struct pw_reservation *reservation = value;
-        const struct pw_slot *slot = pw_tenant_slot(tenant, &reservation->slot_id);
-        good = good && slot != NULL && pw_id_equal(&slot->exam_id, &reservation->exam_id);
-        if (pw_reservation_has_seat(reservation)) {
-            ++*(uint64_t *)pw_map_put(counts, &reservation->slot_id, NULL);
-        }
-    }
-    walk = 0;
-    while (pw_map_next(tenant->slots, &walk, &id, &value)) {
-        const uint64_t *count = pw_map_get(counts, id);
-        good = good && ((const struct pw_slot *)value)->taken_count == (count != NULL ? *count : 0);
-    }
-    pw_map_free(counts);
-    return good;
-}
-
-/* Puts what waits, is held or is offered into the orders of what is due. */
-static void find_due(struct pw_tenant *tenant)
-{
-    const void *id;
-    const void *value;
-    uint64_t walk = 0;
-    while (pw_map_next(tenant->reservations, &walk, &id, &value)) {
-        const struct pw_reservation *reservation = value;
-        if (reservation->expires_at_us > 0 || reservation->state == PW_RESERVATION_WAITING) {
-            pw_due_enter(tenant, id, NULL);
-            pw_due_list_slot(tenant, &reservation->slot_id, NULL);
-        }
-    }
+    return true;
 }
 
 void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
@@ -525,21 +499,18 @@ void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
         read_any_id(cursor, &tenant->equality_key_id);
         tenant->hold_minutes = read_minutes(cursor);
         tenant->offer_minutes = read_minutes(cursor);
-        read_map(cursor, tenant->users, &users);
-        read_map(cursor, tenant->passwords, &passwords);
-        read_map(cursor, tenant->sessions, &sessions);
+        read_map(cursor, tenant->users, &users, NULL);
+        read_map(cursor, tenant->passwords, &passwords, NULL);
+        read_map(cursor, tenant->sessions, &sessions, NULL);
         cursor->bad = cursor->bad || !sessions_are_chained(tenant);
         find_people(tenant);
-        read_map(cursor, tenant->exams, &exams);
-        read_map(cursor, tenant->slots, &slots);
-        read_map(cursor, tenant->reservations, &reservations);
-        read_map(cursor, tenant->students, &students);
-        cursor->bad =
-            cursor->bad || !reservations_are_chained(tenant) || !seats_are_counted(tenant);
-        if (cursor->bad) {
-            return;
-        }
-        find_due(tenant);
+        read_map(cursor, tenant->exams, &exams, NULL);
+        read_map(cursor, tenant->slots, &slots, NULL);
+        struct id_list ordered = {0};
+        read_map(cursor, tenant->reservations, &reservations, &ordered);
+        read_map(cursor, tenant->students, &students, NULL);
+        cursor->bad = cursor->bad || !find_due(tenant, &ordered);
+        free(ordered.ids);
         pw_due_list_tenant(state, tenant, NULL);
     }
 }

@@ -86,8 +86,8 @@ void pw_due_leave(struct pw_tenant *tenant, const struct pw_id *reservation_id,
 /* Lists a slot, and with it the tenant, anew by what is due first. */
 void pw_due_list_slot(struct pw_tenant *tenant, const struct pw_id *slot_id, struct pw_undo *undo);
 
-/* From then on no seat of the slot is offered. */
-int64_t pw_slot_offers_end_at_us(const struct pw_slot *slot);
+/* When the lead time before the start begins: until then, inclusive, students cancel; from then on nothing is offered. */
+int64_t pw_slot_lead_at_us(const struct pw_slot *slot);
 
 /* Lists the tenant anew among the others where something else is due first. */
 void pw_due_list_tenant(struct pw_state *state, struct pw_tenant *tenant, struct pw_undo *undo);

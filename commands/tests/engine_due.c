@@ -7,42 +7,21 @@
 
 struct world {
     struct rig rig;
-    struct pw_id tenant;
-    struct pw_id teacher;
-    struct pw_id exam;
-    struct pw_id slot;
+    struct rig_office office;
 };
 
-static struct pw_id open_slot(struct world *world, uint32_t capacity)
-{
-    struct rig *rig = &world->rig;
-    struct pw_id slot;
-    struct ask open = ask_open(rig, world->tenant, world->teacher, world->exam,
-                               pw_sim_now_us(rig->log) + 2 * DAY_US, capacity, &slot);
-    CHECK(rig_ask(rig, 0, &open) == PW_OK, "open: %s", open.job.err.detail);
-    return slot;
-}
-
-/* A tenant with a published exam and a slot, decided by node 0. */
+/* Node 0 decides. */
 static void world_open(struct world *world, uint32_t capacity)
 {
-    struct rig *rig = &world->rig;
-    rig_open(rig, 7, 1);
-    rig_keep_snapshots(rig, 0, 8);
-    rig_start(rig, 0);
-    world->teacher = rig_id(rig);
-    struct ask tenant = ask_tenant(rig, &world->tenant);
-    CHECK(rig_ask(rig, 0, &tenant) == PW_OK, "tenant: %s", tenant.job.err.detail);
-    struct ask draft = ask_draft(rig, world->tenant, world->teacher, &world->exam);
-    CHECK(rig_ask(rig, 0, &draft) == PW_OK, "draft: %s", draft.job.err.detail);
-    struct ask publish = ask_publish(rig, world->tenant, world->teacher, world->exam);
-    CHECK(rig_ask(rig, 0, &publish) == PW_OK, "publish: %s", publish.job.err.detail);
-    world->slot = open_slot(world, capacity);
+    rig_open(&world->rig, 7, 1);
+    rig_keep_snapshots(&world->rig, 0, 8);
+    rig_start(&world->rig, 0);
+    rig_furnish(&world->rig, 0, capacity, &world->office);
 }
 
 static struct pw_id hold(struct world *world, struct pw_id slot)
 {
-    struct ask ask = ask_hold(&world->rig, world->tenant, rig_id(&world->rig), slot);
+    struct ask ask = ask_hold(&world->rig, world->office.tenant, rig_id(&world->rig), slot);
     CHECK(rig_ask(&world->rig, 0, &ask) == PW_OK, "hold: %s", ask.job.err.detail);
     return ask.job.stream_id;
 }
@@ -50,7 +29,7 @@ static struct pw_id hold(struct world *world, struct pw_id slot)
 static const struct pw_reservation *reservation(const struct pw_fold *fold,
                                                 const struct world *world, struct pw_id id)
 {
-    return pw_tenant_reservation(pw_state_tenant(fold->state, &world->tenant), &id);
+    return pw_tenant_reservation(pw_state_tenant(fold->state, &world->office.tenant), &id);
 }
 
 /* Who decided what is on record, deadlines alone: their number, and when the last was decided. */
@@ -87,7 +66,7 @@ static void fires_while_nobody_asks(void)
     struct world world;
     struct pw_fold fold;
     world_open(&world, 1);
-    struct pw_id held = hold(&world, world.slot);
+    struct pw_id held = hold(&world, world.office.slot);
     int64_t held_at_us = pw_sim_now_us(world.rig.log);
     pw_sim_advance(world.rig.log, HOLD_US - 100 * PW_US_PER_MS);
     rig_run(&world.rig, 50);
@@ -111,13 +90,13 @@ static void goes_before_what_it_bears_on(void)
     struct world world;
     struct pw_fold fold;
     world_open(&world, OTHERS);
-    struct pw_id one_seat = open_slot(&world, 1);
+    struct pw_id one_seat = rig_open_slot(&world.rig, 0, &world.office, 1);
     for (int i = 0; i < OTHERS; i++) {
-        hold(&world, world.slot);
+        hold(&world, world.office.slot);
     }
     hold(&world, one_seat); /* The last that is due. */
     pw_sim_advance(world.rig.log, HOLD_US);
-    struct ask bob = ask_reserve(&world.rig, world.tenant, rig_id(&world.rig), one_seat);
+    struct ask bob = ask_reserve(&world.rig, world.office.tenant, rig_id(&world.rig), one_seat);
     rig_send(&world.rig, 0, &bob);
     pw_engine_step(world.rig.nodes[0].engine);
     CHECK(rig_answer(&world.rig, &bob) == PW_OK, "%s", bob.job.err.detail);
@@ -139,9 +118,10 @@ static void is_decided_in_its_window(void)
     struct world world;
     world_open(&world, OTHERS);
     for (int i = 0; i < OTHERS; i++) {
-        hold(&world, world.slot);
+        hold(&world, world.office.slot);
     }
-    struct ask late = ask_reserve(&world.rig, world.tenant, rig_id(&world.rig), world.slot);
+    struct ask late =
+        ask_reserve(&world.rig, world.office.tenant, rig_id(&world.rig), world.office.slot);
     int64_t made_at_us;
     CHECK(pw_id_v7_time(&late.job.command_id, &made_at_us), "an id with a window");
     pw_sim_advance(world.rig.log, made_at_us + RIG_HORIZON_US - 100 - pw_sim_now_us(world.rig.log));
@@ -156,15 +136,15 @@ static void clears_the_calendar(void)
     enum { OTHERS = 100 };
     struct world world;
     world_open(&world, OTHERS);
-    struct pw_id elsewhere = open_slot(&world, 1);
+    struct pw_id elsewhere = rig_open_slot(&world.rig, 0, &world.office, 1);
     for (int i = 0; i < OTHERS; i++) {
-        hold(&world, world.slot);
+        hold(&world, world.office.slot);
     }
     struct pw_id ann = rig_id(&world.rig);
-    struct ask first = ask_hold(&world.rig, world.tenant, ann, elsewhere);
+    struct ask first = ask_hold(&world.rig, world.office.tenant, ann, elsewhere);
     CHECK(rig_ask(&world.rig, 0, &first) == PW_OK, "%s", first.job.err.detail);
     pw_sim_advance(world.rig.log, HOLD_US);
-    struct ask second = ask_reserve(&world.rig, world.tenant, ann, world.slot);
+    struct ask second = ask_reserve(&world.rig, world.office.tenant, ann, world.office.slot);
     rig_send(&world.rig, 0, &second);
     CHECK(rig_answer(&world.rig, &second) == PW_OK, "%s", second.job.err.detail);
     rig_close(&world.rig);
@@ -176,10 +156,10 @@ static void confirmed_in_time(void)
     struct pw_fold fold;
     world_open(&world, 1);
     struct pw_id ann = rig_id(&world.rig);
-    struct ask held = ask_hold(&world.rig, world.tenant, ann, world.slot);
+    struct ask held = ask_hold(&world.rig, world.office.tenant, ann, world.office.slot);
     CHECK(rig_ask(&world.rig, 0, &held) == PW_OK, "%s", held.job.err.detail);
     pw_sim_advance(world.rig.log, HOLD_US - 50 * PW_US_PER_MS);
-    struct ask confirmed = ask_confirm(&world.rig, world.tenant, ann, held.job.stream_id);
+    struct ask confirmed = ask_confirm(&world.rig, world.office.tenant, ann, held.job.stream_id);
     CHECK(rig_ask(&world.rig, 0, &confirmed) == PW_OK, "%s", confirmed.job.err.detail);
     pw_sim_advance(world.rig.log, DAY_US);
     rig_run(&world.rig, 100);
@@ -195,10 +175,10 @@ static void too_late_by_nothing(void)
     struct world world;
     world_open(&world, 1);
     struct pw_id ann = rig_id(&world.rig);
-    struct ask held = ask_hold(&world.rig, world.tenant, ann, world.slot);
+    struct ask held = ask_hold(&world.rig, world.office.tenant, ann, world.office.slot);
     CHECK(rig_ask(&world.rig, 0, &held) == PW_OK, "%s", held.job.err.detail);
     pw_sim_advance(world.rig.log, HOLD_US);
-    struct ask confirmed = ask_confirm(&world.rig, world.tenant, ann, held.job.stream_id);
+    struct ask confirmed = ask_confirm(&world.rig, world.office.tenant, ann, held.job.stream_id);
     CHECK(rig_ask(&world.rig, 0, &confirmed) == PW_ERR_RESERVATION_NOT_LIVE, "%d",
           confirmed.job.err.code);
     rig_close(&world.rig);
@@ -212,7 +192,7 @@ static void over_a_crash(void)
     struct pw_fold fold;
     world_open(&world, HOLDS);
     for (int i = 0; i < HOLDS; i++) {
-        hold(&world, world.slot);
+        hold(&world, world.office.slot);
     }
     pw_sim_advance(world.rig.log, HOLD_US);
     for (int times = 0; times < 4; times++) {
@@ -224,7 +204,8 @@ static void over_a_crash(void)
     }
     rig_run(&world.rig, 5000);
     CHECK(deadlines_of(&world.rig, &fold).count == HOLDS, "each once");
-    CHECK(pw_tenant_slot(pw_state_tenant(fold.state, &world.tenant), &world.slot)->taken_count == 0,
+    CHECK(pw_tenant_slot(pw_state_tenant(fold.state, &world.office.tenant), &world.office.slot)
+                  ->taken_count == 0,
           "all are free");
     CHECK(pw_due_at(fold.state) == INT64_MAX, "nothing is left");
     pw_fold_close(&fold);

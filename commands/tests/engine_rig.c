@@ -400,6 +400,30 @@ struct ask ask_cancel(struct rig *rig, struct pw_id tenant, struct pw_id student
     return ask;
 }
 
+struct pw_id rig_open_slot(struct rig *rig, uint32_t node, const struct rig_office *office,
+                           uint32_t capacity)
+{
+    struct pw_id slot;
+    struct ask open =
+        ask_open(rig, office->tenant, office->teacher, office->exam,
+                 pw_sim_now_us(rig->log) + 48 * 60 * PW_US_PER_MINUTE, capacity, &slot);
+    CHECK(rig_ask(rig, node, &open) == PW_OK, "open: %s", open.job.err.detail);
+    return slot;
+}
+
+void rig_furnish(struct rig *rig, uint32_t node, uint32_t capacity, struct rig_office *ret_office)
+{
+    ret_office->teacher = rig_id(rig);
+    struct ask tenant = ask_tenant(rig, &ret_office->tenant);
+    CHECK(rig_ask(rig, node, &tenant) == PW_OK, "tenant: %s", tenant.job.err.detail);
+    struct ask draft = ask_draft(rig, ret_office->tenant, ret_office->teacher, &ret_office->exam);
+    CHECK(rig_ask(rig, node, &draft) == PW_OK, "draft: %s", draft.job.err.detail);
+    struct ask publish =
+        ask_publish(rig, ret_office->tenant, ret_office->teacher, ret_office->exam);
+    CHECK(rig_ask(rig, node, &publish) == PW_OK, "publish: %s", publish.job.err.detail);
+    ret_office->slot = rig_open_slot(rig, node, ret_office, capacity);
+}
+
 void rig_fold(struct rig *rig, uint32_t partition, struct pw_fold *ret_fold)
 {
     rig_fold_observed(rig, partition, NULL, ret_fold);

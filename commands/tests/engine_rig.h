@@ -104,6 +104,19 @@ struct ask ask_capacity(struct rig *rig, struct pw_id tenant, struct pw_id teach
 /* Runs until one that was sent is answered; fails after 60 simulated seconds. */
 enum pw_code rig_answer(struct rig *rig, struct ask *ask);
 
+/* A tenant with a published exam and a slot in two days, as the node decides them. */
+struct rig_office {
+    struct pw_id tenant;
+    struct pw_id teacher;
+    struct pw_id exam;
+    struct pw_id slot;
+};
+void rig_furnish(struct rig *rig, uint32_t node, uint32_t capacity, struct rig_office *ret_office);
+
+/* Opens one more such slot. */
+struct pw_id rig_open_slot(struct rig *rig, uint32_t node, const struct rig_office *office,
+                           uint32_t capacity);
+
 /* Folds a partition from the log alone. */
 void rig_fold_observed(struct rig *rig, uint32_t partition, const struct pw_fold_observer *observer,
                        struct pw_fold *ret_fold);

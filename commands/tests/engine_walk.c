@@ -5,33 +5,20 @@
 
 struct world {
     struct rig rig;
-    struct pw_id tenant;
-    struct pw_id teacher;
-    struct pw_id exam;
-    struct pw_id slot;
+    struct rig_office office;
 };
 
-/* A tenant with a published exam and a slot, decided by node 0. */
+/* Node 0 decides. */
 static void world_open(struct world *world, uint32_t capacity)
 {
-    struct rig *rig = &world->rig;
-    rig_open(rig, 7, 4);
-    rig_start(rig, 0);
-    world->teacher = rig_id(rig);
-    struct ask tenant = ask_tenant(rig, &world->tenant);
-    CHECK(rig_ask(rig, 0, &tenant) == PW_OK, "tenant: %s", tenant.job.err.detail);
-    struct ask draft = ask_draft(rig, world->tenant, world->teacher, &world->exam);
-    CHECK(rig_ask(rig, 0, &draft) == PW_OK, "draft: %s", draft.job.err.detail);
-    struct ask publish = ask_publish(rig, world->tenant, world->teacher, world->exam);
-    CHECK(rig_ask(rig, 0, &publish) == PW_OK, "publish: %s", publish.job.err.detail);
-    struct ask open = ask_open(rig, world->tenant, world->teacher, world->exam,
-                               pw_sim_now_us(rig->log) + 48 * HOUR_US, capacity, &world->slot);
-    CHECK(rig_ask(rig, 0, &open) == PW_OK, "open: %s", open.job.err.detail);
+    rig_open(&world->rig, 7, 4);
+    rig_start(&world->rig, 0);
+    rig_furnish(&world->rig, 0, capacity, &world->office);
 }
 
 static uint32_t partition_of(const struct world *world)
 {
-    return pw_partition_of(&world->tenant, 4);
+    return pw_partition_of(&world->office.tenant, 4);
 }
 
 static void status_of(struct world *world, uint32_t node, struct pw_partition_status *ret_status)
@@ -44,8 +31,8 @@ static void one_seat(void)
     struct world world;
     world_open(&world, 1);
     struct rig *rig = &world.rig;
-    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
-    struct ask bob = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask ann = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
+    struct ask bob = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     CHECK(rig_ask(rig, 0, &ann) == PW_OK, "%s", ann.job.err.detail);
     CHECK(ann.job.stream_version == 1 && ann.job.position.offset > 0 && !ann.job.replayed,
           "answer");
@@ -62,7 +49,7 @@ static void repeats(void)
     struct world world;
     world_open(&world, 1);
     struct rig *rig = &world.rig;
-    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask ann = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     struct ask again = ann;
     struct ask other = ann;
     other.job.fingerprint.bytes[0] ^= 1;
@@ -75,10 +62,10 @@ static void repeats(void)
     CHECK(rig_ask(rig, 0, &other) == PW_ERR_KEY_REUSED, "other content");
     CHECK(other.job.position.offset == -1 && !other.job.replayed, "nothing of the first one");
 
-    struct ask bob = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask bob = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     struct ask bob_again = bob;
     CHECK(rig_ask(rig, 0, &bob) == PW_ERR_SLOT_FULL, "full");
-    struct ask cancel = ask_cancel(rig, world.tenant, ann.job.actor_id, ann.job.stream_id);
+    struct ask cancel = ask_cancel(rig, world.office.tenant, ann.job.actor_id, ann.job.stream_id);
     CHECK(rig_ask(rig, 0, &cancel) == PW_OK, "%s", cancel.job.err.detail);
     CHECK(rig_ask(rig, 0, &bob_again) == PW_ERR_SLOT_FULL && bob_again.job.replayed,
           "a refused id stays refused, though a seat is free now");
@@ -87,7 +74,7 @@ static void repeats(void)
     /* Sent side by side, while none is confirmed. */
     struct pw_sim_faults slow = {.delay_us_max = 20000};
     pw_sim_set_faults(rig->log, &slow);
-    struct ask cid = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask cid = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     struct ask cid_again = cid;
     struct ask cid_other = cid;
     cid_other.job.fingerprint.bytes[3] ^= 1;
@@ -109,8 +96,8 @@ static void windows(void)
     world_open(&world, 1);
     struct rig *rig = &world.rig;
     uint8_t random[16] = {9};
-    struct ask old = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
-    struct ask future = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask old = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
+    struct ask future = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     old.job.command_id =
         pw_id_v7(pw_sim_now_us(rig->log) - RIG_HORIZON_US - PW_US_PER_SECOND, random);
     future.job.command_id =
@@ -126,8 +113,8 @@ static void restarts(void)
     struct world world;
     world_open(&world, 1);
     struct rig *rig = &world.rig;
-    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
-    struct ask bob = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask ann = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
+    struct ask bob = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     CHECK(rig_ask(rig, 0, &ann) == PW_OK, "booked");
     CHECK(rig_ask(rig, 0, &bob) == PW_ERR_SLOT_FULL, "full");
     struct pw_position first = ann.job.position;
@@ -163,7 +150,7 @@ static void second_node_waits(void)
     rig->peer = PW_PEER_ALIVE;
     rig_start(rig, 1);
     rig_run(rig, 100);
-    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask ann = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     CHECK(rig_ask(rig, 1, &ann) == PW_ERR_NO_LEADER, "%d", ann.job.err.code);
     status_of(&world, 1, &status);
     CHECK(status.phase == PW_PHASE_FOLLOWING && strcmp(status.leader_node_id, "node-0") == 0,
@@ -187,7 +174,7 @@ static void one_that_never_leads(void)
     rig_crash(rig, 0);
     rig_start(rig, 1);
     rig_run(rig, 40000);
-    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask ann = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     CHECK(rig_ask(rig, 1, &ann) == PW_ERR_NO_LEADER, "%d", ann.job.err.code);
     status_of(&world, 1, &status);
     CHECK(status.phase == PW_PHASE_FOLLOWING && status.caught_up && status.bid_count == 0,
@@ -206,7 +193,7 @@ static void foreign_junk(void)
         .offset_unknown = 100, .offset_falsified = 200, .delay_us_max = 3000};
     pw_sim_set_faults(rig->log, &faults);
     for (int i = 0; i < 300; i++) {
-        struct ask ask = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+        struct ask ask = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
         if (i % 10 == 0) {
             pw_sim_put(rig->log, partition_of(&world), "junk", 4);
         }
@@ -228,7 +215,7 @@ static void clock_off(void)
     struct world world;
     world_open(&world, 1);
     struct rig *rig = &world.rig;
-    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask ann = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     rig->nodes[0].skew_us = 3 * PW_US_PER_SECOND;
     CHECK(rig_ask(rig, 0, &ann) == PW_ERR_CLOCK_OFF, "%d", ann.job.err.code);
     rig->nodes[0].skew_us = -3 * PW_US_PER_SECOND;
@@ -244,7 +231,7 @@ static void log_down(void)
     struct world world;
     world_open(&world, 1);
     struct rig *rig = &world.rig;
-    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask ann = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     pw_sim_set_down(rig->log, true);
     rig_run(rig, 10);
     enum pw_code code = rig_ask(rig, 0, &ann);
@@ -264,8 +251,8 @@ static void log_hangs(void)
     struct pw_partition_status status;
     struct pw_sim_faults hangs = {.delay_us_max = 600 * PW_US_PER_SECOND};
     struct pw_sim_faults works = {.lose = 0};
-    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
-    struct ask bob = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask ann = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
+    struct ask bob = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     pw_sim_set_faults(rig->log, &hangs);
     rig_send(rig, 0, &ann);
     rig_run(rig, 3000);
@@ -282,7 +269,7 @@ static void log_hangs(void)
     CHECK(status.leads, "it leads again");
     CHECK(rig_ask(rig, 0, &ann) == PW_OK && rig_ask(rig, 0, &bob) == PW_OK, "the same keys");
     rig_run(rig, 600000); /* All that hung lands, and counts for nothing. */
-    struct ask eve = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask eve = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     CHECK(rig_ask(rig, 0, &eve) == PW_ERR_SLOT_FULL, "%s", pw_error_info(eve.job.err.code)->name);
     rig_close(rig);
 }
@@ -292,7 +279,7 @@ static void log_down_at_a_repeat(void)
     struct world world;
     world_open(&world, 1);
     struct rig *rig = &world.rig;
-    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask ann = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     CHECK(rig_ask(rig, 0, &ann) == PW_OK, "%s", ann.job.err.detail);
     struct pw_position first = ann.job.position;
     rig_send(rig, 0, &ann);
@@ -315,7 +302,7 @@ static void repeat_is_prompt(void)
     struct world world;
     world_open(&world, 1);
     struct rig *rig = &world.rig;
-    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask ann = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     CHECK(rig_ask(rig, 0, &ann) == PW_OK, "%s", ann.job.err.detail);
     rig_run(rig, 20);
     rig_send(rig, 0, &ann);
@@ -334,10 +321,10 @@ static void repeat_over_a_step_down(void)
     struct pw_partition_status status;
     struct pw_sim_faults honest = {0};
     struct pw_sim_faults fatal = {.fatal = 1000};
-    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask ann = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     CHECK(rig_ask(rig, 0, &ann) == PW_OK, "%s", ann.job.err.detail);
     for (uint32_t i = 0; i < 20; i++) {
-        struct ask bob = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+        struct ask bob = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
         pw_sim_set_faults(rig->log, &fatal);
         rig_send(rig, 0, &ann);
         rig_send(rig, 0, &bob);
@@ -378,7 +365,7 @@ static void doubt_of_a_log_that_goes_down(void)
     struct rig *rig = &world.rig;
     struct pw_sim_faults unknown = {.offset_unknown = 1000};
     pw_sim_set_faults(rig->log, &unknown);
-    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask ann = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     rig_send(rig, 0, &ann);
     pw_engine_step(rig->nodes[0].engine);
     pw_sim_advance(rig->log, 1000); /* The report is on its way. */
@@ -399,7 +386,7 @@ static void log_replaced(void)
     world_open(&world, 5);
     struct rig *rig = &world.rig;
     pw_sim_truncate(rig->log, partition_of(&world), 2);
-    struct ask ann = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask ann = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     enum pw_code code = rig_ask(rig, 0, &ann);
     CHECK(code == PW_ERR_LEDGER_DIVERGED, "%s", pw_error_info(code)->name);
     status_of(&world, 0, &status);
@@ -454,12 +441,12 @@ static void stop_drains(void)
     struct pw_sim_faults slow = {.delay_us_max = 30000};
     pw_sim_set_faults(rig->log, &slow);
     for (size_t i = 0; i < PW_COUNT(asks); i++) {
-        asks[i] = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+        asks[i] = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
         rig_send(rig, 0, &asks[i]);
     }
     rig_run(rig, 2);
     pw_engine_stop(rig->nodes[0].engine);
-    struct ask late = ask_reserve(rig, world.tenant, rig_id(rig), world.slot);
+    struct ask late = ask_reserve(rig, world.office.tenant, rig_id(rig), world.office.slot);
     CHECK(rig_ask(rig, 0, &late) == PW_ERR_STOPPING, "takes no more");
     for (int ms = 0; !pw_engine_idle(rig->nodes[0].engine); ms++) {
         CHECK(ms < 20000, "drains");
@@ -477,15 +464,18 @@ static void if_match(void)
     struct world world;
     world_open(&world, 5);
     struct rig *rig = &world.rig;
-    struct ask wrong = ask_capacity(rig, world.tenant, world.teacher, world.slot, 9);
+    struct ask wrong =
+        ask_capacity(rig, world.office.tenant, world.office.teacher, world.office.slot, 9);
     wrong.job.if_match = 7;
     CHECK(rig_ask(rig, 0, &wrong) == PW_ERR_VERSION_MISMATCH, "%d", wrong.job.err.code);
     CHECK(wrong.job.position.offset >= 0, "on record");
-    struct ask right = ask_capacity(rig, world.tenant, world.teacher, world.slot, 9);
+    struct ask right =
+        ask_capacity(rig, world.office.tenant, world.office.teacher, world.office.slot, 9);
     right.job.if_match = 1;
     CHECK(rig_ask(rig, 0, &right) == PW_OK && right.job.stream_version == 2, "%d",
           right.job.err.code);
-    struct ask same = ask_capacity(rig, world.tenant, world.teacher, world.slot, 9);
+    struct ask same =
+        ask_capacity(rig, world.office.tenant, world.office.teacher, world.office.slot, 9);
     CHECK(rig_ask(rig, 0, &same) == PW_OK && same.job.stream_version == 2,
           "a yes that changes nothing");
     CHECK(same.job.position.offset > right.job.position.offset, "is on record");

@@ -1,0 +1,150 @@
+/* commands/reservation_book.c: seats that are booked, held and given back. */
+#include "commands/reservation_parts.h"
+
+/* Whether the student may have a seat in the slot now. */
+static enum pw_code find_seat(const struct pw_tenant *tenant, const struct pw_id *slot_id,
+                              const struct pw_context *context, const struct pw_slot **ret_slot,
+                              struct pw_err *err)
+{
+    const struct pw_slot *slot = pw_tenant_slot(tenant, slot_id);
+    *ret_slot = slot;
+    if (slot == NULL) {
+        return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
+    }
+    if (context->decided_at_us >= slot->starts_at_us) {
+        return pw_fail(err, PW_ERR_SLOT_STARTED, "the exam has begun");
+    }
+    struct reservation_calendar calendar =
+        reservation_calendar(tenant, &context->actor_id, slot_id, slot);
+    if (!pw_id_is_nil(&calendar.in_slot_id)) {
+        return reservation_fail_naming(err, PW_ERR_ALREADY_BOOKED, &calendar.in_slot_id);
+    }
+    if (!pw_id_is_nil(&calendar.in_exam_id)) {
+        return reservation_fail_naming(err, PW_ERR_EXAM_ALREADY_BOOKED, &calendar.in_exam_id);
+    }
+    if (!pw_id_is_nil(&slot->waiting) && !slot->waitlist_closed) {
+        return pw_fail(err, PW_ERR_SLOT_AWAITED, "%u of %u taken", slot->taken_count,
+                       slot->capacity);
+    }
+    if (slot->taken_count >= slot->capacity) {
+        return pw_fail(err, PW_ERR_SLOT_FULL, "%u of %u taken", slot->taken_count, slot->capacity);
+    }
+    if (calendar.clashes) {
+        return pw_fail(err, PW_ERR_CALENDAR_CONFLICT, "another exam at that time");
+    }
+    return PW_OK;
+}
+
+enum pw_code pw_reservation_reserve_decide(const struct pw_tenant *tenant,
+                                           const struct pw_reservation_reserve *command,
+                                           const struct pw_context *context,
+                                           struct pw_decision *out, struct pw_err *err)
+{
+    const struct pw_slot *slot;
+    enum pw_code code = find_seat(tenant, &command->slot_id, context, &slot, err);
+    if (code != PW_OK) {
+        return code;
+    }
+    struct pw_event *event =
+        pw_decision_add(out, PW_EVENT_RESERVATION_RESERVED, &command->reservation_id);
+    event->reservation_reserved = (struct pw_reservation_reserved){
+        .slot_id = command->slot_id,
+        .exam_id = slot->exam_id,
+        .student_id = context->actor_id,
+        .starts_at = slot->starts_at_us,
+        .ends_at = slot->ends_at_us,
+        .free_again_at = reservation_free_again_at_us(slot),
+    };
+    return PW_OK;
+}
+
+enum pw_code pw_reservation_hold_decide(const struct pw_tenant *tenant,
+                                        const struct pw_reservation_hold *command,
+                                        const struct pw_context *context, struct pw_decision *out,
+                                        struct pw_err *err)
+{
+    const struct pw_slot *slot;
+    enum pw_code code = find_seat(tenant, &command->slot_id, context, &slot, err);
+    if (code != PW_OK) {
+        return code;
+    }
+    int64_t expires_at_us =
+        context->decided_at_us + pw_tenant_hold_minutes(tenant) * PW_US_PER_MINUTE;
+    struct pw_event *event =
+        pw_decision_add(out, PW_EVENT_RESERVATION_HELD, &command->reservation_id);
+    event->reservation_held = (struct pw_reservation_held){
+        .slot_id = command->slot_id,
+        .exam_id = slot->exam_id,
+        .student_id = context->actor_id,
+        .starts_at = slot->starts_at_us,
+        .ends_at = slot->ends_at_us,
+        .free_again_at = reservation_free_again_at_us(slot),
+        .expires_at = expires_at_us < slot->starts_at_us ? expires_at_us : slot->starts_at_us,
+    };
+    return PW_OK;
+}
+
+enum pw_code pw_reservation_confirm_hold_decide(const struct pw_tenant *tenant,
+                                                const struct pw_reservation_confirm_hold *command,
+                                                const struct pw_context *context,
+                                                struct pw_decision *out, struct pw_err *err)
+{
+    const struct reservation_ask ask = {.id = &command->reservation_id,
+                                        .command = PW_COMMAND_RESERVATION_CONFIRM_HOLD,
+                                        .done = PW_RESERVATION_CONFIRMED,
+                                        .wrong = PW_ERR_RESERVATION_NOT_LIVE};
+    const struct pw_reservation *reservation;
+    enum pw_code code = reservation_find(tenant, &ask, context, &reservation, err);
+    if (reservation == NULL) {
+        return code;
+    }
+    pw_decision_add(out, PW_EVENT_RESERVATION_HOLD_CONFIRMED, &command->reservation_id)
+        ->reservation_hold_confirmed =
+        (struct pw_reservation_hold_confirmed){RESERVATION_OF(reservation)};
+    return PW_OK;
+}
+
+/* Whether it was due: one that was confirmed or given back meanwhile stays so. */
+enum pw_code pw_reservation_expire_hold_decide(const struct pw_tenant *tenant,
+                                               const struct pw_reservation_expire_hold *command,
+                                               const struct pw_context *context,
+                                               struct pw_decision *out, struct pw_err *err)
+{
+    const struct reservation_ask ask = {.id = &command->reservation_id,
+                                        .command = PW_COMMAND_RESERVATION_EXPIRE_HOLD,
+                                        .by_anybody = true};
+    const struct pw_reservation *reservation;
+    enum pw_code code = reservation_find(tenant, &ask, context, &reservation, err);
+    if (reservation == NULL || context->decided_at_us < reservation->expires_at_us) {
+        return code;
+    }
+    pw_decision_add(out, PW_EVENT_RESERVATION_HOLD_EXPIRED, &command->reservation_id)
+        ->reservation_hold_expired =
+        (struct pw_reservation_hold_expired){RESERVATION_OF(reservation)};
+    return PW_OK;
+}
+
+/* One that is only held may be given back at any time: it was no promise yet. */
+enum pw_code pw_reservation_cancel_decide(const struct pw_tenant *tenant,
+                                          const struct pw_reservation_cancel *command,
+                                          const struct pw_context *context, struct pw_decision *out,
+                                          struct pw_err *err)
+{
+    const struct reservation_ask ask = {.id = &command->reservation_id,
+                                        .command = PW_COMMAND_RESERVATION_CANCEL,
+                                        .wrong = PW_ERR_RESERVATION_NOT_LIVE};
+    const struct pw_reservation *reservation;
+    enum pw_code code = reservation_find(tenant, &ask, context, &reservation, err);
+    if (reservation == NULL) {
+        return code;
+    }
+    const struct pw_slot *slot = pw_tenant_slot(tenant, &reservation->slot_id);
+    if (reservation->state == PW_RESERVATION_CONFIRMED &&
+        context->decided_at_us > pw_slot_lead_at_us(slot)) {
+        return pw_fail(err, PW_ERR_CANCEL_TOO_LATE, "possible until %u minutes before the start",
+                       slot->lead_time_minutes);
+    }
+    pw_decision_add(out, PW_EVENT_RESERVATION_CANCELLED, &command->reservation_id)
+        ->reservation_cancelled = (struct pw_reservation_cancelled){RESERVATION_OF(reservation)};
+    return PW_OK;
+}

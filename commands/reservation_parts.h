@@ -1,0 +1,86 @@
+/* commands/reservation_parts.h: what the pages of a reservation share. Nobody else includes it.
+ *
+ *   reservation.c         its life as a table, and what a student's calendar says
+ *   reservation_book.c    seats that are booked, held and given back
+ *   reservation_wait.c    the waiting list, and offers
+ *   reservation_evolve.c  what happened */
+#ifndef PW_COMMANDS_RESERVATION_PARTS_H
+#define PW_COMMANDS_RESERVATION_PARTS_H
+
+#include "commands/tenant_state.h"
+
+#define RESERVATION_NONE 0 /* A reservation begins in no state. */
+
+/* What a state is called, and what it means. An open one may still become something; a seat is one of its slot; and what blocks stands in
+ * the student's calendar. */
+struct reservation_meaning {
+    const char *name;
+    bool is_open;
+    bool has_seat;
+    bool blocks;
+};
+extern const struct reservation_meaning reservation_meanings[PW_RESERVATION_STATE_COUNT];
+
+/* What leads from where to where. */
+struct reservation_step {
+    uint32_t from; /* enum pw_reservation_state, or NONE. */
+    enum pw_command_type command;
+    enum pw_event_type event;
+    uint32_t to;
+};
+
+/* The step of the table; NULL: there is none. */
+const struct reservation_step *reservation_step_by_command(uint32_t from,
+                                                           enum pw_command_type command);
+const struct reservation_step *reservation_step_by_event(uint32_t from, enum pw_event_type event);
+
+/* What a command asks of a reservation that there is. */
+struct reservation_ask {
+    const struct pw_id *id;
+    enum pw_command_type command;
+    uint32_t done; /* In this state it is so already: a yes that changes nothing. NONE: never. */
+    enum pw_code
+        wrong; /* The refusal in any other state that the command leads nowhere from; PW_OK: a yes that changes nothing. */
+    bool by_anybody; /* Not by its student alone. */
+};
+
+/* Gives the reservation where there is something to decide; else NULL, and the code is the answer. */
+enum pw_code reservation_find(const struct pw_tenant *tenant, const struct reservation_ask *ask,
+                              const struct pw_context *context,
+                              const struct pw_reservation **ret_reservation, struct pw_err *err);
+
+/* What a student's calendar says about a sitting. */
+struct reservation_calendar {
+    struct pw_id in_slot_id; /* The open reservation in the same slot, or nil. */
+    struct pw_id in_exam_id; /* The one in another slot of the exam that blocks, or nil. */
+    bool clashes;
+    bool is_forfeited; /* An offered seat of the slot was given back. */
+};
+struct reservation_calendar reservation_calendar(const struct pw_tenant *tenant,
+                                                 const struct pw_id *student_id,
+                                                 const struct pw_id *slot_id,
+                                                 const struct pw_slot *slot);
+
+/* A refusal that names a reservation. */
+enum pw_code reservation_fail_naming(struct pw_err *err, enum pw_code code, const struct pw_id *id);
+
+/* Entries stay where they are, so that a chain is walked without a look-up a step; only what came out
+ * of a snapshot is not found yet. */
+static inline const struct pw_reservation *reservation_chained(const struct pw_tenant *tenant,
+                                                               const struct pw_reservation *found,
+                                                               const struct pw_id *id)
+{
+    return found != NULL || pw_id_is_nil(id) ? found : pw_tenant_reservation(tenant, id);
+}
+
+static inline int64_t reservation_free_again_at_us(const struct pw_slot *slot)
+{
+    return slot->ends_at_us + slot->buffer_minutes * PW_US_PER_MINUTE;
+}
+
+/* The fields that every event of a reservation begins with. */
+#define RESERVATION_OF(reservation)                                                                \
+    .slot_id = (reservation)->slot_id, .exam_id = (reservation)->exam_id,                          \
+    .student_id = (reservation)->student_id
+
+#endif
