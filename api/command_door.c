@@ -202,7 +202,10 @@ static const char *location_of(struct exchange *exchange)
     pw_text_init(&text, &request->arena, 160);
     pw_id_format(&exchange->job.boundary_id, tenant);
     pw_id_format(&exchange->job.stream_id, id);
-    pw_text_addf(&text, "/v1/tenants/%s%.*s%s", tenant, (int)(strrchr(path, '{') - path), path, id);
+    pw_text_add_c(&text, "/v1/tenants/");
+    pw_text_add_c(&text, tenant);
+    pw_text_add(&text, (struct pw_str){path, (size_t)(strrchr(path, '{') - path)});
+    pw_text_add_c(&text, id);
     return pw_text_c(&text);
 }
 
