@@ -289,6 +289,9 @@ static void finish(struct pw_http_request *request)
     if (job->err.code == PW_ERR_NO_LEADER && job->led_by[0] != '\0' && send_on(exchange)) {
         return;
     }
+    if (job->replayed) {
+        request->refusal = PW_OK; /* They might, when it was decided. */
+    }
     if (job->replayed && !exchange->may_be_ours) {
         pw_http_header(request, "Idempotency-Replayed", "true");
     }
@@ -492,7 +495,8 @@ static bool may_be_repeat(const struct exchange *exchange)
 static void finish_question(struct pw_http_request *request)
 {
     struct exchange *exchange = request->state;
-    if (exchange->job.err.code == PW_ERR_NOT_FOUND) {
+    const struct pw_job *job = &exchange->job;
+    if (!job->replayed && job->err.code == PW_ERR_NOT_FOUND && exchange->preparation != NULL) {
         answer_unprepared(exchange);
     } else {
         finish(request);
@@ -595,6 +599,16 @@ static void prepare(struct exchange *exchange, const struct pw_actor *actor)
     }
 }
 
+/* Of who may not act, and may have been told so by an answer that was lost. */
+static void ask_whether_repeat(struct exchange *exchange)
+{
+    struct pw_service *service = exchange->service;
+    struct pw_str secret = {(const char *)service->secret, service->secret_bytes};
+    exchange->job.is_question = true;
+    pw_prepare_question(secret, &exchange->job);
+    submit(exchange, finish_question);
+}
+
 void pw_command_door(struct pw_service *service, struct pw_http_request *request,
                      const struct pw_route *route, const struct pw_actor *actor)
 {
@@ -604,7 +618,8 @@ void pw_command_door(struct pw_service *service, struct pw_http_request *request
     }
     struct pw_job *job = &exchange->job;
     job->actor_id = actor->id;
-    job->role = acting_role(actor->roles & route->roles);
+    job->role =
+        request->refusal == PW_OK ? acting_role(actor->roles & route->roles) : PW_ROLE_COUNT;
     job->boundary_id = actor->tenant_id;
     if (!read_command(exchange)) {
         return;
@@ -612,6 +627,10 @@ void pw_command_door(struct pw_service *service, struct pw_http_request *request
     /* Outside of tenants the boundary is the tenant that the command speaks of. */
     if (pw_command_info(job->command.type)->door == PW_DOOR_INTERNAL) {
         job->boundary_id = *pw_command_target(&job->command);
+    }
+    if (request->refusal != PW_OK) {
+        ask_whether_repeat(exchange);
+        return;
     }
     if (route->is_prepared) {
         prepare(exchange, actor);

@@ -26,9 +26,37 @@ static void answer_problem(struct pw_http_request *request, enum pw_code code, c
     pw_http_answer(request, pw_problem_status(code), "application/problem+json", body);
 }
 
+/* Of RFC 6750; the description is ours, and has no quotes. */
+static void challenge(struct pw_http_request *request, const char *detail, bool had_token)
+{
+    const char *words = "Bearer realm=\"proctorwise\"";
+    if (had_token) {
+        words = pw_text_format(
+            &request->arena,
+            "Bearer realm=\"proctorwise\", error=\"invalid_token\", error_description=\"%s\"",
+            detail);
+    }
+    pw_http_header(request, "WWW-Authenticate", words);
+}
+
+/* Who may not act is told no more than that, unless it is to be tried again. */
+static bool is_for_all(enum pw_code code)
+{
+    enum pw_error_kind kind = pw_error_info(code)->kind;
+    return kind == PW_KIND_UNAVAILABLE || kind == PW_KIND_INTERNAL;
+}
+
 void pw_door_problem(struct pw_http_request *request, enum pw_code code, const char *detail,
                      const struct pw_violations *violations)
 {
+    if (request->refusal != PW_OK && !is_for_all(code)) {
+        code = request->refusal;
+        detail = request->refusal_detail;
+        violations = NULL;
+        if (code == PW_ERR_UNAUTHENTICATED) {
+            challenge(request, detail, true);
+        }
+    }
     answer_problem(request, code, detail, violations, pw_problem_retry_after(code));
 }
 
@@ -205,18 +233,12 @@ static bool admit_actor(struct pw_service *service, struct pw_http_request *requ
 
 /* --- Who is asking --- */
 
-/* The challenge of RFC 6750; the description is ours, and has no quotes. */
+static const char session_is_over[] = "the session or the account has ended";
+
 static void answer_unauthenticated(struct pw_http_request *request, const char *detail,
                                    bool had_token)
 {
-    const char *challenge = "Bearer realm=\"proctorwise\"";
-    if (had_token) {
-        challenge = pw_text_format(
-            &request->arena,
-            "Bearer realm=\"proctorwise\", error=\"invalid_token\", error_description=\"%s\"",
-            detail);
-    }
-    pw_http_header(request, "WWW-Authenticate", challenge);
+    challenge(request, detail, had_token);
     pw_door_problem(request, PW_ERR_UNAUTHENTICATED, detail, NULL);
 }
 
@@ -246,15 +268,24 @@ static bool may_act(struct pw_service *service, struct pw_actor *actor)
     return pw_directory_admits(service->directory, actor, status.position.offset, now_us);
 }
 
-static bool authenticate(struct pw_service *service, struct pw_http_request *request,
+/* Who may not act, or not any more, is asked no further: unless what they send may be a command that was
+ * taken while they might, and whose answer was lost. Their own signing out is one. */
+static bool may_repeat(const struct pw_http_request *request, const struct pw_route *route)
+{
+    return route->kind == PW_ROUTE_COMMAND &&
+           request->headers[PW_HEADER_IDEMPOTENCY_KEY].ptr != NULL &&
+           !pw_prepare_has_secrets((enum pw_command_type)route->number);
+}
+
+/* What the token says. */
+static bool verify_token(struct pw_service *service, struct pw_http_request *request,
                          const struct pw_route *route, struct pw_actor *ret_actor)
 {
     struct pw_str token;
     struct pw_id tenant_id;
     struct pw_err err = {0};
     bool unknown_key = false;
-    struct pw_str tenant = pw_route_param(route, request, PW_STR("tenant"));
-    bool is_id = pw_id_parse(tenant, &tenant_id);
+    bool is_id = pw_id_parse(pw_route_param(route, request, PW_STR("tenant")), &tenant_id);
     if (!pw_header_bearer(request->headers[PW_HEADER_AUTHORIZATION], &token)) {
         answer_unauthenticated(request, "no bearer token was sent", false);
         return false;
@@ -269,23 +300,43 @@ static bool authenticate(struct pw_service *service, struct pw_http_request *req
         pw_command_pass_on(service, request, route, &tenant_id)) {
         return false;
     }
-    if (code == PW_OK && !may_act(service, ret_actor)) {
-        code = pw_fail(&err, PW_ERR_UNAUTHENTICATED, "the session or the account has ended");
-    }
     if (code != PW_OK) {
         answer_unauthenticated(request, err.detail, true);
+    }
+    return code == PW_OK;
+}
+
+/* Whether there is more to do: for an actor, or to find out whether it is a repeat (request->refusal). */
+static bool authenticate(struct pw_service *service, struct pw_http_request *request,
+                         const struct pw_route *route, struct pw_actor *ret_actor)
+{
+    struct pw_id tenant_id;
+    if (!verify_token(service, request, route, ret_actor)) {
+        return false;
+    }
+    bool is_in = may_act(service, ret_actor);
+    bool is_theirs = pw_id_parse(pw_route_param(route, request, PW_STR("tenant")), &tenant_id) &&
+                     pw_id_equal(&tenant_id, &ret_actor->tenant_id);
+    bool asks_again = is_theirs && may_repeat(request, route);
+    if (!is_in && !asks_again) {
+        answer_unauthenticated(request, session_is_over, true);
         return false;
     }
     if (!admit_actor(service, request, ret_actor)) {
         return false;
     }
-    if (!is_id || !pw_id_equal(&tenant_id, &ret_actor->tenant_id)) {
+    if (!is_theirs) {
         pw_door_problem(request, PW_ERR_NOT_FOUND, NULL, NULL);
         return false;
     }
-    if ((ret_actor->roles & route->roles) == 0) {
+    bool has_role = (ret_actor->roles & route->roles) != 0;
+    if (is_in && !has_role && !asks_again) {
         pw_door_problem(request, PW_ERR_FORBIDDEN, NULL, NULL);
         return false;
+    }
+    if (!is_in || !has_role) {
+        request->refusal = is_in ? PW_ERR_FORBIDDEN : PW_ERR_UNAUTHENTICATED;
+        request->refusal_detail = is_in ? NULL : session_is_over;
     }
     return true;
 }

@@ -5,9 +5,10 @@
  *           request gets one answer; a problem is application/problem+json. Order of checks:
  *           whether there are too many connections, the rate of connection and address, address,
  *           method, token (401), the rate of its subject (429), the token's tenant (404), role
- *           (403), and only then anything that is looked up. Of a command whose token only another
- *           node can judge, everything else is judged first. The internal door asks /internal/ for
- *           the cluster key.
+ *           (403), and only then anything that is looked up. Whoever may not act, or not any more, and
+ *           comes with an Idempotency-Key, gets the answer of what was decided while they might;
+ *           of all else the 401 or 403. Of a command whose token only another node can judge,
+ *           everything else is judged first. The internal door asks /internal/ for the cluster key.
  * Threads   On the loop's thread of the request. */
 #ifndef PW_API_DOOR_H
 #define PW_API_DOOR_H

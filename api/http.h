@@ -117,6 +117,8 @@ struct pw_http_request {
     struct pw_arena arena;
     struct pw_arena piece_arena; /* For one piece of an answer: it is reset once that is sent. */
     bool is_secret; /* Set by the handler: the arenas are overwritten once the answer is sent. */
+    enum pw_code refusal; /* The handler's own: whatever is wrong is answered so (api/door.h). */
+    const char *refusal_detail;
 
     /* The handler's own, for a request that waits. */
     void *state;

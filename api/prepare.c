@@ -35,6 +35,17 @@ bool pw_prepare_is_needed(const struct pw_command_info *info)
     return false;
 }
 
+bool pw_prepare_has_secrets(enum pw_command_type type)
+{
+    const struct pw_message *message = &pw_command_info(type)->message;
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        if (is_secret(&message->fields[i])) {
+            return true;
+        }
+    }
+    return type == PW_COMMAND_USER_ISSUE_RESET_TOKEN;
+}
+
 /* --- Parts of a preparation, each PW_OK or why not, with err set --- */
 
 static enum pw_code invalid(struct pw_preparation *preparation, const char *pointer,
@@ -217,6 +228,12 @@ static void forget_secrets(struct pw_command *command)
             *text = PW_STR("");
         }
     }
+}
+
+void pw_prepare_question(struct pw_str secret, struct pw_job *job)
+{
+    job->fingerprint = pw_fingerprint_of((const uint8_t *)secret.ptr, secret.len, job);
+    forget_secrets(&job->command);
 }
 
 /* --- Commands --- */

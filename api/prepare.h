@@ -43,6 +43,13 @@ void pw_preparer_free(struct pw_preparer *preparer);
 /* Whether a command is to be prepared. */
 bool pw_prepare_is_needed(const struct pw_command_info *info);
 
+/* Whether passwords or tokens come with a command, or with its answer. */
+bool pw_prepare_has_secrets(enum pw_command_type type);
+
+/* Of a command without secrets that is not to be decided: its fingerprint, so that the engine can be asked whether it is a repeat.
+ * Nothing personal is left in it. */
+void pw_prepare_question(struct pw_str secret, struct pw_job *job);
+
 struct pw_preparation {
     struct pw_pool_job pool_job; /* First. */
 

@@ -57,7 +57,7 @@ def run(names, asked):
             if name in availability.MEASUREMENTS:
                 availability.MEASUREMENTS[name](three, **({"rounds": asked.rounds} if asked.rounds and name != "one-way-cuts" else {}))
                 continue
-            verdicts[name] = matrix.run_case(three, name, asked.seed)
+            verdicts[name], _ = matrix.run_case(three, name, asked.seed)
     finally:
         three.stop()
     if verdicts:

@@ -236,7 +236,7 @@ class Part:
         text = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         rest, end = text[:-40], text[-40:]
         told = [line for line in rest if re.search(r"\*\*\*|\[FAIL\]|^(FAIL|ERROR): |error: |Assertion|^E +|SUMMARY: ", line)]
-        print("\n".join(f"    | {line[:200]}" for line in [*told[-40:], *(["..."] if told else []), *end]))
+        print("\n".join(f"    | {line[:500]}" for line in [*told[-40:], *(["..."] if told else []), *end]))
         print(f"    whole log: {self.log.relative_to(ROOT)}")
 
 

@@ -14,14 +14,18 @@
 #define ANN                                                                                        \
     "{\"email\": \"Ann@uni-graz.example\", \"name\": \"Ann Auer\", \"roles\": [\"student\"], "     \
     "\"password\": \"correct horse\"}"
+#define BOB                                                                                        \
+    "{\"email\": \"Bob@uni-graz.example\", \"name\": \"Bob Bauer\", \"roles\": [\"admin\"], "      \
+    "\"password\": \"correct horse\"}"
 #define LOGIN(address, password)                                                                   \
     "{\"email\": \"" address "\", \"password\": \"" password "\", \"label\": \"Firefox\"}"
 #define ANN_LOGIN LOGIN("ann@UNI-graz.example", "correct horse")
 
 struct people {
     struct rig rig;
-    char admin[2048]; /* An outside issuer's token: the admin is no account of ours. */
-    char ann[64];     /* Ids. */
+    char admin[2048];   /* An outside issuer's token: the admin is no account of ours. */
+    char ann[64];       /* Ids. */
+    char keys[64][128]; /* Idempotency-Keys that ask_under has made. */
     struct answer answer;
 };
 
@@ -503,6 +507,100 @@ Test(accounts, a_repeat_is_known_before_it_is_judged, .init = open_people, .fini
     rig_ask_as(&people.rig, people.admin, "POST", path, key, "{}", &people.answer);
     cr_expect_eq(people.answer.status, 200, "%s", people.answer.body);
     cr_expect(answer_has(&people.answer, "Idempotency-Replayed", "true"));
+}
+
+static void ask_under(uint8_t key_number, const char *token, const char *path, const char *body)
+{
+    char *key = people.keys[key_number];
+    if (key[0] == '\0') {
+        make_key(key_number, key);
+    }
+    rig_ask_as(&people.rig, token, "POST", path, key, body, &people.answer);
+}
+
+static bool is_repeat_of_yes(void)
+{
+    return people.answer.status == 200 &&
+           answer_has(&people.answer, "Idempotency-Replayed", "true");
+}
+
+static bool is_refused(unsigned status, const char *name)
+{
+    return people.answer.status == status && strcmp(problem(), name) == 0 &&
+           !answer_has(&people.answer, "Idempotency-Replayed", "true");
+}
+
+/* Who signs out is signed out by the answer that gets lost. */
+Test(accounts, who_may_act_no_more_is_told_what_became_of_a_command, .init = open_people,
+     .fini = close_people)
+{
+    static const char language[] = "{\"language\": \"de\", \"time_zone\": \"Europe/Vienna\"}";
+    struct tokens tokens;
+    char path[128];
+    log_in(&tokens);
+    ask_under(50, tokens.access, "/me/set-preferences", language);
+    cr_expect_eq(people.answer.status, 200, "%s", people.answer.body);
+    snprintf(path, sizeof path, "/sessions/%s/revoke", tokens.session);
+    for (int i = 0; i < 3; i++) {
+        ask_under(51, tokens.access, path, "{}");
+        cr_expect_eq(people.answer.status, 200, "%d: %s", i, people.answer.body);
+        cr_expect_eq(is_repeat_of_yes(), i > 0);
+    }
+    ask_under(50, tokens.access, "/me/set-preferences", language);
+    cr_expect(is_repeat_of_yes(), "%s", people.answer.body);
+
+    ask_under(52, tokens.access, path, "{}");
+    cr_expect(is_refused(401, "unauthenticated"), "another attempt: %s", people.answer.body);
+    cr_expect_not_null(strstr(people.answer.headers, "error=\"invalid_token\""));
+    ask_under(51, tokens.access, "/me/set-preferences", language);
+    cr_expect(is_refused(401, "unauthenticated"), "another command: %s", people.answer.body);
+    ask_under(53, tokens.access, "/me/set-preferences", "{\"language\": 1}");
+    cr_expect(is_refused(401, "unauthenticated"), "not even that: %s", people.answer.body);
+    ask(tokens.access, path, "{}");
+    cr_expect(is_refused(401, "unauthenticated"), "%s", people.answer.body);
+}
+
+/* Passwords are no matter of who may not act: that would be a way to guess them. */
+Test(accounts, who_may_act_no_more_guesses_no_password, .init = open_people, .fini = close_people)
+{
+    static const char change[] =
+        "{\"password\": \"correct horse\", \"new_password\": \"staple of my own\"}";
+    struct tokens tokens;
+    log_in(&tokens);
+    ask_under(54, tokens.access, "/me/change-password", change);
+    cr_expect_eq(people.answer.status, 200, "%s", people.answer.body);
+    about_ann("deactivate", "{}");
+    ask_under(54, tokens.access, "/me/change-password", change);
+    cr_expect(is_refused(401, "unauthenticated"), "%s", people.answer.body);
+}
+
+/* An admin who gives up their office, or leaves, is told so once more. */
+Test(accounts, who_gave_up_a_role_is_told_so_again, .init = open_people, .fini = close_people)
+{
+    struct tokens tokens;
+    char path[128];
+    about_ann("grant-roles", "{\"roles\": [\"admin\"]}");
+    ask(people.admin, "/users", BOB);
+    cr_assert_eq(people.answer.status, 201, "%s", people.answer.body);
+    log_in(&tokens);
+    snprintf(path, sizeof path, "/users/%s/revoke-roles", people.ann);
+    for (int i = 0; i < 2; i++) {
+        ask_under(55, tokens.access, path, "{\"roles\": [\"admin\"]}");
+        cr_expect_eq(people.answer.status, 200, "%s", people.answer.body);
+        cr_expect_eq(is_repeat_of_yes(), i > 0);
+    }
+    ask_under(56, tokens.access, path, "{\"roles\": [\"student\"]}");
+    cr_expect(is_refused(403, "forbidden"), "%s", people.answer.body);
+    ask_under(57, tokens.access, path, "{\"roles\": 7}");
+    cr_expect(is_refused(403, "forbidden"), "%s", people.answer.body);
+
+    about_ann("grant-roles", "{\"roles\": [\"admin\"]}");
+    snprintf(path, sizeof path, "/users/%s/deactivate", people.ann);
+    for (int i = 0; i < 2; i++) {
+        ask_under(58, tokens.access, path, "{\"reason\": \"I leave\"}");
+        cr_expect_eq(people.answer.status, 200, "%s", people.answer.body);
+        cr_expect_eq(is_repeat_of_yes(), i > 0);
+    }
 }
 
 static int64_t stand_still(void *self)

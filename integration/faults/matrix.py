@@ -8,6 +8,7 @@ is no pass; `FAILED`, with what does not hold.
 """
 
 import itertools
+import sys
 import time
 import traceback
 
@@ -129,18 +130,19 @@ class Run:
 
 
 def run_case(three, name, seed=None):
-    """Runs a case, again where it provoked nothing. Prints a line, and returns the verdict."""
+    """Runs a case, again where it provoked nothing. Prints a line, and returns the verdict and why."""
     for attempt in range(TRIES):
         began, run = time.monotonic(), Run(three, name, seed)
         try:
             verdict, why = run.run()
         except Exception as error:  # Whatever went wrong is this case's verdict; the next one shall run.
-            verdict, why = "FAILED", "".join(traceback.format_exception(error))
+            verdict, why = "FAILED", repr(error)
+            traceback.print_exc(file=sys.stdout)
             for node in three.nodes:
-                why += node.process.log_tail(15) + "\n"
+                print(node.process.log_tail(15))
             run.mend()
         said = ", ".join(f"{what} {value}" for what, value in run.said.items())
         print(f"{name:<28} {verdict:<11} {time.monotonic() - began:5.1f} s  {why}{' ' if why else ''}{said}; {busy()}", flush=True)
         if verdict != "nothing":
             break
-    return verdict
+    return verdict, why

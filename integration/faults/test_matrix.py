@@ -16,7 +16,7 @@ class MatrixTest(unittest.TestCase):
         print(flush=True)
         for name in BOUNDED:
             with self.subTest(name):
-                self.assertEqual(run_case(self.three, name), "passed")
+                self.assertEqual(run_case(self.three, name), ("passed", ""))
         print(self.three.tell_between(), flush=True)
         self.assertGreater(self.three.between, 0)
 
