@@ -10,6 +10,7 @@
 #include "api/headers.h"
 #include "api/log.h"
 #include "api/prepare.h"
+#include "api/read_index.h"
 #include "commands/decide.h"
 #include "commands/due.h"
 
@@ -22,8 +23,8 @@ struct exchange {
     const struct pw_route *route;
     struct pw_preparation *preparation; /* NULL: there is nothing to prepare. */
     bool is_prepared;
-    bool led_before;            /* When its preparation began. */
-    struct pw_forward *forward; /* Under way, or done. */
+    struct pw_read_index_job read_index; /* Before it is prepared. */
+    struct pw_forward *forward;          /* Under way, or done. */
     uint32_t forward_count;
     bool is_unjudged; /* Passed on: who sent it is not known here. */
     bool may_be_ours; /* It was in flight here: what is on record is no earlier request's. */
@@ -412,13 +413,6 @@ static bool leads_elsewhere(struct pw_service *service, const struct pw_id *tena
     return true;
 }
 
-static bool leads_here(struct pw_service *service, const struct pw_id *tenant_id)
-{
-    struct pw_partition_status status;
-    pw_service_status(service, pw_partition_of(tenant_id, service->partition_count), &status);
-    return status.leads;
-}
-
 bool pw_command_pass_on(struct pw_service *service, struct pw_http_request *request,
                         const struct pw_route *route, const struct pw_id *tenant_id)
 {
@@ -477,7 +471,7 @@ static void answer_unprepared(struct exchange *exchange)
     answer_no(exchange);
 }
 
-/* By what this node has read: of who leads that is all that there is. */
+/* By what this node has read. */
 static bool is_refused(const struct exchange *exchange)
 {
     enum pw_error_kind kind = pw_error_info(exchange->preparation->err.code)->kind;
@@ -511,9 +505,9 @@ static void finish_preparation(struct pw_http_request *request)
     } else if (exchange->preparation->err.code == PW_OK) {
         exchange->is_prepared = true;
         submit(exchange, finish);
-    } else if (!exchange->led_before && is_refused(exchange)) {
-        pw_door_problem(request, PW_ERR_NO_LEADER, NULL,
-                        NULL); /* Another one may have read more. */
+    } else if (!exchange->read_index.is_current && is_refused(exchange)) {
+        pw_door_problem(request, PW_ERR_NO_LEADER, "the node may not have read all of the ledger",
+                        NULL);
     } else if (may_be_repeat(exchange)) {
         exchange->is_prepared = true; /* Nothing that was said in clear is left in it. */
         exchange->job.is_question = true;
@@ -556,20 +550,42 @@ static bool may_try(struct exchange *exchange)
     return false;
 }
 
-static void prepare_here(struct exchange *exchange)
+static void begin_preparation(struct pw_http_request *request)
 {
-    struct pw_http_request *request = exchange->request;
-    if (pw_door_still_reads(exchange->service, &exchange->job.boundary_id)) {
-        pw_door_problem(request, PW_ERR_NO_LEADER, "the node is still reading the ledger", NULL);
+    struct exchange *exchange = request->state;
+    if (atomic_load(&exchange->service->stopping)) {
+        pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL); /* The engines may be gone. */
         return;
     }
-    exchange->led_before = leads_here(exchange->service, &exchange->job.boundary_id);
     pw_http_wait(request, finish_preparation);
     enum pw_code code = pw_prepare(exchange->service->preparer, exchange->preparation);
     if (code != PW_OK) {
         exchange->preparation->err = (struct pw_err){.code = code};
         pw_http_complete(request);
     }
+}
+
+static void on_read_index(struct pw_read_index_job *job)
+{
+    pw_http_complete(((struct exchange *)job->owner)->request);
+}
+
+/* What is prepared may be refused by what was read: that is to be all that anybody was told before. Where that cannot be known, as Kafka
+ * does not answer, it is prepared all the same; the ledger decides what is not refused. */
+static void prepare_here(struct exchange *exchange)
+{
+    struct pw_service *service = exchange->service;
+    struct pw_http_request *request = exchange->request;
+    if (pw_door_still_reads(service, &exchange->job.boundary_id)) {
+        pw_door_problem(request, PW_ERR_NO_LEADER, "the node is still reading the ledger", NULL);
+        return;
+    }
+    exchange->read_index = (struct pw_read_index_job){
+        .partition = pw_partition_of(&exchange->job.boundary_id, service->partition_count),
+        .owner = exchange,
+        .done = on_read_index};
+    pw_http_wait(request, begin_preparation);
+    pw_read_index_ask(service->read_index, &exchange->read_index);
 }
 
 /* The node that decides prepares: a key that it has made it knows, and a password is hashed once. */

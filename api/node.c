@@ -15,6 +15,7 @@
 #include "api/openapi.h"
 #include "api/peers.h"
 #include "api/prepare.h"
+#include "api/read_index.h"
 #include "api/tls.h"
 #include "api/vault.h"
 #include "commands/memory.h"
@@ -247,6 +248,32 @@ static enum pw_code start_preparer(struct pw_node *node, struct pw_err *err)
     return code != PW_OK ? code : pw_preparer_new(&options, &service->preparer, err);
 }
 
+static enum pw_code open_to_read(void *self, struct pw_ledger *ret_ledger, struct pw_err *err)
+{
+    struct pw_node *node = self;
+    return pw_node_open_to_read(node->config, NULL, ret_ledger, err);
+}
+
+static int64_t next_offset(void *self, uint32_t partition)
+{
+    struct pw_node *node = self;
+    struct pw_partition_status status;
+    pw_service_status(&node->service, partition, &status);
+    return status.next_offset;
+}
+
+static enum pw_code start_read_index(struct pw_node *node, struct pw_err *err)
+{
+    struct pw_read_index_options options = {
+        .self = node,
+        .open = open_to_read,
+        .next_offset = next_offset,
+        .partition_count = node->service.partition_count,
+        .clock = pw_clock_system(),
+    };
+    return pw_read_index_new(&options, &node->service.read_index, err);
+}
+
 static enum pw_code start_commands(struct pw_node *node, const volatile sig_atomic_t *stop,
                                    struct pw_err *err)
 {
@@ -291,6 +318,7 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
     if (code == PW_OK) {
         service->engines = pw_engine_threads_engines(node->engines, &service->engine_count);
         service->partition_count = pw_engine_threads_partition_count(node->engines);
+        code = start_read_index(node, err);
     }
     return code;
 }
@@ -442,15 +470,17 @@ void pw_node_stop(struct pw_node *node)
     /* Once the loops have ended nobody asks pools or engines any more. */
     pw_http_halt(service->public_server);
     pw_http_halt(service->admin_server);
-    pw_query_pool_free(service->queries);  /* Answers every ask that is left, */
-    pw_preparer_stop(service->preparer);   /* every command that is prepared, */
-    pw_forwarder_stop(service->forwarder); /* every forward, */
-    pw_engine_threads_free(node->engines); /* and every job. */
+    pw_query_pool_free(service->queries);    /* Answers every ask that is left, */
+    pw_read_index_stop(service->read_index); /* every question of how far to have read, */
+    pw_preparer_stop(service->preparer);     /* every command that is prepared, */
+    pw_forwarder_stop(service->forwarder);   /* every forward, */
+    pw_engine_threads_free(node->engines);   /* and every job. */
     pw_http_ring();
     pw_http_stop(service->public_server);
     pw_http_stop(service->admin_server);
     pw_node_workers_stop(service->workers);
     pw_ledger_watch_free(node->watch);
+    pw_read_index_free(service->read_index);
     pw_preparer_free(service->preparer);
     pw_passwords_free(node->passwords);
     pw_forwarder_free(service->forwarder);

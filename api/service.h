@@ -20,6 +20,7 @@
 struct pw_directory;
 struct pw_node_workers;
 struct pw_preparer;
+struct pw_read_index;
 struct pw_openapi;
 struct pw_vault;
 
@@ -31,6 +32,7 @@ struct pw_service {
     struct pw_tokens *tokens;
     struct pw_directory *directory;
     struct pw_preparer *preparer;
+    struct pw_read_index *read_index;
     struct pw_engine *
         *engines; /* Partition p belongs to engine p % engine_count, as its p / engine_count-th. */
     uint32_t engine_count;

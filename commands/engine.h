@@ -147,6 +147,7 @@ struct pw_partition_status {
     bool leads;                  /* LEADING, or RESOLVING in the middle of it. */
     bool caught_up;              /* Has read to the end once. */
     struct pw_position position; /* Confirmed. */
+    int64_t next_offset; /* Everything before it was read, or is this node's own and confirmed. */
     uint64_t height;
     /* By the last accepted leader record; empty where there is none. */
     char leader_node_id[PW_NODE_ID_BYTES_MAX + 1];

@@ -34,7 +34,7 @@ static void *step(void *self)
     while (!atomic_load(&rig->stopping)) {
         int64_t ahead_us = pw_http_wall_us() - pw_sim_now_us(rig->log);
         pw_sim_advance(rig->log, ahead_us > 0 ? ahead_us : 0);
-        int64_t wait_us = pw_engine_step(rig->engine);
+        int64_t wait_us = atomic_load(&rig->is_standing) ? INT64_MAX : pw_engine_step(rig->engine);
         pw_http_ring();
         if (wait_us > 100) {
             usleep(100);
@@ -204,6 +204,40 @@ static void open_accounts(struct rig *rig)
     cr_assert(pw_preparer_new(&preparer, &rig->service.preparer, &err) == PW_OK, "%s", err.detail);
 }
 
+static enum pw_code open_log_to_read(void *self, struct pw_ledger *ret_ledger, struct pw_err *err)
+{
+    struct rig *rig = self;
+    (void)err;
+    return pw_sim_open(rig->log, (struct pw_ledger_wake){.wake = on_wake}, ret_ledger);
+}
+
+static int64_t next_offset(void *self, uint32_t partition)
+{
+    struct rig *rig = self;
+    struct pw_partition_status status;
+    pw_engine_status(rig->engine, partition, &status);
+    return status.next_offset;
+}
+
+static int64_t hurried_us(void *self)
+{
+    struct rig *rig = self;
+    return (atomic_load(&rig->is_hurried) ? 100 : 1) * pw_clock_system().boot_us(NULL);
+}
+
+static void open_read_index(struct rig *rig)
+{
+    struct pw_err err = {0};
+    struct pw_read_index_options options = {
+        .self = rig,
+        .open = open_log_to_read,
+        .next_offset = next_offset,
+        .partition_count = rig->service.partition_count,
+        .clock = {.self = rig, .boot_us = hurried_us},
+    };
+    cr_assert(pw_read_index_new(&options, &rig->service.read_index, &err) == PW_OK);
+}
+
 static void open_service(struct rig *rig)
 {
     struct pw_err err = {0};
@@ -225,6 +259,7 @@ static void open_service(struct rig *rig)
     pw_routes_build(&rig->service.public_routes, PW_DOOR_PUBLIC);
     pw_routes_build(&rig->service.internal_routes, PW_DOOR_INTERNAL);
     open_engine(rig);
+    open_read_index(rig);
     struct pw_http_handler public = {&rig->service, pw_public_admit, pw_public_door, NULL};
     struct pw_http_handler internal = {&rig->service, pw_internal_admit, pw_internal_door, NULL};
     rig->service.public_server = listen_on(public, rig->public_url);
@@ -304,12 +339,14 @@ void rig_close(struct rig *rig)
     }
     pw_vault_stop(rig->service.vault);
     pw_query_pool_free(rig->service.queries);
+    pw_read_index_stop(rig->service.read_index);
     pw_preparer_stop(rig->service.preparer);
     pw_forwarder_stop(rig->service.forwarder);
     pw_engine_free(rig->engine);
     pw_http_stop(rig->service.public_server);
     pw_http_stop(rig->service.admin_server);
     pw_openapi_free(rig->openapi);
+    pw_read_index_free(rig->service.read_index);
     pw_preparer_free(rig->service.preparer);
     pw_passwords_free(rig->passwords);
     pw_tokens_free(rig->service.tokens);

@@ -15,6 +15,7 @@
 #include "api/news.h"
 #include "api/openapi.h"
 #include "api/prepare.h"
+#include "api/read_index.h"
 #include "api/workers.h"
 #include "eventstore/key_adapters.h"
 #include "eventstore/sim.h"
@@ -40,6 +41,9 @@ struct rig {
     struct pw_node_workers workers;
     pthread_t stepper;
     atomic_bool stopping;
+    atomic_bool is_standing; /* The engine takes no step, and reads nothing. */
+    atomic_bool
+        is_hurried; /* The patience of who asks how far to have read ends a hundred times as soon. */
     uint8_t secret_key[64];
     struct pw_hash public_key;
     struct pw_id tenant_id;
