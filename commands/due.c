@@ -226,6 +226,10 @@ bool pw_due_before(const struct pw_tenant *tenant, const struct pw_command *comm
     case PW_COMMAND_RESERVATION_ACCEPT_OFFER:
         return due_in_slot_of(tenant, pw_command_target(command), now_us, ret_due) ||
                due_in_calendar(tenant, actor_id, now_us, ret_due);
+    case PW_COMMAND_RESERVATION_RESCHEDULE:
+        return due_in_slot_of(tenant, pw_command_target(command), now_us, ret_due) ||
+               due_in_slot(tenant, &command->reservation_reschedule.slot_id, now_us, ret_due) ||
+               due_in_calendar(tenant, actor_id, now_us, ret_due);
     case PW_COMMAND_RESERVATION_CONFIRM_HOLD:
     case PW_COMMAND_RESERVATION_CANCEL:
     case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:

@@ -32,6 +32,7 @@ static const struct reservation_step life[] = {
     STEP(PW_RESERVATION_ON_HOLD, EXPIRE_HOLD, HOLD_EXPIRED, RUN_OUT),
     STEP(PW_RESERVATION_ON_HOLD, CANCEL, CANCELLED, GIVEN_BACK),
     STEP(PW_RESERVATION_CONFIRMED, CANCEL, CANCELLED, GIVEN_BACK),
+    STEP(PW_RESERVATION_CONFIRMED, RESCHEDULE, RESCHEDULED, CONFIRMED),
     STEP(RESERVATION_NONE, JOIN_WAITLIST, WAITLIST_JOINED, WAITING),
     STEP(PW_RESERVATION_WAITING, PRIORITISE, PRIORITISED, WAITING),
     STEP(PW_RESERVATION_WAITING, LEAVE_WAITLIST, WAITLIST_LEFT, LEFT),
@@ -90,6 +91,8 @@ static void calendar_take(struct reservation_calendar *calendar, const struct pw
                           const struct pw_slot *slot)
 {
     const struct reservation_meaning *meaning = &reservation_meanings[other->state];
+    calendar->is_forfeited |=
+        other->by_offer == PW_BY_OFFER_MOVED && pw_id_equal(&other->exam_id, &slot->exam_id);
     if (pw_id_equal(&other->slot_id, slot_id)) {
         calendar->is_forfeited |= !meaning->is_open;
         calendar->in_slot_id = meaning->is_open ? *id : calendar->in_slot_id;
@@ -106,7 +109,8 @@ static void calendar_take(struct reservation_calendar *calendar, const struct pw
 struct reservation_calendar reservation_calendar(const struct pw_tenant *tenant,
                                                  const struct pw_id *student_id,
                                                  const struct pw_id *slot_id,
-                                                 const struct pw_slot *slot)
+                                                 const struct pw_slot *slot,
+                                                 const struct pw_id *except_id)
 {
     struct reservation_calendar found = {0};
     const struct pw_student *student = pw_map_get(tenant->students, student_id);
@@ -116,7 +120,9 @@ struct reservation_calendar reservation_calendar(const struct pw_tenant *tenant,
     struct pw_id id = student->first_id;
     const struct pw_reservation *other = reservation_chained(tenant, student->first, &id);
     while (other != NULL) {
-        calendar_take(&found, other, &id, slot_id, slot);
+        if (except_id == NULL || !pw_id_equal(&id, except_id)) {
+            calendar_take(&found, other, &id, slot_id, slot);
+        }
         id = other->next_id;
         other = reservation_chained(tenant, other->next, &id);
     }

@@ -1,6 +1,27 @@
 /* commands/reservation_book.c: seats that are booked, held and given back. */
 #include "commands/reservation_parts.h"
 
+/* Whether a seat of the slot is free for a student whose calendar says this. */
+static enum pw_code check_seat(const struct pw_slot *slot,
+                               const struct reservation_calendar *calendar, struct pw_err *err)
+{
+    if (!pw_id_is_nil(&calendar->in_slot_id)) {
+        return reservation_fail_naming(err, PW_ERR_ALREADY_BOOKED, &calendar->in_slot_id);
+    }
+    if (!pw_id_is_nil(&calendar->in_exam_id)) {
+        return reservation_fail_naming(err, PW_ERR_EXAM_ALREADY_BOOKED, &calendar->in_exam_id);
+    }
+    if (!pw_id_is_nil(&slot->waiting) && !slot->waitlist_closed) {
+        return pw_fail(err, PW_ERR_SLOT_AWAITED, "%u of %u taken", slot->taken_count,
+                       slot->capacity);
+    }
+    if (slot->taken_count >= slot->capacity) {
+        return pw_fail(err, PW_ERR_SLOT_FULL, "%u of %u taken", slot->taken_count, slot->capacity);
+    }
+    return calendar->clashes ? pw_fail(err, PW_ERR_CALENDAR_CONFLICT, "another exam at that time")
+                             : PW_OK;
+}
+
 /* Whether the student may have a seat in the slot now. */
 static enum pw_code find_seat(const struct pw_tenant *tenant, const struct pw_id *slot_id,
                               const struct pw_context *context, const struct pw_slot **ret_slot,
@@ -15,24 +36,8 @@ static enum pw_code find_seat(const struct pw_tenant *tenant, const struct pw_id
         return pw_fail(err, PW_ERR_SLOT_STARTED, "the exam has begun");
     }
     struct reservation_calendar calendar =
-        reservation_calendar(tenant, &context->actor_id, slot_id, slot);
-    if (!pw_id_is_nil(&calendar.in_slot_id)) {
-        return reservation_fail_naming(err, PW_ERR_ALREADY_BOOKED, &calendar.in_slot_id);
-    }
-    if (!pw_id_is_nil(&calendar.in_exam_id)) {
-        return reservation_fail_naming(err, PW_ERR_EXAM_ALREADY_BOOKED, &calendar.in_exam_id);
-    }
-    if (!pw_id_is_nil(&slot->waiting) && !slot->waitlist_closed) {
-        return pw_fail(err, PW_ERR_SLOT_AWAITED, "%u of %u taken", slot->taken_count,
-                       slot->capacity);
-    }
-    if (slot->taken_count >= slot->capacity) {
-        return pw_fail(err, PW_ERR_SLOT_FULL, "%u of %u taken", slot->taken_count, slot->capacity);
-    }
-    if (calendar.clashes) {
-        return pw_fail(err, PW_ERR_CALENDAR_CONFLICT, "another exam at that time");
-    }
-    return PW_OK;
+        reservation_calendar(tenant, &context->actor_id, slot_id, slot, NULL);
+    return check_seat(slot, &calendar, err);
 }
 
 enum pw_code pw_reservation_reserve_decide(const struct pw_tenant *tenant,
@@ -124,6 +129,15 @@ enum pw_code pw_reservation_expire_hold_decide(const struct pw_tenant *tenant,
     return PW_OK;
 }
 
+static enum pw_code check_lead_time(const struct pw_slot *slot, const struct pw_context *context,
+                                    struct pw_err *err)
+{
+    return context->decided_at_us > pw_slot_lead_at_us(slot)
+               ? pw_fail(err, PW_ERR_CANCEL_TOO_LATE, "possible until %u minutes before the start",
+                         slot->lead_time_minutes)
+               : PW_OK;
+}
+
 /* One that is only held may be given back at any time: it was no promise yet. */
 enum pw_code pw_reservation_cancel_decide(const struct pw_tenant *tenant,
                                           const struct pw_reservation_cancel *command,
@@ -138,13 +152,74 @@ enum pw_code pw_reservation_cancel_decide(const struct pw_tenant *tenant,
     if (reservation == NULL) {
         return code;
     }
-    const struct pw_slot *slot = pw_tenant_slot(tenant, &reservation->slot_id);
-    if (reservation->state == PW_RESERVATION_CONFIRMED &&
-        context->decided_at_us > pw_slot_lead_at_us(slot)) {
-        return pw_fail(err, PW_ERR_CANCEL_TOO_LATE, "possible until %u minutes before the start",
-                       slot->lead_time_minutes);
+    if (reservation->state == PW_RESERVATION_CONFIRMED) {
+        code = check_lead_time(pw_tenant_slot(tenant, &reservation->slot_id), context, err);
+    }
+    if (code != PW_OK) {
+        return code;
     }
     pw_decision_add(out, PW_EVENT_RESERVATION_CANCELLED, &command->reservation_id)
         ->reservation_cancelled = (struct pw_reservation_cancelled){RESERVATION_OF(reservation)};
+    return PW_OK;
+}
+
+/* Whether the seat may be moved from one slot to the other. */
+static enum pw_code check_move(const struct pw_tenant *tenant, const struct pw_id *reservation_id,
+                               const struct pw_reservation *reservation, const struct pw_id *to_id,
+                               const struct pw_context *context, struct pw_err *err)
+{
+    const struct pw_slot *to = pw_tenant_slot(tenant, to_id);
+    if (to == NULL) {
+        return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
+    }
+    if (!pw_id_equal(&to->exam_id, &reservation->exam_id)) {
+        return pw_fail(err, PW_ERR_SLOT_OF_OTHER_EXAM, "slot_id");
+    }
+    enum pw_code code =
+        check_lead_time(pw_tenant_slot(tenant, &reservation->slot_id), context, err);
+    if (code != PW_OK) {
+        return code;
+    }
+    if (context->decided_at_us >= to->starts_at_us) {
+        return pw_fail(err, PW_ERR_SLOT_STARTED, "the exam has begun");
+    }
+    struct reservation_calendar calendar =
+        reservation_calendar(tenant, &context->actor_id, to_id, to, reservation_id);
+    return check_seat(to, &calendar, err);
+}
+
+enum pw_code pw_reservation_reschedule_decide(const struct pw_tenant *tenant,
+                                              const struct pw_reservation_reschedule *command,
+                                              const struct pw_context *context,
+                                              struct pw_decision *out, struct pw_err *err)
+{
+    const struct reservation_ask ask = {.id = &command->reservation_id,
+                                        .command = PW_COMMAND_RESERVATION_RESCHEDULE,
+                                        .wrong = PW_ERR_RESERVATION_NOT_BOOKED};
+    const struct pw_reservation *reservation;
+    enum pw_code code = reservation_find(tenant, &ask, context, &reservation, err);
+    if (reservation == NULL || pw_id_equal(&reservation->slot_id, &command->slot_id)) {
+        return code;
+    }
+    code =
+        check_move(tenant, &command->reservation_id, reservation, &command->slot_id, context, err);
+    if (code != PW_OK) {
+        return code;
+    }
+    const struct pw_slot *to = pw_tenant_slot(tenant, &command->slot_id);
+    struct pw_event *event =
+        pw_decision_add(out, PW_EVENT_RESERVATION_RESCHEDULED, &command->reservation_id);
+    event->reservation_rescheduled = (struct pw_reservation_rescheduled){
+        .slot_id = command->slot_id,
+        .exam_id = reservation->exam_id,
+        .student_id = reservation->student_id,
+        .starts_at = to->starts_at_us,
+        .ends_at = to->ends_at_us,
+        .free_again_at = reservation_free_again_at_us(to),
+        .from_slot_id = reservation->slot_id,
+        .from_starts_at = reservation->starts_at_us,
+        .from_ends_at = reservation->ends_at_us,
+        .from_free_again_at = reservation->free_again_at_us,
+    };
     return PW_OK;
 }

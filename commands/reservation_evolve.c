@@ -12,6 +12,13 @@ struct beginning {
     int64_t expires_at; /* 0: never. */
 };
 
+static const char *times_misfit(int64_t starts_at, int64_t ends_at, int64_t free_again_at)
+{
+    bool fit = starts_at >= 0 && ends_at > starts_at && free_again_at >= ends_at &&
+               free_again_at <= PW_AT_US_MAX;
+    return fit ? NULL : "the times are out of range";
+}
+
 static const char *beginning_misfit(const struct pw_tenant *tenant, const struct pw_event *event,
                                     uint32_t state, const struct beginning *begun)
 {
@@ -25,11 +32,7 @@ static const char *beginning_misfit(const struct pw_tenant *tenant, const struct
     if (reservation_meanings[state].has_seat && slot->taken_count >= slot->capacity) {
         return "no seat is free";
     }
-    if (begun->starts_at < 0 || begun->ends_at <= begun->starts_at ||
-        begun->free_again_at < begun->ends_at || begun->free_again_at > PW_AT_US_MAX) {
-        return "the times are out of range";
-    }
-    return NULL;
+    return times_misfit(begun->starts_at, begun->ends_at, begun->free_again_at);
 }
 
 static enum pw_code begin(struct pw_tenant *tenant, const struct pw_event *event,
@@ -214,7 +217,9 @@ static enum pw_code step_evolve(struct pw_tenant *tenant, const struct pw_event 
     reservation->state = step->to;
     reservation->expires_at_us = change->expires_at;
     reservation->priority = change->priority;
-    reservation->by_offer = event->type == PW_EVENT_RESERVATION_OFFER_ACCEPTED || before->by_offer;
+    if (event->type == PW_EVENT_RESERVATION_OFFER_ACCEPTED) {
+        reservation->by_offer = PW_BY_OFFER_YES;
+    }
     reservation->version = event->stream_version;
     pw_due_enter(tenant, &event->stream_id, undo);
     pw_due_list_slot(tenant, change->slot_id, undo);
@@ -242,3 +247,61 @@ STEP_EVOLVE(offered, .expires_at = is->expires_at)
 STEP_EVOLVE(offer_accepted)
 STEP_EVOLVE(offer_declined)
 STEP_EVOLVE(offer_expired)
+
+/* --- Moved to another slot --- */
+
+static const char *move_misfit(const struct pw_tenant *tenant, const struct pw_reservation *before,
+                               const struct pw_reservation_rescheduled *moved)
+{
+    if (before == NULL ||
+        reservation_step_by_event(before->state, PW_EVENT_RESERVATION_RESCHEDULED) == NULL) {
+        return "there is no such reservation in that state";
+    }
+    if (!pw_id_equal(&before->slot_id, &moved->from_slot_id) ||
+        !pw_id_equal(&before->exam_id, &moved->exam_id) ||
+        !pw_id_equal(&before->student_id, &moved->student_id)) {
+        return "it names another slot, exam or student";
+    }
+    if (before->starts_at_us != moved->from_starts_at ||
+        before->ends_at_us != moved->from_ends_at ||
+        before->free_again_at_us != moved->from_free_again_at) {
+        return "it names other times";
+    }
+    const struct pw_slot *to = pw_tenant_slot(tenant, &moved->slot_id);
+    if (to == NULL || !pw_id_equal(&to->exam_id, &moved->exam_id) ||
+        pw_id_equal(&moved->slot_id, &moved->from_slot_id)) {
+        return "there is no such other slot of the exam";
+    }
+    if (to->taken_count >= to->capacity) {
+        return "no seat is free";
+    }
+    return times_misfit(moved->starts_at, moved->ends_at, moved->free_again_at);
+}
+
+enum pw_code pw_reservation_rescheduled_evolve(struct pw_tenant *tenant,
+                                               const struct pw_event *event, struct pw_undo *undo,
+                                               struct pw_err *err)
+{
+    const struct pw_reservation_rescheduled *moved = &event->reservation_rescheduled;
+    const char *why = move_misfit(tenant, pw_tenant_reservation(tenant, &event->stream_id), moved);
+    if (why != NULL) {
+        return pw_misfit(err, event, why);
+    }
+    struct pw_slot *from = pw_map_put(tenant->slots, &moved->from_slot_id, undo);
+    assert(from->taken_count > 0); /* Its own was counted. */
+    from->taken_count--;
+    struct pw_slot *to = pw_map_put(tenant->slots, &moved->slot_id, undo);
+    to->taken_count++;
+    struct pw_reservation *reservation = pw_map_put(tenant->reservations, &event->stream_id, undo);
+    reservation->slot_id = moved->slot_id;
+    reservation->starts_at_us = moved->starts_at;
+    reservation->ends_at_us = moved->ends_at;
+    reservation->free_again_at_us = moved->free_again_at;
+    reservation->version = event->stream_version;
+    if (reservation->by_offer == PW_BY_OFFER_YES) {
+        reservation->by_offer = PW_BY_OFFER_MOVED;
+    }
+    pw_due_list_slot(tenant, &moved->from_slot_id, undo);
+    pw_due_list_slot(tenant, &moved->slot_id, undo);
+    return PW_OK;
+}

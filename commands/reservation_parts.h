@@ -49,17 +49,19 @@ enum pw_code reservation_find(const struct pw_tenant *tenant, const struct reser
                               const struct pw_context *context,
                               const struct pw_reservation **ret_reservation, struct pw_err *err);
 
-/* What a student's calendar says about a sitting. */
+/* What a student's calendar says about a sitting; but for what they have as `except_id`, or NULL. */
 struct reservation_calendar {
     struct pw_id in_slot_id; /* The open reservation in the same slot, or nil. */
     struct pw_id in_exam_id; /* The one in another slot of the exam that blocks, or nil. */
     bool clashes;
-    bool is_forfeited; /* An offered seat of the slot was given back. */
+    bool
+        is_forfeited; /* An offered seat was given back: of the slot, or, by moving away, of the exam. */
 };
 struct reservation_calendar reservation_calendar(const struct pw_tenant *tenant,
                                                  const struct pw_id *student_id,
                                                  const struct pw_id *slot_id,
-                                                 const struct pw_slot *slot);
+                                                 const struct pw_slot *slot,
+                                                 const struct pw_id *except_id);
 
 /* A refusal that names a reservation. */
 enum pw_code reservation_fail_naming(struct pw_err *err, enum pw_code code, const struct pw_id *id);

@@ -15,7 +15,7 @@ enum pw_code pw_reservation_join_waitlist_decide(const struct pw_tenant *tenant,
                        slot->lead_time_minutes);
     }
     struct reservation_calendar calendar =
-        reservation_calendar(tenant, &context->actor_id, &command->slot_id, slot);
+        reservation_calendar(tenant, &context->actor_id, &command->slot_id, slot, NULL);
     if (!pw_id_is_nil(&calendar.in_slot_id)) {
         return reservation_fail_naming(err, PW_ERR_ALREADY_BOOKED, &calendar.in_slot_id);
     }
@@ -121,7 +121,7 @@ enum pw_code pw_reservation_accept_offer_decide(const struct pw_tenant *tenant,
     }
     struct reservation_calendar calendar =
         reservation_calendar(tenant, &context->actor_id, &reservation->slot_id,
-                             pw_tenant_slot(tenant, &reservation->slot_id));
+                             pw_tenant_slot(tenant, &reservation->slot_id), NULL);
     if (!pw_id_is_nil(&calendar.in_exam_id)) {
         return reservation_fail_naming(err, PW_ERR_EXAM_ALREADY_BOOKED, &calendar.in_exam_id);
     }

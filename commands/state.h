@@ -131,7 +131,14 @@ struct pw_reservation {
     int64_t expires_at_us; /* Of one that is held or offered; else 0. */
     uint32_t priority;     /* Of one that waits. */
     uint32_t turn;         /* The how manieth of its slot to wait; 0: it never did. */
-    uint32_t by_offer;     /* 1: its seat was gained by an offer. */
+    uint32_t by_offer;     /* enum pw_by_offer */
+};
+
+/* Whether a seat was gained by an offer. */
+enum pw_by_offer {
+    PW_BY_OFFER_NO,
+    PW_BY_OFFER_YES,
+    PW_BY_OFFER_MOVED /* It was, and another slot of the exam was preferred: it counts as given back. */
 };
 
 struct pw_tenant; /* Opaque outside commands/'s deciders: commands/tenant_state.h. */

@@ -252,7 +252,7 @@ static void read_reservation(struct pw_cursor *cursor, void *value)
     reservation->expires_at_us = read_at(cursor);
     reservation->priority = read_number(cursor);
     reservation->turn = read_number(cursor);
-    reservation->by_offer = (uint32_t)pw_read_uint(cursor, 1);
+    reservation->by_offer = (uint32_t)pw_read_uint(cursor, PW_BY_OFFER_MOVED);
     bool runs_out = reservation->state == PW_RESERVATION_ON_HOLD ||
                     reservation->state == PW_RESERVATION_ON_OFFER;
     cursor->bad = cursor->bad || runs_out != (reservation->expires_at_us > 0);

@@ -174,6 +174,11 @@ class Folded:
     def _reservation_cancelled(self, key, event, at_us, slot, *_):
         self._step(key, event, at_us, "cancelled", slot, -1)
 
+    def _reservation_rescheduled(self, key, event, at_us, slot, _exam, _student, starts_at, ends_at, free_again_at, from_slot, *_):
+        self._step(key, event, at_us, "confirmed", from_slot, -1)
+        self.reservations[key] |= {"slot_id": slot, "starts_at": starts_at, "ends_at": ends_at, "free_again_at": free_again_at}
+        self._take_seats(slot, 1, at_us)
+
     def _reservation_waitlist_joined(self, key, event, at_us, slot, exam, student):
         seats = self.slots[slot]
         self._reservation_reserved(key, event, at_us, slot, exam, student, seats["starts_at"], seats["ends_at"],

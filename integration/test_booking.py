@@ -176,6 +176,28 @@ class BookingTest(AnswerCase):
         self.expect_no(bob.post(f"/slots/{slot}/waitlist"), 409, "not-entitled")
         self.expect_yes(tom.post(f"/slots/{slot}/waitlist"), 201, 1)
 
+    def test_a_seat_is_moved_in_one_step(self):
+        exam = house.exam(lead_time_minutes=60)
+        morning, evening, full = (house.slot(exam, capacity=1, starts_at=at(days=9, hours=hours)) for hours in (0, 6, 12))
+        ann, bob, tom = (house.tenant.student().client(house.node) for _ in range(3))
+        seat = self.expect_yes(ann.post(f"/slots/{morning}/reservations"), 201, 1)
+        self.expect_yes(tom.post(f"/slots/{full}/reservations"), 201, 1)
+        waits = self.expect_yes(bob.post(f"/slots/{morning}/waitlist"), 201, 1, "reservations")
+        self.expect_no(ann.post(f"/slots/{evening}/reservations"), 409, "exam-already-booked")
+        self.expect_no(ann.post(f"/reservations/{seat}/reschedule", {"slot_id": full}), 409, "slot-full")
+        self.expect_no(ann.post(f"/reservations/{seat}/reschedule", {"slot_id": house.slot()}), 409, "slot-of-other-exam")
+        self.expect_no(bob.post(f"/reservations/{seat}/reschedule", {"slot_id": evening}), 404, "no-such-reservation")
+        self.expect(ann.post(f"/reservations/{seat}/reschedule", {}), 400, "invalid", ["/slot_id"])
+        moved = ann.post(f"/reservations/{seat}/reschedule", {"slot_id": evening})
+        self.expect_yes(moved, 200, 2)
+        self.expect_yes(ann.post(f"/reservations/{seat}/reschedule", {"slot_id": evening}), 200, 2)
+        shown = self.shown(ann, seat, moved)
+        there = house.as_admin().get(f"/slots/{evening}").json
+        self.assertEqual((shown["slot_id"], shown["state"], shown["starts_at"]), (evening, "confirmed", there["starts_at"]))
+        self.assertEqual(there["taken_count"], 1)
+        self.assertEqual([(entry["reservation_id"], entry["slot_id"]) for entry in ann.get("/calendar").json["items"]], [(seat, evening)])
+        wait_until("offered", lambda: self.shown(bob, waits, moved)["state"] == "offered", 30)
+
     def test_an_office_sets_how_long_a_seat_is_held(self):
         tenant = house.stack.tenant(house.node)
         admin, student = tenant.admin.client(house.node), tenant.student().client(house.node)

@@ -218,6 +218,38 @@ class BookingsTest(unittest.TestCase):
             with self.subTest(what, commits=len(commits)), self.assertRaisesRegex(Broken, what):
                 self.replay(*commits)
 
+    def moved(self, number, student, slot, starts_at, from_slot, from_starts_at):
+        times = [time for start in (starts_at, from_starts_at) for time in (start, start + 90, start + 95)]
+        return self.T, (bytes([number]) * 16, "reservation_rescheduled",
+                        [slot, self.EXAM, student, *times[:3], from_slot, *times[3:]])
+
+    def test_a_seat_is_moved(self):
+        slots = [(self.T, self.opened(self.SLOT, self.EXAM, LATER, 1)), (self.T, self.opened(self.SLOT_2, self.EXAM, LATER + 500, 1))]
+        ann = (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, LATER))
+        bob = (self.T, self.reserved(2, self.SLOT, self.EXAM, self.BOB, LATER))
+        moved = self.moved(1, self.ANN, self.SLOT_2, LATER + 500, self.SLOT, LATER)
+        seen = self.replay(*slots, ann, moved, bob)
+        one, two, slot, slot_2 = (str(uuid.UUID(bytes=value)) for value in (b"\1" * 16, b"\2" * 16, self.SLOT, self.SLOT_2))
+        self.assertEqual({one: seen.reservations[one][0], two: seen.reservations[two][0]}, {one: slot_2, two: slot})
+        offered = [ann, self.waits(2, self.BOB), (self.T, self.cancelled(1, self.SLOT, self.EXAM, self.ANN)),
+                   self.offered(2, self.BOB, NOW + 99), (self.T, self.step("offer_accepted", 2, self.SLOT, self.EXAM, self.BOB))]
+        gone = self.moved(2, self.BOB, self.SLOT_2, LATER + 500, self.SLOT, LATER)
+        for what, *commits in (
+            ("no such booked", moved),
+            ("no such booked", (self.T, self.held(1, self.SLOT, self.EXAM, self.ANN, LATER, NOW + 99)), moved),
+            ("it was _Res", ann, self.moved(1, self.BOB, self.SLOT_2, LATER + 500, self.SLOT, LATER)),
+            ("it was _Res", ann, self.moved(1, self.ANN, self.SLOT, LATER, self.SLOT, LATER)),
+            ("other times", ann, self.moved(1, self.ANN, self.SLOT_2, LATER + 500, self.SLOT, LATER + 1)),
+            ("2 reservations and 1 seats", ann, (self.T, self.reserved(3, self.SLOT_2, self.EXAM, b"t" * 16, LATER + 500)), moved),
+            ("not this student", *offered, gone, (self.T, self.reserved(3, self.SLOT, self.EXAM, b"t" * 16, LATER)),
+             self.waits(4, self.BOB)),
+            ("others wait", ann, (self.T, self.reserved(3, self.SLOT_2, self.EXAM, b"t" * 16, LATER + 500)),
+             (self.T, self.step("waitlist_joined", 4, self.SLOT_2, self.EXAM, self.BOB)), (self.T, (self.SLOT_2, "slot_capacity_changed", [2])),
+             moved),
+        ):
+            with self.subTest(what, commits=len(commits)), self.assertRaisesRegex(Broken, what):
+                self.replay(*slots, *commits)
+
     def test_broken_promises_about_holds(self):
         slot = (self.T, self.opened(self.SLOT, self.EXAM, LATER, 2))
         other = (self.T, self.opened(self.SLOT_2, self.EXAM_2, LATER + 1_000, 2))

@@ -18,6 +18,24 @@ static const struct pw_column columns[] = {
 static const struct pw_table table = {"calendar", columns, PW_COUNT(columns), 3};
 static const struct pw_table *const tables[] = {&table};
 
+/* What was left for another slot. At the same time it is the other one's row. */
+static void left_row(const struct pw_event *event, struct pw_rows *out)
+{
+    const struct pw_reservation_rescheduled *moved = &event->reservation_rescheduled;
+    if (moved->from_starts_at == moved->starts_at) {
+        return;
+    }
+    struct pw_cell *cells = pw_rows_add(out, &table);
+    cells[0] = pw_cell_id(moved->student_id);
+    cells[1] = pw_cell_integer(moved->from_starts_at);
+    cells[2] = pw_cell_id(event->stream_id);
+    cells[3] = pw_cell_id(moved->from_slot_id);
+    cells[4] = pw_cell_id(moved->exam_id);
+    cells[5] = pw_cell_integer(moved->from_ends_at);
+    cells[6] = pw_cell_integer(moved->from_free_again_at);
+    cells[7] = pw_cell_integer(false);
+}
+
 static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *after,
                          struct pw_rows *out, struct pw_err *err)
 {
@@ -37,6 +55,9 @@ static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *a
     cells[5] = pw_cell_integer(reservation->ends_at_us);
     cells[6] = pw_cell_integer(reservation->free_again_at_us);
     cells[7] = pw_cell_integer(pw_reservation_blocks_calendar(reservation->state));
+    if (event->type == PW_EVENT_RESERVATION_RESCHEDULED) {
+        left_row(event, out);
+    }
     return PW_OK;
 }
 

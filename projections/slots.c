@@ -38,17 +38,26 @@ static enum pw_code slot_row(const struct pw_tenant *after, const struct pw_id *
     return PW_OK;
 }
 
+/* One that was moved changes the seats of two slots. */
+static enum pw_code reservation_rows(const struct pw_event *event, const struct pw_tenant *after,
+                                     struct pw_rows *out, struct pw_err *err)
+{
+    const struct pw_reservation *reservation = pw_tenant_reservation(after, &event->stream_id);
+    if (reservation == NULL) {
+        return pw_fail(err, PW_ERR_LEDGER_DAMAGED, "there is no such reservation");
+    }
+    enum pw_code code = slot_row(after, &reservation->slot_id, out, err);
+    return code != PW_OK || event->type != PW_EVENT_RESERVATION_RESCHEDULED
+               ? code
+               : slot_row(after, &event->reservation_rescheduled.from_slot_id, out, err);
+}
+
 static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *after,
                          struct pw_rows *out, struct pw_err *err)
 {
     switch (pw_event_info(event->type)->aggregate) {
     case PW_AGGREGATE_slot: return slot_row(after, &event->stream_id, out, err);
-    case PW_AGGREGATE_reservation: {
-        const struct pw_reservation *reservation = pw_tenant_reservation(after, &event->stream_id);
-        return reservation == NULL
-                   ? pw_fail(err, PW_ERR_LEDGER_DAMAGED, "there is no such reservation")
-                   : slot_row(after, &reservation->slot_id, out, err);
-    }
+    case PW_AGGREGATE_reservation: return reservation_rows(event, after, out, err);
     case PW_AGGREGATE_tenant:
     case PW_AGGREGATE_user:
     case PW_AGGREGATE_session:

@@ -80,6 +80,8 @@ Test(due, what_bears_on_a_decision_goes_before_it)
         COMMAND(RESERVATION_HOLD, reservation_hold, ID(40), ID(60)),
         COMMAND(RESERVATION_CONFIRM_HOLD, reservation_confirm_hold, ID(50)),
         COMMAND(RESERVATION_CANCEL, reservation_cancel, ID(50)),
+        COMMAND(RESERVATION_RESCHEDULE, reservation_reschedule, ID(50), ID(41)),
+        COMMAND(RESERVATION_RESCHEDULE, reservation_reschedule, ID(60), ID(40)),
         COMMAND(SLOT_CHANGE_CAPACITY, slot_change_capacity, ID(40), 1),
     };
     struct pw_due due;
@@ -96,9 +98,32 @@ Test(due, what_bears_on_a_decision_goes_before_it)
                      (struct pw_id)ANN, NINE, &due) &&
                   expires(&due, 50),
               "her own calendar");
+    cr_expect(before(state, COMMAND(RESERVATION_RESCHEDULE, reservation_reschedule, ID(60), ID(41)),
+                     (struct pw_id)ANN, NINE, &due) &&
+                  expires(&due, 50),
+              "whatever she moves");
     cr_expect_not(
         before(state, COMMAND(EXAM_PUBLISH, exam_publish, ID(30)), (struct pw_id)TEA, NINE, &due));
     cr_expect_not(pw_due_before(NULL, &elsewhere, &(struct pw_id)ANN, NINE, &due));
+    pw_state_free(state);
+}
+
+/* What is left is offered to who waits for it. */
+Test(due, a_seat_that_was_left_for_another_is_offered)
+{
+    const struct pw_event given[] = {CREATED,
+                                     DRAFTED(30),
+                                     PUBLISHED(30, 0, 1),
+                                     OPENED(40, 30, NOON, 1),
+                                     OPENED(41, 30, NOON, 1),
+                                     RESERVED(50, ANN, 40, 30, NOON),
+                                     JOINED(51, BOB, 40, 30)};
+    struct pw_state *state = state_of(given, PW_COUNT(given));
+    struct pw_due due;
+    cr_expect_not(pw_due_next(state, NINE, &due));
+    world_fold(state, (const struct pw_event[]){MOVED(50, 0, ANN, 41, 30, NOON, 40, NOON)}, 1);
+    cr_expect(pw_due_next(state, NINE, &due) && due.command.type == PW_COMMAND_RESERVATION_OFFER &&
+              pw_id_equal(pw_command_target(&due.command), &(struct pw_id)ID(51)));
     pw_state_free(state);
 }
 

@@ -41,6 +41,21 @@
 /* Ann sits exam 30 at noon; exam 31 has a slot at that start. */
 #define ANN_SITS_AND(starts) SLOT, ANNS, OPENED(41, 31, starts, 1)
 
+/* Bob waits for Ann's seat, and is offered it. */
+#define LEAD              (NOON - MINUTES(60)) /* No offer outlives it. */
+#define BOB_WAITS         SLOT, ANNS, JOINED(51, BOB, 40, 30)
+#define ANN_GOES          CANCELLED(50, ANN, 40, 30)
+#define BOBS_OFFER(at_us) OFFERED(51, 2, BOB, 40, 30, at_us)
+#define BOB_CHOOSES       BOB_WAITS, ANN_GOES, BOBS_OFFER(LEAD)
+
+/* Slot 41 is for the same exam, in the evening. */
+#define LATER    (NOON + MINUTES(600))
+#define TWO      SLOT, OPENED(41, 30, LATER, 1)
+#define IS_MOVED MOVED(50, 2, ANN, 41, 30, LATER, 40, NOON)
+#define BOB_GOT_IT                                                                                 \
+    BOB_CHOOSES, OFFER_ACCEPTED(51, 0, BOB, 40, 30), OPENED(41, 30, LATER, 1),                     \
+        MOVED(51, 0, BOB, 41, 30, LATER, 40, NOON)
+
 static const struct row reservation_reserve_rows[] = {
     {"a free seat is given", GIVEN(SLOT), RESERVE(50, 40), BY_ANN, PW_OK, THEN(ANNS)},
     {"there is no such slot", GIVEN(EXAMS), RESERVE(50, 40), BY_ANN, PW_ERR_NO_SUCH_SLOT, NOTHING},
@@ -106,6 +121,16 @@ static const struct row reservation_reserve_rows[] = {
     {"a hold that ran out is in nobody's way",
      GIVEN(SLOT, ANN_HOLDS, HOLD_EXPIRED(50, ANN, 40, 30)), RESERVE(51, 40), BY_BOB, PW_OK,
      THEN(BOBS)},
+    {"the seat that was left is free", GIVEN(TWO, ANNS, IS_MOVED), RESERVE(51, 40), BY_BOB, PW_OK,
+     THEN(BOBS)},
+    {"the one that was taken is not", GIVEN(TWO, ANNS, IS_MOVED), RESERVE(51, 41), BY_BOB,
+     PW_ERR_SLOT_FULL, NOTHING, "1 of 1 taken"},
+    {"the time that was left is free", GIVEN(TWO, ANNS, IS_MOVED, OPENED(42, 31, NOON, 1)),
+     RESERVE(53, 42), BY_ANN, PW_OK, THEN(RESERVED(53, ANN, 42, 31, NOON))},
+    {"the new one is not", GIVEN(TWO, ANNS, IS_MOVED, OPENED(42, 31, LATER, 1)), RESERVE(53, 42),
+     BY_ANN, PW_ERR_CALENDAR_CONFLICT, NOTHING},
+    {"but may book what is free", GIVEN(BOB_GOT_IT, CANCELLED(51, BOB, 41, 30)), RESERVE(55, 40),
+     BY_BOB, PW_OK, THEN(RESERVED(55, BOB, 40, 30, NOON))},
     {"If-Match speaks of the slot", GIVEN(SLOT, CAPACITY(40, 0, 2)), RESERVE(50, 40), BY_ANN, PW_OK,
      THEN(ANNS), IF_MATCH(2)},
     {"the slot has changed", GIVEN(SLOT, CAPACITY(40, 0, 2)), RESERVE(50, 40), BY_ANN,
@@ -233,12 +258,7 @@ ROWS_OF(reservation_cancel);
             priority_                                                                              \
         }                                                                                          \
     }
-#define BY_TOM            AT(TOM, STUDENT, NINE)
-#define LEAD              (NOON - MINUTES(60)) /* No offer outlives it. */
-#define BOB_WAITS         SLOT, ANNS, JOINED(51, BOB, 40, 30)
-#define ANN_GOES          CANCELLED(50, ANN, 40, 30)
-#define BOBS_OFFER(at_us) OFFERED(51, 2, BOB, 40, 30, at_us)
-#define BOB_CHOOSES       BOB_WAITS, ANN_GOES, BOBS_OFFER(LEAD)
+#define BY_TOM AT(TOM, STUDENT, NINE)
 
 static const struct row reservation_join_waitlist_rows[] = {
     {"one waits for a full slot", GIVEN(SLOT, ANNS), JOIN(51, 40), BY_BOB, PW_OK,
@@ -268,6 +288,14 @@ static const struct row reservation_join_waitlist_rows[] = {
      GIVEN(BOB_CHOOSES, OFFER_ACCEPTED(51, 0, BOB, 40, 30), CANCELLED(51, BOB, 40, 30),
            RESERVED(54, ANN, 40, 30, NOON)),
      JOIN(53, 40), BY_BOB, PW_ERR_NOT_ENTITLED, NOTHING},
+    {"who leaves an offered seat has had their turn",
+     GIVEN(BOB_GOT_IT, RESERVED(54, TOM, 40, 30, NOON)), JOIN(55, 40), BY_BOB, PW_ERR_NOT_ENTITLED,
+     NOTHING},
+    {"once it is cancelled, too",
+     GIVEN(BOB_GOT_IT, RESERVED(54, TOM, 40, 30, NOON), CANCELLED(51, BOB, 41, 30)), JOIN(55, 40),
+     BY_BOB, PW_ERR_NOT_ENTITLED, NOTHING},
+    {"who left a seat that they booked waits like anybody", GIVEN(TWO, ANNS, IS_MOVED, BOBS),
+     JOIN(55, 40), BY_ANN, PW_OK, THEN(JOINED(55, ANN, 40, 30))},
     {"whoever else waits elsewhere",
      GIVEN(BOB_WAITS, OPENED(41, 31, NOON, 1), RESERVED(54, TOM, 41, 31, NOON)), JOIN(53, 41),
      BY_BOB, PW_OK, THEN(JOINED(53, BOB, 41, 31))},
@@ -382,3 +410,62 @@ static const struct row reservation_expire_offer_rows[] = {
      PW_ERR_NO_SUCH_RESERVATION, NOTHING},
 };
 ROWS_OF(reservation_expire_offer);
+
+/* --- Moving to another slot of the exam --- */
+
+#define RESCHEDULE(reservation, slot)                                                              \
+    {                                                                                              \
+        .type = PW_COMMAND_RESERVATION_RESCHEDULE, .reservation_reschedule = {                     \
+            ID(reservation),                                                                       \
+            ID(slot)                                                                               \
+        }                                                                                          \
+    }
+
+static const struct row reservation_reschedule_rows[] = {
+    {"one seat for the other", GIVEN(TWO, ANNS), RESCHEDULE(50, 41), BY_ANN, PW_OK, THEN(IS_MOVED)},
+    {"who sits there already", GIVEN(TWO, ANNS, IS_MOVED), RESCHEDULE(50, 41), BY_ANN, PW_OK,
+     NOTHING},
+    {"even too late for another", GIVEN(TWO, ANNS), RESCHEDULE(50, 40), AT(ANN, STUDENT, NOON),
+     PW_OK, NOTHING},
+    {"and back", GIVEN(TWO, ANNS, IS_MOVED), RESCHEDULE(50, 40), BY_ANN, PW_OK,
+     THEN(MOVED(50, 3, ANN, 40, 30, NOON, 41, LATER))},
+    {"to another of the same time", GIVEN(SLOT, ANNS, OPENED(41, 30, NOON, 1)), RESCHEDULE(50, 41),
+     BY_ANN, PW_OK, THEN(MOVED(50, 2, ANN, 41, 30, NOON, 40, NOON))},
+    {"there is no such reservation", GIVEN(TWO), RESCHEDULE(50, 41), BY_ANN,
+     PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+    {"another's does not exist", GIVEN(TWO, ANNS), RESCHEDULE(50, 41), BY_BOB,
+     PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+    {"a held one is not booked", GIVEN(TWO, ANN_HOLDS), RESCHEDULE(50, 41), BY_ANN,
+     PW_ERR_RESERVATION_NOT_BOOKED, NOTHING, "it is held"},
+    {"nor one that was cancelled", GIVEN(TWO, ANNS, CANCELLED(50, ANN, 40, 30)), RESCHEDULE(50, 41),
+     BY_ANN, PW_ERR_RESERVATION_NOT_BOOKED, NOTHING, "it is cancelled"},
+    {"there is no such slot", GIVEN(SLOT, ANNS), RESCHEDULE(50, 41), BY_ANN, PW_ERR_NO_SUCH_SLOT,
+     NOTHING},
+    {"it is another exam's", GIVEN(SLOT, ANNS, OPENED(41, 31, LATER, 1)), RESCHEDULE(50, 41),
+     BY_ANN, PW_ERR_SLOT_OF_OTHER_EXAM, NOTHING},
+    {"until the lead time, inclusive", GIVEN(TWO, ANNS), RESCHEDULE(50, 41), AT(ANN, STUDENT, LEAD),
+     PW_OK, THEN(IS_MOVED)},
+    {"not after it", GIVEN(TWO, ANNS), RESCHEDULE(50, 41), AT(ANN, STUDENT, LEAD + 1),
+     PW_ERR_CANCEL_TOO_LATE, NOTHING, "60 minutes"},
+    {"into what has begun", GIVEN(SLOT, ANNS, OPENED(41, 30, NINE + MINUTES(1), 1)),
+     RESCHEDULE(50, 41), AT(ANN, STUDENT, NINE + MINUTES(1)), PW_ERR_SLOT_STARTED, NOTHING},
+    {"a full one", GIVEN(TWO, ANNS, RESERVED(51, BOB, 41, 30, LATER)), RESCHEDULE(50, 41), BY_ANN,
+     PW_ERR_SLOT_FULL, NOTHING, "1 of 1 taken"},
+    {"others wait for it",
+     GIVEN(TWO, ANNS, RESERVED(51, BOB, 41, 30, LATER), JOINED(52, TOM, 41, 30),
+           CANCELLED(51, BOB, 41, 30)),
+     RESCHEDULE(50, 41), BY_ANN, PW_ERR_SLOT_AWAITED, NOTHING},
+    {"they wait for it themselves",
+     GIVEN(TWO, ANNS, RESERVED(51, BOB, 41, 30, LATER), JOINED(52, ANN, 41, 30)),
+     RESCHEDULE(50, 41), BY_ANN, PW_ERR_ALREADY_BOOKED, NOTHING,
+     "70000000-0000-0000-0000-000000000034"},
+    {"another exam at that time",
+     GIVEN(TWO, ANNS, OPENED(42, 31, LATER, 1), RESERVED(53, ANN, 42, 31, LATER)),
+     RESCHEDULE(50, 41), BY_ANN, PW_ERR_CALENDAR_CONFLICT, NOTHING},
+    {"its own time is in nobody's way", GIVEN(SLOT, ANNS, OPENED(41, 30, NOON + MINUTES(30), 1)),
+     RESCHEDULE(50, 41), BY_ANN, PW_OK,
+     THEN(MOVED(50, 2, ANN, 41, 30, NOON + MINUTES(30), 40, NOON))},
+    {"If-Match speaks of the reservation", GIVEN(TWO, ANNS), RESCHEDULE(50, 41), BY_ANN,
+     PW_ERR_VERSION_MISMATCH, NOTHING, IF_MATCH(2)},
+};
+ROWS_OF(reservation_reschedule);

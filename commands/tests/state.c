@@ -65,9 +65,10 @@
             student                                                                                \
         }                                                                                          \
     }
-#define ALGEBRA CREATED, DRAFTED(30), PUBLISHED(30, 0, 1)
-#define SLOT    ALGEBRA, OPENED(40, 30, NOON, 2)
-#define ANNS    RESERVED(50, ANN, 40, 30, NOON)
+#define ALGEBRA   CREATED, DRAFTED(30), PUBLISHED(30, 0, 1)
+#define SLOT      ALGEBRA, OPENED(40, 30, NOON, 2)
+#define TWO_SLOTS SLOT, OPENED(41, 30, NOON, 1)
+#define ANNS      RESERVED(50, ANN, 40, 30, NOON)
 
 static const char two_hundred_and_one[201] = "A title longer than any state keeps";
 
@@ -163,6 +164,19 @@ static const struct damage damages[] = {
     {"by the start", GIVEN(SLOT, JOINED(51, BOB, 40, 30)), OFFERED(51, 2, BOB, 40, 30, NOON + 1)},
     {"in that state", GIVEN(SLOT, ANNS), OFFERED(50, 2, ANN, 40, 30, NINE)},
     {"in that state", GIVEN(SLOT, JOINED(51, BOB, 40, 30)), OFFER_ACCEPTED(51, 2, BOB, 40, 30)},
+    {"in that state", GIVEN(TWO_SLOTS), MOVED(50, 1, ANN, 41, 30, NOON, 40, NOON)},
+    {"in that state", GIVEN(TWO_SLOTS, HELD(50, ANN, 40, 30, NOON, NINE)),
+     MOVED(50, 2, ANN, 41, 30, NOON, 40, NOON)},
+    {"another slot", GIVEN(TWO_SLOTS, ANNS), MOVED(50, 2, ANN, 40, 30, NOON, 41, NOON)},
+    {"another slot", GIVEN(TWO_SLOTS, ANNS), MOVED(50, 2, BOB, 41, 30, NOON, 40, NOON)},
+    {"another slot", GIVEN(TWO_SLOTS, ANNS), MOVED(50, 2, ANN, 41, 31, NOON, 40, NOON)},
+    {"other times", GIVEN(TWO_SLOTS, ANNS), MOVED(50, 2, ANN, 41, 30, NOON, 40, NOON + 1)},
+    {"other slot", GIVEN(TWO_SLOTS, ANNS), MOVED(50, 2, ANN, 40, 30, NOON, 40, NOON)},
+    {"other slot", GIVEN(TWO_SLOTS, ANNS), MOVED(50, 2, ANN, 42, 30, NOON, 40, NOON)},
+    {"no seat", GIVEN(TWO_SLOTS, ANNS, RESERVED(51, BOB, 41, 30, NOON)),
+     MOVED(50, 2, ANN, 41, 30, NOON, 40, NOON)},
+    {"times", GIVEN(TWO_SLOTS, ANNS), MOVED(50, 2, ANN, 41, 30, -1, 40, NOON)},
+    {"next version", GIVEN(TWO_SLOTS, ANNS), MOVED(50, 3, ANN, 41, 30, NOON, 40, NOON)},
     {"next version", GIVEN(SLOT, ANNS), JOINED(50, ANN, 40, 30)},
     {"no such slot", GIVEN(ALGEBRA), JOINED(51, BOB, 40, 30)},
     {"closed already", GIVEN(SLOT, WAITLIST_CLOSED(40, 0, 30)), WAITLIST_CLOSED(40, 3, 30)},

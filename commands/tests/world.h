@@ -197,6 +197,22 @@ struct rows {
             PW_OFFER_MINUTES                                                                       \
         }                                                                                          \
     }
+#define MOVED(reservation, version, student, slot, exam, starts, from_slot, from_starts)           \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_RESCHEDULED, .stream_id = ID(reservation),                    \
+        .stream_version = version, .reservation_rescheduled = {                                    \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student,                                                                               \
+            starts,                                                                                \
+            (starts) + MINUTES(90),                                                                \
+            (starts) + MINUTES(105),                                                               \
+            ID(from_slot),                                                                         \
+            from_starts,                                                                           \
+            (from_starts) + MINUTES(90),                                                           \
+            (from_starts) + MINUTES(105)                                                           \
+        }                                                                                          \
+    }
 #define JOINED(reservation, student, slot, exam)                                                   \
     {                                                                                              \
         .type = PW_EVENT_RESERVATION_WAITLIST_JOINED, .stream_id = ID(reservation),                \

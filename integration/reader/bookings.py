@@ -57,6 +57,7 @@ class _Replay:
         self.of_student = {}  # (tenant, student): ids of live reservations
         self.expires = {}  # id of a held reservation: when it runs out
         self.asked = {}  # id of a reservation that waited: tenant, slot, exam and student as they were when it began
+        self.gone = set()  # (tenant, exam, student) of who left an offered seat for another one
         self.by_offer = set()  # ids of live reservations whose seat was offered
         self.broken, self.at, self.at_us = [], "", 0
 
@@ -110,7 +111,8 @@ class _Replay:
             return
         seats = self.slots[slot]
         self.need(seats.tenant == tenant and seats.exam == exam, f"slot {slot} is another tenant's, or for another exam")
-        self.need(not seats.is_closed and student not in seats.forfeited, "nobody may wait, or not this student")
+        forfeited = student in seats.forfeited or (tenant, exam, student) in self.gone
+        self.need(not seats.is_closed and not forfeited, "nobody may wait, or not this student")
         self.need(self.at_us < seats.lead_at, "the lead time has begun")
         self.need(student not in self._students_of(slot), "the student has something open in this slot")
         self.need(seats.waiting or len(seats.live) + len(seats.offered) >= seats.capacity, "seats were free")
@@ -205,6 +207,25 @@ class _Replay:
             self.need(self.at_us <= self.slots[live.slot].lead_at, "the lead time had begun")
         self.ended_by(tenant, reservation, payload)
 
+    def rescheduled(self, tenant, reservation, payload):
+        """The old seat is given back, and the new one taken, at once."""
+        slot, exam, student, from_slot = map(_id, (*payload[:3], payload[6]))
+        live = self.reservations.get(reservation)
+        self.need(live is not None and reservation not in self.expires, "there is no such booked reservation")
+        if live is None:
+            return
+        self.need((tenant, from_slot, exam, student) == live[:4] and slot != from_slot, f"it was {live}")
+        self.need((payload[7], payload[9]) == (live.starts_at, live.free_again_at), f"it had other times: {live}")
+        left = self.slots.get(from_slot)
+        self.need(left is None or self.at_us <= left.lead_at, "the lead time had begun")
+        self.ended_by(tenant, reservation, [payload[6], *payload[1:3]])
+        self.ended.discard(reservation)
+        if reservation in self.by_offer:  # In no slot of the exam they wait again.
+            self.by_offer.discard(reservation)
+            self.gone.add((tenant, exam, student))
+        self.asked.pop(reservation, None)  # From here on it is like any that was booked.
+        self.reserved(tenant, reservation, payload)
+
     def _as_made(self, live, tenant, payload):
         said = (tenant, *map(_id, payload[:3]))
         self.need(live is None or said == live[:4], f"it was made as {live and live[:4]}, not {said}")
@@ -238,6 +259,7 @@ _EVENTS = {
     "reservation_hold_confirmed": _Replay.hold_confirmed,
     "reservation_hold_expired": _Replay.hold_expired,
     "reservation_cancelled": _Replay.cancelled,
+    "reservation_rescheduled": _Replay.rescheduled,
     "reservation_waitlist_joined": _Replay.waitlist_joined,
     "reservation_prioritised": _Replay.prioritised,
     "reservation_waitlist_left": _Replay.waitlist_left,

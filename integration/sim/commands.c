@@ -237,6 +237,15 @@ static struct op *op_choose(struct world *world, uint32_t tenant)
     return op_seal(op);
 }
 
+static struct op *op_move(struct world *world, uint32_t tenant)
+{
+    struct pw_id id;
+    struct op *op = op_of_own(world, tenant, PW_COMMAND_RESERVATION_RESCHEDULE, &id);
+    op->request.command.reservation_reschedule.reservation_id = id;
+    op->request.command.reservation_reschedule.slot_id = any_of(world, &world->slots[tenant]);
+    return op_seal(op);
+}
+
 static struct op *op_confirm(struct world *world, uint32_t tenant)
 {
     struct pw_id id;
@@ -272,7 +281,8 @@ struct op *op_any(struct world *world)
                     : dice < 39 ? op_confirm(world, tenant)
                     : dice < 50 ? op_join(world, tenant)
                     : dice < 58 ? op_choose(world, tenant)
-                    : dice < 69 ? op_cancel(world, tenant)
+                    : dice < 64 ? op_cancel(world, tenant)
+                    : dice < 69 ? op_move(world, tenant)
                     : dice < 70 ? op_rules(world, tenant)
                     : dice < 82 ? op_capacity(world, tenant)
                     : dice < 88 ? op_open(world, tenant, false)

@@ -46,6 +46,7 @@ struct seat {
     int64_t expires_at; /* While it is held or offered. */
     uint32_t priority;
     bool by_offer;
+    bool was_left; /* The slot of its offered seat, for another one of the exam. */
     uint32_t version;
 };
 
@@ -184,6 +185,7 @@ static const struct pw_id *reservation_asked(const struct pw_command *command)
     switch (command->type) {
     case PW_COMMAND_RESERVATION_CONFIRM_HOLD:
     case PW_COMMAND_RESERVATION_CANCEL:
+    case PW_COMMAND_RESERVATION_RESCHEDULE:
     case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:
     case PW_COMMAND_RESERVATION_PRIORITISE:
     case PW_COMMAND_RESERVATION_ACCEPT_OFFER:
@@ -235,19 +237,21 @@ struct stake {
     bool is_forfeited;
 };
 
+/* But for what they have as `except`, or NULL. */
 static struct stake stake_of(const struct model *model, const struct pw_job *request,
-                             const struct slot *slot)
+                             const struct slot *slot, const struct seat *except)
 {
     struct stake stake = {false, false, false, false};
     for (uint32_t i = 0; i < model->seat_count; i++) {
         const struct seat *seat = &model->seats[i];
-        if (!pw_id_equal(&seat->tenant, &request->boundary_id) ||
+        if (seat == except || !pw_id_equal(&seat->tenant, &request->boundary_id) ||
             !pw_id_equal(&seat->student, &request->actor_id)) {
             continue;
         }
         const struct slot *other = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
         stake.same_slot |= is_open(seat) && other == slot;
         stake.is_forfeited |= seat->state == CANCELLED && seat->by_offer && other == slot;
+        stake.is_forfeited |= seat->was_left && pw_id_equal(&other->exam, &slot->exam);
         if (is_live(seat) && other != slot) {
             stake.same_exam |= pw_id_equal(&other->exam, &slot->exam);
             stake.clashes |=
@@ -255,6 +259,17 @@ static struct stake stake_of(const struct model *model, const struct pw_job *req
         }
     }
     return stake;
+}
+
+static enum pw_code seat_for(const struct model *model, struct stake stake, const struct slot *slot)
+{
+    bool is_awaited = !slot->is_closed && first_waiting(model, slot) != SEATS_MAX;
+    return stake.same_slot                             ? PW_ERR_ALREADY_BOOKED
+           : stake.same_exam                           ? PW_ERR_EXAM_ALREADY_BOOKED
+           : is_awaited                                ? PW_ERR_SLOT_AWAITED
+           : taken(model, &slot->id) >= slot->capacity ? PW_ERR_SLOT_FULL
+           : stake.clashes                             ? PW_ERR_CALENDAR_CONFLICT
+                                                       : PW_OK;
 }
 
 static enum pw_code reserve(const struct model *model, const struct pw_job *request, int64_t now_us)
@@ -268,14 +283,35 @@ static enum pw_code reserve(const struct model *model, const struct pw_job *requ
     if (now_us >= slot->starts_at) {
         return PW_ERR_SLOT_STARTED;
     }
-    struct stake stake = stake_of(model, request, slot);
-    bool is_awaited = !slot->is_closed && first_waiting(model, slot) != SEATS_MAX;
-    return stake.same_slot                             ? PW_ERR_ALREADY_BOOKED
-           : stake.same_exam                           ? PW_ERR_EXAM_ALREADY_BOOKED
-           : is_awaited                                ? PW_ERR_SLOT_AWAITED
-           : taken(model, &slot->id) >= slot->capacity ? PW_ERR_SLOT_FULL
-           : stake.clashes                             ? PW_ERR_CALENDAR_CONFLICT
-                                                       : PW_OK;
+    return seat_for(model, stake_of(model, request, slot, NULL), slot);
+}
+
+/* To another slot of the exam. */
+static enum pw_code move(const struct model *model, const struct pw_job *request, int64_t now_us,
+                         bool *ret_changes)
+{
+    const struct pw_id *tenant = &request->boundary_id;
+    const struct pw_reservation_reschedule *command = &request->command.reservation_reschedule;
+    uint32_t at = seat_at(model, tenant, &command->reservation_id);
+    uint32_t to_at = slot_at(model, tenant, &command->slot_id);
+    if (at == UINT32_MAX || !pw_id_equal(&model->seats[at].student, &request->actor_id)) {
+        return PW_ERR_NO_SUCH_RESERVATION;
+    }
+    const struct seat *seat = &model->seats[at];
+    if (seat->state != BOOKED) {
+        return PW_ERR_RESERVATION_NOT_BOOKED;
+    }
+    if (to_at == UINT32_MAX) {
+        return PW_ERR_NO_SUCH_SLOT;
+    }
+    const struct slot *from = &model->slots[slot_at(model, tenant, &seat->slot)];
+    const struct slot *to = &model->slots[to_at];
+    *ret_changes = from != to;
+    return from == to                             ? PW_OK
+           : !pw_id_equal(&from->exam, &to->exam) ? PW_ERR_SLOT_OF_OTHER_EXAM
+           : now_us > offers_end_at(from)         ? PW_ERR_CANCEL_TOO_LATE
+           : now_us >= to->starts_at              ? PW_ERR_SLOT_STARTED
+                                     : seat_for(model, stake_of(model, request, to, seat), to);
 }
 
 static enum pw_code join(const struct model *model, const struct pw_job *request, int64_t now_us)
@@ -285,7 +321,7 @@ static enum pw_code join(const struct model *model, const struct pw_job *request
         return PW_ERR_NO_SUCH_SLOT;
     }
     const struct slot *slot = &model->slots[at];
-    struct stake stake = stake_of(model, request, slot);
+    struct stake stake = stake_of(model, request, slot, NULL);
     bool is_free =
         taken(model, &slot->id) < slot->capacity && first_waiting(model, slot) == SEATS_MAX;
     return slot->is_closed || now_us >= offers_end_at(slot) ? PW_ERR_WAITLIST_CLOSED
@@ -307,7 +343,7 @@ static enum pw_code change(const struct model *model, const struct pw_job *reque
     }
     const struct seat *seat = &model->seats[at];
     const struct slot *slot = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
-    struct stake stake = stake_of(model, request, slot);
+    struct stake stake = stake_of(model, request, slot, NULL);
     switch (request->command.type) {
     case PW_COMMAND_RESERVATION_CONFIRM_HOLD:
         *ret_changes = seat->state == HELD;
@@ -447,6 +483,7 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
     case PW_COMMAND_RESERVATION_HOLD: return reserve(model, request, now_us);
     case PW_COMMAND_RESERVATION_JOIN_WAITLIST: return join(model, request, now_us);
     case PW_COMMAND_RESERVATION_CANCEL: return cancel(model, request, now_us);
+    case PW_COMMAND_RESERVATION_RESCHEDULE: return move(model, request, now_us, ret_changes);
     case PW_COMMAND_RESERVATION_CONFIRM_HOLD:
     case PW_COMMAND_RESERVATION_PRIORITISE:
     case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:
@@ -592,6 +629,10 @@ static uint32_t change_apply(struct model *model, const struct pw_job *request)
     switch (request->command.type) {
     case PW_COMMAND_RESERVATION_CONFIRM_HOLD: seat->state = BOOKED; break;
     case PW_COMMAND_RESERVATION_CANCEL: seat->state = CANCELLED; break;
+    case PW_COMMAND_RESERVATION_RESCHEDULE:
+        seat->slot = request->command.reservation_reschedule.slot_id;
+        seat->was_left = seat->by_offer;
+        break;
     case PW_COMMAND_RESERVATION_LEAVE_WAITLIST: seat->state = LEFT; break;
     case PW_COMMAND_RESERVATION_DECLINE_OFFER: seat->state = DECLINED; break;
     case PW_COMMAND_RESERVATION_PRIORITISE:
@@ -633,6 +674,7 @@ uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t 
         return reserve_apply(model, request, decided_at_us, stream_id);
     case PW_COMMAND_RESERVATION_CONFIRM_HOLD:
     case PW_COMMAND_RESERVATION_CANCEL:
+    case PW_COMMAND_RESERVATION_RESCHEDULE:
     case PW_COMMAND_RESERVATION_PRIORITISE:
     case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:
     case PW_COMMAND_RESERVATION_ACCEPT_OFFER:
@@ -665,24 +707,53 @@ static bool is_awaited(const struct model *model, const struct slot *slot, int64
            (now_us >= offers_end_at(slot) || taken(model, &slot->id) < slot->capacity);
 }
 
+/* Whether anything of a slot is due that is to be written first. */
+static bool slot_waits(const struct model *model, const struct pw_id *tenant,
+                       const struct pw_id *slot_id, int64_t now_us)
+{
+    uint32_t at = slot_at(model, tenant, slot_id);
+    for (uint32_t i = 0; i < model->seat_count; i++) {
+        if (is_overdue(&model->seats[i], tenant, now_us) &&
+            pw_id_equal(&model->seats[i].slot, slot_id)) {
+            return true;
+        }
+    }
+    return at != UINT32_MAX && is_awaited(model, &model->slots[at], now_us);
+}
+
+/* Whether anybody's calendar has a hold that has run out. */
+static bool calendar_waits(const struct model *model, const struct pw_job *request, int64_t now_us)
+{
+    for (uint32_t i = 0; i < model->seat_count; i++) {
+        const struct seat *seat = &model->seats[i];
+        if (is_overdue(seat, &request->boundary_id, now_us) && seat->state == HELD &&
+            pw_id_equal(&seat->student, &request->actor_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool model_waits(const struct model *model, const struct pw_job *request, int64_t decided_at_us)
 {
     const struct pw_id *tenant = &request->boundary_id;
     const struct pw_id *slot = slot_asked(model, request);
-    uint32_t at = slot != NULL ? slot_at(model, tenant, slot) : UINT32_MAX;
-    enum pw_command_type type = request->command.type;
-    bool asks_for_a_seat = type == PW_COMMAND_RESERVATION_RESERVE ||
-                           type == PW_COMMAND_RESERVATION_HOLD ||
-                           type == PW_COMMAND_RESERVATION_ACCEPT_OFFER;
-    for (uint32_t i = 0; slot != NULL && i < model->seat_count; i++) {
-        const struct seat *seat = &model->seats[i];
-        if (is_overdue(seat, tenant, decided_at_us) &&
-            (pw_id_equal(&seat->slot, slot) || (asks_for_a_seat && seat->state == HELD &&
-                                                pw_id_equal(&seat->student, &request->actor_id)))) {
-            return true;
-        }
+    if (slot == NULL) {
+        return false;
     }
-    return at != UINT32_MAX && is_awaited(model, &model->slots[at], decided_at_us);
+    switch (request->command.type) {
+    case PW_COMMAND_RESERVATION_RESCHEDULE:
+        return slot_waits(model, tenant, slot, decided_at_us) ||
+               slot_waits(model, tenant, &request->command.reservation_reschedule.slot_id,
+                          decided_at_us) ||
+               calendar_waits(model, request, decided_at_us);
+    case PW_COMMAND_RESERVATION_RESERVE:
+    case PW_COMMAND_RESERVATION_HOLD:
+    case PW_COMMAND_RESERVATION_ACCEPT_OFFER:
+        return slot_waits(model, tenant, slot, decided_at_us) ||
+               calendar_waits(model, request, decided_at_us);
+    default: return slot_waits(model, tenant, slot, decided_at_us);
+    }
 }
 
 static bool expire(struct model *model, const struct pw_id *tenant, const struct pw_event *event,
@@ -814,7 +885,7 @@ const char *model_differs(const struct model *model, const struct pw_tenant *ten
             pw_id_equal(&seat->tenant, tenant_id) ? pw_tenant_reservation(tenant, &seat->id) : NULL;
         if (pw_id_equal(&seat->tenant, tenant_id) &&
             (folded == NULL || folded->state != folded_states[seat->state] ||
-             folded->version != seat->version)) {
+             !pw_id_equal(&folded->slot_id, &seat->slot) || folded->version != seat->version)) {
             return "a reservation";
         }
     }

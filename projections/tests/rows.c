@@ -15,7 +15,8 @@ struct rows_row {
     const char *then;
 };
 
-#define TEN (NINE + MINUTES(60))
+#define TEN    (NINE + MINUTES(60))
+#define ELEVEN (NINE + MINUTES(120))
 #define ALGEBRA                                                                                    \
     "exam_id=#30 owner_id=#12 draft_title=Algebra draft_duration_minutes=90 "                      \
     "draft_lead_time_minutes=60 draft_buffer_minutes=15 "
@@ -23,6 +24,9 @@ struct rows_row {
     "slots: slot_id=#40 exam_id=#30 exam_version=1 starts_at_us=1800003600000000 "                 \
     "ends_at_us=1800009000000000 lead_time_minutes=60 buffer_minutes=15 "
 #define LIVE "sessions: session_id=#60 user_id=#10 live=1 "
+#define IS_MOVED                                                                                   \
+    OPEN, OPENED(41, 30, ELEVEN, 3), RESERVED(50, ANN, 40, 30, TEN),                               \
+        MOVED(50, 0, ANN, 41, 30, ELEVEN, 40, TEN)
 #define OPEN CREATED, DRAFTED(30), PUBLISHED(30, 0, 1), OPENED(40, 30, TEN, 2)
 
 static const struct rows_row rows[] = {
@@ -99,6 +103,24 @@ static const struct rows_row rows[] = {
     {"one that ran out is free", &pw_slots_projection,
      GIVEN(OPEN, HELD(50, ANN, 40, 30, TEN, NINE + 7), HOLD_EXPIRED(50, ANN, 40, 30)),
      SLOT_AT_TEN "capacity=2 taken_count=0 version=1\n"},
+    {"one that was moved is in the other slot", &pw_reservations_projection, GIVEN(IS_MOVED),
+     "reservations: reservation_id=#50 slot_id=#41 exam_id=#30 student_id=#10 state=1 "
+     "starts_at_us=1800007200000000 ends_at_us=1800012600000000 "
+     "free_again_at_us=1800013500000000 expires_at_us=- version=2\n"},
+    {"a seat is left, and one is taken", &pw_slots_projection, GIVEN(IS_MOVED),
+     "slots: slot_id=#41 exam_id=#30 exam_version=1 starts_at_us=1800007200000000 "
+     "ends_at_us=1800012600000000 lead_time_minutes=60 buffer_minutes=15 "
+     "capacity=3 taken_count=1 version=1\n" SLOT_AT_TEN "capacity=2 taken_count=0 version=1\n"},
+    {"one time is free, the other is not", &pw_calendar_projection, GIVEN(IS_MOVED),
+     "calendar: student_id=#10 starts_at_us=1800007200000000 reservation_id=#50 slot_id=#41 "
+     "exam_id=#30 ends_at_us=1800012600000000 free_again_at_us=1800013500000000 live=1\n"
+     "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "
+     "exam_id=#30 ends_at_us=1800009000000000 free_again_at_us=1800009900000000 live=0\n"},
+    {"of one time there is one row", &pw_calendar_projection,
+     GIVEN(OPEN, OPENED(41, 30, TEN, 3), RESERVED(50, ANN, 40, 30, TEN),
+           MOVED(50, 0, ANN, 41, 30, TEN, 40, TEN)),
+     "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#41 "
+     "exam_id=#30 ends_at_us=1800009000000000 free_again_at_us=1800009900000000 live=1\n"},
     {"a person is shown, and apart from that what is sealed", &pw_users_projection, GIVEN(PEOPLE),
      "users: user_id=#10 state=1 roles=1 has_password=1 version=1\n"
      "user_profiles: user_id=#10 key_id=#110 email=sealed address email_tag=0a00 "

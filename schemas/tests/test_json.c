@@ -288,6 +288,8 @@ static const struct json_row {
     {"an offer to accept", PW_COMMAND_RESERVATION_ACCEPT_OFFER, PW_STR("{}"), ""},
     {"an offer to decline", PW_COMMAND_RESERVATION_DECLINE_OFFER, PW_STR("{}"), ""},
     {"an offer that ran out", PW_COMMAND_RESERVATION_EXPIRE_OFFER, PW_STR(""), ""},
+    {"a seat to move, and where to", PW_COMMAND_RESERVATION_RESCHEDULE, PW_STR("{}"),
+     "/slot_id is missing\n"},
     {"a seat to hold", PW_COMMAND_RESERVATION_HOLD, PW_STR("{}"), ""},
     {"a hold to confirm", PW_COMMAND_RESERVATION_CONFIRM_HOLD, PW_STR(""), ""},
     {"a hold that ran out", PW_COMMAND_RESERVATION_EXPIRE_HOLD, PW_STR("{}"), ""},
