@@ -290,7 +290,7 @@ static void finish(struct pw_http_request *request)
     if (job->err.code == PW_ERR_NO_LEADER && job->led_by[0] != '\0' && send_on(exchange)) {
         return;
     }
-    if (job->replayed) {
+    if (job->replayed && job->err.code != PW_ERR_NO_LEADER) {
         request->refusal = PW_OK; /* They might, when it was decided. */
     }
     if (job->replayed && !exchange->may_be_ours) {
@@ -486,11 +486,22 @@ static bool may_be_repeat(const struct exchange *exchange)
            !exchange->route->by_credential;
 }
 
+/* Another node may know more. */
+static void answer_behind(struct pw_http_request *request)
+{
+    pw_door_problem(request, PW_ERR_NO_LEADER, "the node may not have read all of the ledger",
+                    NULL);
+}
+
 static void finish_question(struct pw_http_request *request)
 {
     struct exchange *exchange = request->state;
     const struct pw_job *job = &exchange->job;
-    if (!job->replayed && job->err.code == PW_ERR_NOT_FOUND && exchange->preparation != NULL) {
+    if (job->replayed || job->err.code != PW_ERR_NOT_FOUND) {
+        finish(request);
+    } else if (!exchange->read_index.is_current) {
+        answer_behind(request);
+    } else if (exchange->preparation != NULL) {
         answer_unprepared(exchange);
     } else {
         finish(request);
@@ -506,8 +517,7 @@ static void finish_preparation(struct pw_http_request *request)
         exchange->is_prepared = true;
         submit(exchange, finish);
     } else if (!exchange->read_index.is_current && is_refused(exchange)) {
-        pw_door_problem(request, PW_ERR_NO_LEADER, "the node may not have read all of the ledger",
-                        NULL);
+        answer_behind(request);
     } else if (may_be_repeat(exchange)) {
         exchange->is_prepared = true; /* Nothing that was said in clear is left in it. */
         exchange->job.is_question = true;
@@ -570,6 +580,17 @@ static void on_read_index(struct pw_read_index_job *job)
     pw_http_complete(((struct exchange *)job->owner)->request);
 }
 
+static void ask_read_index(struct exchange *exchange, void (*then)(struct pw_http_request *request))
+{
+    struct pw_service *service = exchange->service;
+    exchange->read_index = (struct pw_read_index_job){
+        .partition = pw_partition_of(&exchange->job.boundary_id, service->partition_count),
+        .owner = exchange,
+        .done = on_read_index};
+    pw_http_wait(exchange->request, then);
+    pw_read_index_ask(service->read_index, &exchange->read_index);
+}
+
 /* What is prepared may be refused by what was read: that is to be all that anybody was told before. Where that cannot be known, as Kafka
  * does not answer, it is prepared all the same; the ledger decides what is not refused. */
 static void prepare_here(struct exchange *exchange)
@@ -580,12 +601,7 @@ static void prepare_here(struct exchange *exchange)
         pw_door_problem(request, PW_ERR_NO_LEADER, "the node is still reading the ledger", NULL);
         return;
     }
-    exchange->read_index = (struct pw_read_index_job){
-        .partition = pw_partition_of(&exchange->job.boundary_id, service->partition_count),
-        .owner = exchange,
-        .done = on_read_index};
-    pw_http_wait(request, begin_preparation);
-    pw_read_index_ask(service->read_index, &exchange->read_index);
+    ask_read_index(exchange, begin_preparation);
 }
 
 /* The node that decides prepares: a key that it has made it knows, and a password is hashed once. */
@@ -615,6 +631,16 @@ static void prepare(struct exchange *exchange, const struct pw_actor *actor)
     }
 }
 
+static void submit_question(struct pw_http_request *request)
+{
+    struct exchange *exchange = request->state;
+    if (atomic_load(&exchange->service->stopping)) {
+        pw_door_problem(request, PW_ERR_STOPPING, NULL, NULL); /* The engines may be gone. */
+        return;
+    }
+    submit(exchange, finish_question);
+}
+
 /* Of who may not act, and may have been told so by an answer that was lost. */
 static void ask_whether_repeat(struct exchange *exchange)
 {
@@ -622,7 +648,8 @@ static void ask_whether_repeat(struct exchange *exchange)
     struct pw_str secret = {(const char *)service->secret, service->secret_bytes};
     exchange->job.is_question = true;
     pw_prepare_question(secret, &exchange->job);
-    submit(exchange, finish_question);
+    exchange->request->state = exchange;
+    ask_read_index(exchange, submit_question);
 }
 
 void pw_command_door(struct pw_service *service, struct pw_http_request *request,

@@ -322,7 +322,12 @@ static bool authenticate(struct pw_service *service, struct pw_http_request *req
         answer_unauthenticated(request, session_is_over, true);
         return false;
     }
-    if (!admit_actor(service, request, ret_actor)) {
+    struct pw_actor counted = *ret_actor;
+    if (!is_in && !pw_id_is_nil(&counted.session_id)) {
+        counted.id =
+            counted.session_id; /* Who was signed out uses up nothing of the person's own. */
+    }
+    if (!admit_actor(service, request, &counted)) {
         return false;
     }
     if (!is_theirs) {

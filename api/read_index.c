@@ -7,8 +7,10 @@
 
 #include "commands/memory.h"
 
-#define STEP_MS 1    /* While anybody waits. */
-#define IDLE_MS 1000 /* While nobody does: what the handle has to say is thrown away. */
+#define EVENTS_MAX 256  /* At a time: who waits is looked at in between. */
+#define STEP_MS    1    /* While anybody waits. */
+#define AGAIN_MS   100  /* Where there is no handle. */
+#define IDLE_MS    1000 /* While nobody does: what the handle has to say is thrown away. */
 
 struct pw_read_index {
     struct pw_read_index_options options;
@@ -60,11 +62,18 @@ static void ask(struct pw_read_index *index)
     }
 }
 
+static int64_t boot_us(const struct pw_read_index *index)
+{
+    return index->options.clock.boot_us(index->options.clock.self);
+}
+
 static void take_end(struct pw_read_index *index, const struct pw_ledger_event *event)
 {
+    int64_t now_us = boot_us(index);
     for (struct pw_read_index_job *job = index->jobs; job != NULL; job = job->next) {
         if (job->is_asked && job->partition == event->partition && job->end < 0) {
             job->end = event->offset;
+            job->until_boot_us = now_us + PW_READ_INDEX_READ_US;
         }
     }
     reading_stop(index, event->partition);
@@ -72,16 +81,15 @@ static void take_end(struct pw_read_index *index, const struct pw_ledger_event *
 
 static void listen(struct pw_read_index *index, int timeout_ms)
 {
-    struct pw_ledger_event event;
-    do {
-        index->ledger.next(index->ledger.self, timeout_ms, &event);
-        timeout_ms = 0;
+    struct pw_ledger_event event = {.kind = PW_LEDGER_DOWN};
+    for (int i = 0; i < EVENTS_MAX && event.kind != PW_LEDGER_NOTHING; i++) {
+        index->ledger.next(index->ledger.self, i == 0 ? timeout_ms : 0, &event);
         if (event.kind == PW_LEDGER_END && index->reading[event.partition]) {
             take_end(index, &event);
         } else if (event.kind == PW_LEDGER_LOST) {
             reading_stop(index, event.partition);
         }
-    } while (event.kind != PW_LEDGER_NOTHING);
+    }
 }
 
 /* Whether anybody still wants to know what is being read. */
@@ -97,7 +105,7 @@ static bool is_wanted(const struct pw_read_index *index, uint32_t partition)
 
 static void answer(struct pw_read_index *index)
 {
-    int64_t now_us = index->options.clock.boot_us(index->options.clock.self);
+    int64_t now_us = boot_us(index);
     struct pw_read_index_job **at = &index->jobs;
     while (*at != NULL) {
         struct pw_read_index_job *job = *at;
@@ -116,17 +124,26 @@ static void answer(struct pw_read_index *index)
     }
 }
 
-/* Takes over what came, in order. False at the end. */
-static bool take_incoming(struct pw_read_index *index)
+/* Nobody waits, or there is no handle to ask by. */
+static void pause(struct pw_read_index *index)
 {
     struct timespec until;
+    int64_t wait_ms = index->jobs != NULL ? AGAIN_MS : IDLE_MS;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += IDLE_MS / 1000;
+    until.tv_nsec += wait_ms % 1000 * 1000000;
+    until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&index->changed, &index->lock, &until);
+}
+
+/* Takes over what came. False at the end. */
+static bool take_incoming(struct pw_read_index *index)
+{
     pthread_mutex_lock(&index->lock);
-    if (!index->stopping && index->incoming == NULL && index->jobs == NULL) {
-        pthread_cond_timedwait(&index->changed, &index->lock, &until);
+    if (!index->stopping && index->incoming == NULL && (index->jobs == NULL || !index->is_open)) {
+        pause(index);
     }
-    struct pw_read_index_job *incoming = index->incoming; /* The last one first. */
+    struct pw_read_index_job *incoming = index->incoming;
     index->incoming = NULL;
     bool goes_on = !index->stopping;
     pthread_mutex_unlock(&index->lock);
@@ -144,17 +161,18 @@ static void *run(void *self)
     struct pw_read_index *index = self;
     struct pw_err err = {0};
     do {
-        index->is_open = index->is_open ||
-                         index->options.open(index->options.self, &index->ledger, &err) == PW_OK;
         if (index->is_open) {
             ask(index);
             listen(index, index->jobs != NULL ? STEP_MS : 0);
         }
-        answer(index);
+        answer(index); /* Before there is a handle, too: to open one may take seconds. */
+        index->is_open = index->is_open ||
+                         index->options.open(index->options.self, &index->ledger, &err) == PW_OK;
     } while (take_incoming(index));
     while (index->jobs != NULL) {
         struct pw_read_index_job *job = index->jobs;
         index->jobs = job->next;
+        job->is_current = false;
         job->done(job);
     }
     if (index->is_open) {
@@ -189,8 +207,7 @@ void pw_read_index_ask(struct pw_read_index *index, struct pw_read_index_job *jo
     job->is_current = false;
     job->is_asked = false;
     job->end = -1;
-    job->until_boot_us =
-        index->options.clock.boot_us(index->options.clock.self) + PW_READ_INDEX_PATIENCE_US;
+    job->until_boot_us = boot_us(index) + PW_READ_INDEX_END_US;
     pthread_mutex_lock(&index->lock);
     bool is_taken = !index->stopping;
     if (is_taken) {

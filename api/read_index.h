@@ -2,9 +2,10 @@
  *
  * Contract  A leader that was succeeded does not know it until it reads on: what it refuses without a record it would refuse by what it
  *           knew. So whoever is about to refuse by what was read asks here first: the log is asked for its end after the job came, and
- *           the job is answered once the node has read that far (`is_current`), or when PW_READ_INDEX_PATIENCE_US are over. This is the
+ *           the job is answered once the node has read that far (`is_current`), or when patience is over. This is the
  *           read index of Raft (Ongaro, "Consensus: Bridging Theory and Practice", 6.4), with the log's high watermark for the commit
- *           index. Jobs of a partition that come together are one question.
+ *           index. It is as good as the broker's word: one that was cut off from the other brokers together with this node, or lags behind
+ *           them for a moment after its election, tells an end that is too low. Jobs of a partition that come together are one question.
  * Owner     A job lies where its owner has it, and belongs to the module until `done` was called.
  * Threads   pw_read_index_ask: any. One thread of the module's own calls `done`, `open` and `next_offset`.
  * Errors    None: a log that cannot be asked is one more reason not to be current. */
@@ -13,7 +14,9 @@
 
 #include "commands/engine.h"
 
-#define PW_READ_INDEX_PATIENCE_US (2 * PW_US_PER_SECOND)
+#define PW_READ_INDEX_END_US (PW_US_PER_SECOND / 2) /* So long the log may take to tell its end, */
+#define PW_READ_INDEX_READ_US                                                                      \
+    (4 * PW_US_PER_SECOND) /* and the node to come to it: an idle leader takes up to two seconds. */
 
 struct pw_read_index_job {
     uint32_t partition;

@@ -98,7 +98,8 @@ static void publish(struct pw_engine *engine, bool idle)
         status.position =
             (struct pw_position){.partition = partition->number, .offset = chain->head_offset};
         memcpy(status.position.head, chain->head.bytes, sizeof status.position.head);
-        status.next_offset = chain->next_offset;
+        status.next_offset =
+            chain->next_offset > partition->told_end ? chain->next_offset : partition->told_end;
         status.height = chain->height;
         memcpy(status.leader_node_id, partition->leader_node_id, sizeof status.leader_node_id);
         status.leader_incarnation = partition->leader_incarnation;

@@ -123,6 +123,8 @@ struct partition {
     int64_t expected_offset; /* The head as it was when the read began. */
     struct pw_hash expected_head;
     int64_t void_checked_at; /* The head that was checked because a void record came after it. */
+    int64_t
+        told_end; /* The last one that following, or the tail, has come to: markers of transactions are before it. */
     bool at_end;
     bool caught_up;
     int64_t resolve_target; /* Read up to this offset, or to the high watermark (-1). */

@@ -339,10 +339,13 @@ void read_end(struct partition *partition, const struct pw_ledger_event *event)
     if (partition->read_mode == READ_RESOLVE) {
         resolve_end(partition);
     }
+    if (partition->read_mode == READ_FOLLOW || partition->read_mode == READ_TAIL) {
+        partition->told_end = event->offset;
+        partition->dirty = true;
+    }
     if (partition->read_mode == READ_FOLLOW) {
         partition->at_end = true;
         partition->caught_up = true;
-        partition->dirty = true;
     }
 }
 

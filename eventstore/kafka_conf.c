@@ -30,6 +30,8 @@ static const struct own_setting own_settings[] = {
     {"allow.auto.create.topics", "false", BOTH},
     /* A stranger's transaction must neither hide nor hold up what lies behind it. */
     {"isolation.level", "read_uncommitted", READER},
+    /* A follower tells an end that its leader has gone past. */
+    {"client.rack", NULL, READER},
     {"check.crcs", "true", READER},
     {"enable.partition.eof", "true", READER},
     /* A log without our offset is seen, never skipped. */

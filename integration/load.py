@@ -1,4 +1,4 @@
-"""Students who book and cancel, many at once and without end, while servers die.
+"""Students who book, move and cancel, many at once and without end, while servers die.
 
     load = Load(world, nodes, seed=7)
     load.start()
@@ -51,14 +51,16 @@ class _Place:
         self.tenant = node.stack.tenant(node)
         made = [self.tenant.exam(node, f"Exam {number}", buffer_minutes=15) for number in range(exams)]
         # Slots of different exams lie at the same hours, so that calendars clash.
-        self.capacities = {}
+        self.capacities, self.beside = {}, {}  # Of each slot: seats, and the exam's other slots.
         for place, exam in enumerate(made):
             for number in range(slots):
                 capacity = 2 + (number if not apart else place % 4)
                 hours = 2 * (number if not apart else place * slots + number)
                 self.capacities[self.tenant.slot(node, exam, capacity=capacity, starts_at=at(days=30, hours=hours))] = capacity
+            opened = list(self.capacities)[-slots:]
+            self.beside |= {slot: [other for other in opened if other != slot] for slot in opened}
         self.slots = list(self.capacities)
-        self.slot_of = {}  # Reservation id: its slot.
+        self.slot_of = {}  # Reservation id: its slot, of those that are not being moved.
         self.students = [self.tenant.student() for _ in range(students)]
         self.bookings = {student.id: [] for student in self.students}  # Reservation ids, most of them live.
 
@@ -66,8 +68,9 @@ class _Place:
 class Command:
     """One command of one student, from its first sending to its answer."""
 
-    def __init__(self, place, student, path, key=None):
+    def __init__(self, place, student, path, move_to=None, key=None):
         self.place, self.student, self.path, self.key = place, student, path, key or uuid7()
+        self.move_to = move_to  # The slot that a reservation is moved to; None: it is another command.
         self.first = None  # The answer that it got before, where this is a repeat.
         self.attempts = 0
         self.not_before = 0.0
@@ -85,8 +88,10 @@ class Command:
         return self.status, self.problem, self.position, self.id, self.version
 
     def request(self, host):
-        return (f"POST /v1/tenants/{self.tenant.id}{self.path} HTTP/1.1\r\nHost: {host}\r\n"
-                f"Authorization: Bearer {self.student.token}\r\nIdempotency-Key: {self.key}\r\nContent-Length: 0\r\n\r\n").encode()
+        body = json.dumps({"slot_id": self.move_to}) if self.move_to else ""
+        kind = "Content-Type: application/json\r\n" if body else ""
+        return (f"POST /v1/tenants/{self.tenant.id}{self.path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {self.student.token}\r\n"
+                f"Idempotency-Key: {self.key}\r\n{kind}Content-Length: {len(body)}\r\n\r\n{body}").encode()
 
     def __repr__(self):
         return f"<{self.path} key {self.key}: {self.answer()} after {self.attempts} attempt(s)>"
@@ -240,32 +245,39 @@ class Load:
             return None
         if self.decided and self.random.random() < REPEATS:
             first = self.random.choice(self.decided[-2000:])
-            command = Command(first.place, first.student, first.path, first.key)
+            command = Command(first.place, first.student, first.path, first.move_to, first.key)
             command.first = first
         else:
             place = self.random.choice(self.world.tenants)
             student = self.random.choice(place.students)
-            path = self._path(place, student)
-            if path is None:
+            command = self._draw(place, student)
+            if command is None:
                 return None
-            command = Command(place, student, path)
             self.sent.add(command.key)
         self.open.add(command)
         return command
 
-    def _path(self, place, student):
+    def _draw(self, place, student):
+        """A new command; None where there is nothing that may be asked for any more."""
         booked = place.bookings[student.id]
         if booked and self.random.random() < 0.5:
-            # Most often one that is live; now and then one that was cancelled before, which is refused.
-            chosen = booked[-1] if self.random.random() < 0.1 else booked.pop(self.random.randrange(len(booked)))
-            self._left[place.slot_of[chosen]] -= 1
-            return f"/reservations/{chosen}/cancel"
+            return self._about_one(place, student, booked)
         slots = [slot for slot in place.slots if self._left[slot] > 0]
         if not slots:
             return None
         slot = self.random.choice(slots)
         self._left[slot] -= 1
-        return f"/slots/{slot}/reservations"
+        return Command(place, student, f"/slots/{slot}/reservations")
+
+    def _about_one(self, place, student, booked):
+        """Moves a reservation, or cancels one: most often one that is live; now and then one that was cancelled before, which is refused."""
+        if self.random.random() < 0.3 and place.beside[place.slot_of[booked[0]]]:
+            chosen = booked.pop(0)  # Until it is answered: no two at once, of which the second would change nothing.
+            slot = self.random.choice(place.beside[place.slot_of[chosen]])
+            return Command(place, student, f"/reservations/{chosen}/reschedule", slot)
+        chosen = booked[-1] if self.random.random() < 0.1 else booked.pop(self.random.randrange(len(booked)))
+        self._left[place.slot_of[chosen]] -= 1
+        return Command(place, student, f"/reservations/{chosen}/cancel")
 
     def _may_begin(self, now):
         """Whether a new command is due, where so many a second are asked for. What a fault held up is not made good at once."""
@@ -355,6 +367,11 @@ class Load:
         if command.status == 201:
             command.place.bookings[command.student.id].append(command.id)
             command.place.slot_of[command.id] = command.path.split("/")[2]
+        elif command.move_to is not None:
+            reservation = command.path.split("/")[2]
+            command.place.bookings[command.student.id].append(reservation)
+            if command.status == 200:
+                command.place.slot_of[reservation] = command.move_to
         self.decided.append(command)
 
     def _check_503(self, command, headers, body):

@@ -689,3 +689,11 @@ Test(accounts, who_has_not_read_all_refuses_nobody, .init = open_people, .fini =
     second.service.forwarder = forwarder;
     rig_close(&second);
 }
+
+/* It is no record, and nothing that anybody was told. */
+Test(accounts, a_marker_of_a_transaction_is_read_past, .init = open_people, .fini = close_people)
+{
+    pw_sim_skip_offset(people.rig.log, pw_partition_of(&people.rig.tenant_id, 2));
+    ask(NULL, "/sessions", LOGIN("ann@uni-graz.example", "wrong"));
+    cr_expect(is_refused(401, "login-failed"), "%s", people.answer.body);
+}
