@@ -50,7 +50,8 @@ def run(names, asked):
     from integration.faults import availability, matrix
     from integration.faults.three import Three
     verdicts = {}
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Whatever ends it, what it started ends too.
+    for number in (signal.SIGINT, signal.SIGTERM):  # Whatever ends it, what it started ends too; a shell's `&` leaves the first ignored.
+        signal.signal(number, signal.default_int_handler)
     three = Three("faults")
     try:
         for name in names:

@@ -648,6 +648,30 @@ Test(accounts, passwords_are_tried_at_a_bounded_rate, .init = open_people, .fini
     pw_limits_free(limits);
 }
 
+/* A thief whose session was ended has a signed token for some minutes yet, and may repeat commands. */
+Test(accounts, who_was_signed_out_uses_up_nothing_of_the_owner_s, .init = open_people,
+     .fini = close_people)
+{
+    struct tokens stolen;
+    struct tokens own;
+    char path[128];
+    struct pw_limits_options options = {.rates = {[PW_LIMIT_TOKEN] = {10, 2}},
+                                        .clock = {.boot_us = stand_still}};
+    log_in(&stolen);
+    log_in(&own);
+    snprintf(path, sizeof path, "/sessions/%s/revoke", stolen.session);
+    ask(own.access, path, "{}");
+    cr_assert_eq(people.answer.status, 200, "%s", people.answer.body);
+    people.rig.service.limits = pw_limits_new(&options);
+    for (uint8_t i = 0; i < 3; i++) {
+        ask_under(i, stolen.access, path, "{}");
+        cr_expect_eq(people.answer.status, i < 2 ? 401 : 429, "%u: %s", i, people.answer.body);
+    }
+    cr_expect(is_let_in(own.access));
+    pw_limits_free(people.rig.service.limits);
+    people.rig.service.limits = NULL;
+}
+
 /* It knows nobody yet: no right password is wrong for that. */
 Test(accounts, a_node_that_still_reads_judges_nobody, .init = open_people, .fini = close_people)
 {
