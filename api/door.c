@@ -317,8 +317,7 @@ static bool authenticate(struct pw_service *service, struct pw_http_request *req
     bool is_in = may_act(service, ret_actor);
     bool is_theirs = pw_id_parse(pw_route_param(route, request, PW_STR("tenant")), &tenant_id) &&
                      pw_id_equal(&tenant_id, &ret_actor->tenant_id);
-    bool asks_again = is_theirs && may_repeat(request, route);
-    if (!is_in && !asks_again) {
+    if (!is_in && !(is_theirs && may_repeat(request, route))) {
         answer_unauthenticated(request, session_is_over, true);
         return false;
     }
@@ -335,7 +334,7 @@ static bool authenticate(struct pw_service *service, struct pw_http_request *req
         return false;
     }
     bool has_role = (ret_actor->roles & route->roles) != 0;
-    if (is_in && !has_role && !asks_again) {
+    if (is_in && !has_role && !may_repeat(request, route)) {
         pw_door_problem(request, PW_ERR_FORBIDDEN, NULL, NULL);
         return false;
     }
