@@ -12,7 +12,7 @@
  *           keys.c     the keys of personal data: each node's part in making, using and destroying them; keys_judge.c
  *           faults.c   what goes wrong, and when
  *           store.c    the read models, in a cluster that loses and lies
- *           model.c    the rules of the domain, written again as simply as possible; model_people.c, of accounts
+ *           model.c    the rules of the domain, written again as simply as possible; model_seats.c, model_due.c, and, of accounts, model_people.c
  *           judge.c    what must hold, held against the log alone
  *           main.c     campaigns: many seeds, two processes, shortening what failed
  * Errors    What must not be is told by sim_fail, which ends the process with the rule's name. */

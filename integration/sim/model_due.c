@@ -1,0 +1,139 @@
+/* integration/sim/model_due.c: what time alone brings about: holds and offers that run out, seats that are offered. */
+#include "integration/sim/model_parts.h"
+
+/* One that is held or offered, and has run out by then. */
+static bool is_overdue(const struct seat *seat, const struct pw_id *tenant, int64_t now_us)
+{
+    return (seat->state == HELD || seat->state == OFFERED) && seat->expires_at <= now_us &&
+           pw_id_equal(&seat->tenant, tenant);
+}
+
+/* Whether a seat of the slot is to be offered, or its waiting list to be closed. */
+static bool is_awaited(const struct model *model, const struct slot *slot, int64_t now_us)
+{
+    return !slot->is_closed && first_waiting(model, slot) != SEATS_MAX &&
+           (now_us >= offers_end_at(slot) || taken(model, &slot->id) < slot->capacity);
+}
+
+/* Whether anything of a slot is due that is to be written first. */
+static bool slot_waits(const struct model *model, const struct pw_id *tenant,
+                       const struct pw_id *slot_id, int64_t now_us)
+{
+    uint32_t at = slot_at(model, tenant, slot_id);
+    for (uint32_t i = 0; i < model->seat_count; i++) {
+        if (is_overdue(&model->seats[i], tenant, now_us) &&
+            pw_id_equal(&model->seats[i].slot, slot_id)) {
+            return true;
+        }
+    }
+    return at != UINT32_MAX && is_awaited(model, &model->slots[at], now_us);
+}
+
+/* Whether anybody's calendar has a hold that has run out. */
+static bool calendar_waits(const struct model *model, const struct pw_job *request, int64_t now_us)
+{
+    for (uint32_t i = 0; i < model->seat_count; i++) {
+        const struct seat *seat = &model->seats[i];
+        if (is_overdue(seat, &request->boundary_id, now_us) && seat->state == HELD &&
+            pw_id_equal(&seat->student, &request->actor_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool model_waits(const struct model *model, const struct pw_job *request, int64_t decided_at_us)
+{
+    const struct pw_id *tenant = &request->boundary_id;
+    const struct pw_id *slot = slot_asked(model, request);
+    if (slot == NULL) {
+        return false;
+    }
+    switch (request->command.type) {
+    case PW_COMMAND_RESERVATION_RESCHEDULE:
+        return slot_waits(model, tenant, slot, decided_at_us) ||
+               slot_waits(model, tenant, &request->command.reservation_reschedule.slot_id,
+                          decided_at_us) ||
+               calendar_waits(model, request, decided_at_us);
+    case PW_COMMAND_RESERVATION_RESERVE:
+    case PW_COMMAND_RESERVATION_HOLD:
+    case PW_COMMAND_RESERVATION_ACCEPT_OFFER:
+        return slot_waits(model, tenant, slot, decided_at_us) ||
+               calendar_waits(model, request, decided_at_us);
+    default: return slot_waits(model, tenant, slot, decided_at_us);
+    }
+}
+
+static bool expire(struct model *model, const struct pw_id *tenant, const struct pw_event *event,
+                   int64_t decided_at_us)
+{
+    uint32_t at = seat_at(model, tenant, &event->stream_id);
+    bool is_hold = event->type == PW_EVENT_RESERVATION_HOLD_EXPIRED;
+    if (at == UINT32_MAX || !is_overdue(&model->seats[at], tenant, decided_at_us) ||
+        is_hold != (model->seats[at].state == HELD)) {
+        return false;
+    }
+    model->seats[at].state = is_hold ? RUN_OUT : LAPSED;
+    return ++model->seats[at].version == event->stream_version;
+}
+
+/* To who is next, while a seat is free: nothing of the slot has run out that was not given back before. */
+static bool offer(struct model *model, const struct pw_id *tenant, const struct pw_event *event,
+                  int64_t decided_at_us)
+{
+    uint32_t at = seat_at(model, tenant, &event->stream_id);
+    uint32_t slot_index = at != UINT32_MAX ? slot_at(model, tenant, &model->seats[at].slot) : 0;
+    const struct slot *slot = &model->slots[slot_index];
+    if (at == UINT32_MAX || slot->is_closed || first_waiting(model, slot) != at ||
+        taken(model, &slot->id) >= slot->capacity || decided_at_us >= offers_end_at(slot)) {
+        return false;
+    }
+    struct seat *seat = &model->seats[at];
+    int64_t expires_at =
+        decided_at_us + MINUTE(model->tenants[tenant_at(model, tenant)].offer_minutes);
+    seat->state = OFFERED;
+    seat->expires_at = expires_at < offers_end_at(slot) ? expires_at : offers_end_at(slot);
+    return ++seat->version == event->stream_version &&
+           seat->expires_at == event->reservation_offered.expires_at;
+}
+
+static bool close_list(struct model *model, const struct pw_id *tenant,
+                       const struct pw_event *event, int64_t decided_at_us)
+{
+    uint32_t at = slot_at(model, tenant, &event->stream_id);
+    if (at == UINT32_MAX || model->slots[at].is_closed ||
+        first_waiting(model, &model->slots[at]) == SEATS_MAX ||
+        decided_at_us < offers_end_at(&model->slots[at])) {
+        return false;
+    }
+    model->slots[at].is_closed = true;
+    return ++model->slots[at].version == event->stream_version;
+}
+
+bool model_fall_due(struct model *model, const struct pw_id *tenant, const struct pw_event *event,
+                    int64_t decided_at_us)
+{
+    switch (event->type) {
+    case PW_EVENT_RESERVATION_HOLD_EXPIRED:
+    case PW_EVENT_RESERVATION_OFFER_EXPIRED: return expire(model, tenant, event, decided_at_us);
+    case PW_EVENT_RESERVATION_OFFERED: return offer(model, tenant, event, decided_at_us);
+    case PW_EVENT_SLOT_WAITLIST_CLOSED: return close_list(model, tenant, event, decided_at_us);
+    default: return false;
+    }
+}
+
+bool model_is_late(const struct model *model, const struct pw_id *tenant, int64_t now_us)
+{
+    for (uint32_t i = 0; i < model->seat_count; i++) {
+        if (is_overdue(&model->seats[i], tenant, now_us)) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < model->slot_count; i++) {
+        if (pw_id_equal(&model->slots[i].tenant, tenant) &&
+            is_awaited(model, &model->slots[i], now_us)) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,311 @@
+/* integration/sim/model_seats.c: seats, by the page of rules: who may have one, who waits, and what becomes of it. */
+#include "integration/sim/model_parts.h"
+
+#include <stdlib.h>
+
+/* In the student's calendar. */
+static bool is_live(const struct seat *seat)
+{
+    return seat->state == HELD || seat->state == BOOKED;
+}
+
+static bool has_seat(const struct seat *seat)
+{
+    return is_live(seat) || seat->state == OFFERED;
+}
+
+static bool is_open(const struct seat *seat)
+{
+    return has_seat(seat) || seat->state == WAITING;
+}
+
+uint32_t taken(const struct model *model, const struct pw_id *slot)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < model->seat_count; i++) {
+        count += has_seat(&model->seats[i]) && pw_id_equal(&model->seats[i].slot, slot);
+    }
+    return count;
+}
+
+static int64_t free_again(const struct slot *slot)
+{
+    return slot->starts_at + MINUTE((int64_t)slot->content.duration + slot->content.buffer);
+}
+
+/* --- What must be answered --- */
+
+/* The reservation that a command is about; NULL: it is about none that there may be. */
+static const struct pw_id *reservation_asked(const struct pw_command *command)
+{
+    switch (command->type) {
+    case PW_COMMAND_RESERVATION_CONFIRM_HOLD:
+    case PW_COMMAND_RESERVATION_CANCEL:
+    case PW_COMMAND_RESERVATION_RESCHEDULE:
+    case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:
+    case PW_COMMAND_RESERVATION_PRIORITISE:
+    case PW_COMMAND_RESERVATION_ACCEPT_OFFER:
+    case PW_COMMAND_RESERVATION_DECLINE_OFFER: return pw_command_target(command);
+    default: return NULL;
+    }
+}
+
+const struct pw_id *slot_asked(const struct model *model, const struct pw_job *request)
+{
+    const struct pw_command *command = &request->command;
+    const struct pw_id *seat = reservation_asked(command);
+    uint32_t at = seat != NULL ? seat_at(model, &request->boundary_id, seat) : UINT32_MAX;
+    return at != UINT32_MAX                                  ? &model->seats[at].slot
+           : command->type == PW_COMMAND_RESERVATION_RESERVE ? &command->reservation_reserve.slot_id
+           : command->type == PW_COMMAND_RESERVATION_HOLD    ? &command->reservation_hold.slot_id
+           : command->type == PW_COMMAND_RESERVATION_JOIN_WAITLIST
+               ? &command->reservation_join_waitlist.slot_id
+           : command->type == PW_COMMAND_SLOT_CHANGE_CAPACITY
+               ? &command->slot_change_capacity.slot_id
+               : NULL;
+}
+
+uint32_t first_waiting(const struct model *model, const struct slot *slot)
+{
+    uint32_t first = SEATS_MAX;
+    for (uint32_t i = 0; i < model->seat_count; i++) { /* In the order in which they came. */
+        const struct seat *seat = &model->seats[i];
+        if (seat->state == WAITING && pw_id_equal(&seat->slot, &slot->id) &&
+            (first == SEATS_MAX || seat->priority > model->seats[first].priority)) {
+            first = i;
+        }
+    }
+    return first;
+}
+
+int64_t offers_end_at(const struct slot *slot)
+{
+    return slot->starts_at - MINUTE(slot->content.lead_time);
+}
+
+/* What a student has to do with a slot, and with what is at its time. */
+struct stake {
+    bool same_slot;
+    bool same_exam;
+    bool clashes;
+    bool is_forfeited;
+};
+
+/* But for what they have as `except`, or NULL. */
+static struct stake stake_of(const struct model *model, const struct pw_job *request,
+                             const struct slot *slot, const struct seat *except)
+{
+    struct stake stake = {false, false, false, false};
+    for (uint32_t i = 0; i < model->seat_count; i++) {
+        const struct seat *seat = &model->seats[i];
+        if (seat == except || !pw_id_equal(&seat->tenant, &request->boundary_id) ||
+            !pw_id_equal(&seat->student, &request->actor_id)) {
+            continue;
+        }
+        const struct slot *other = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
+        stake.same_slot |= is_open(seat) && other == slot;
+        stake.is_forfeited |= seat->state == CANCELLED && seat->by_offer && other == slot;
+        stake.is_forfeited |= seat->was_left && pw_id_equal(&other->exam, &slot->exam);
+        if (is_live(seat) && other != slot) {
+            stake.same_exam |= pw_id_equal(&other->exam, &slot->exam);
+            stake.clashes |=
+                slot->starts_at < free_again(other) && other->starts_at < free_again(slot);
+        }
+    }
+    return stake;
+}
+
+static enum pw_code seat_for(const struct model *model, struct stake stake, const struct slot *slot)
+{
+    bool is_awaited = !slot->is_closed && first_waiting(model, slot) != SEATS_MAX;
+    return stake.same_slot                             ? PW_ERR_ALREADY_BOOKED
+           : stake.same_exam                           ? PW_ERR_EXAM_ALREADY_BOOKED
+           : is_awaited                                ? PW_ERR_SLOT_AWAITED
+           : taken(model, &slot->id) >= slot->capacity ? PW_ERR_SLOT_FULL
+           : stake.clashes                             ? PW_ERR_CALENDAR_CONFLICT
+                                                       : PW_OK;
+}
+
+static enum pw_code reserve(const struct model *model, const struct pw_job *request, int64_t now_us)
+{
+    const struct pw_id *tenant = &request->boundary_id;
+    uint32_t at = slot_at(model, tenant, slot_asked(model, request));
+    if (at == UINT32_MAX) {
+        return PW_ERR_NO_SUCH_SLOT;
+    }
+    const struct slot *slot = &model->slots[at];
+    if (now_us >= slot->starts_at) {
+        return PW_ERR_SLOT_STARTED;
+    }
+    return seat_for(model, stake_of(model, request, slot, NULL), slot);
+}
+
+/* To another slot of the exam. */
+static enum pw_code move(const struct model *model, const struct pw_job *request, int64_t now_us,
+                         bool *ret_changes)
+{
+    const struct pw_id *tenant = &request->boundary_id;
+    const struct pw_reservation_reschedule *command = &request->command.reservation_reschedule;
+    uint32_t at = seat_at(model, tenant, &command->reservation_id);
+    uint32_t to_at = slot_at(model, tenant, &command->slot_id);
+    if (at == UINT32_MAX || !pw_id_equal(&model->seats[at].student, &request->actor_id)) {
+        return PW_ERR_NO_SUCH_RESERVATION;
+    }
+    const struct seat *seat = &model->seats[at];
+    if (seat->state != BOOKED) {
+        return PW_ERR_RESERVATION_NOT_BOOKED;
+    }
+    if (to_at == UINT32_MAX) {
+        return PW_ERR_NO_SUCH_SLOT;
+    }
+    const struct slot *from = &model->slots[slot_at(model, tenant, &seat->slot)];
+    const struct slot *to = &model->slots[to_at];
+    *ret_changes = from != to;
+    return from == to                             ? PW_OK
+           : !pw_id_equal(&from->exam, &to->exam) ? PW_ERR_SLOT_OF_OTHER_EXAM
+           : now_us > offers_end_at(from)         ? PW_ERR_CANCEL_TOO_LATE
+           : now_us >= to->starts_at              ? PW_ERR_SLOT_STARTED
+                                     : seat_for(model, stake_of(model, request, to, seat), to);
+}
+
+static enum pw_code join(const struct model *model, const struct pw_job *request, int64_t now_us)
+{
+    uint32_t at = slot_at(model, &request->boundary_id, slot_asked(model, request));
+    if (at == UINT32_MAX) {
+        return PW_ERR_NO_SUCH_SLOT;
+    }
+    const struct slot *slot = &model->slots[at];
+    struct stake stake = stake_of(model, request, slot, NULL);
+    bool is_free =
+        taken(model, &slot->id) < slot->capacity && first_waiting(model, slot) == SEATS_MAX;
+    return slot->is_closed || now_us >= offers_end_at(slot) ? PW_ERR_WAITLIST_CLOSED
+           : stake.same_slot                                ? PW_ERR_ALREADY_BOOKED
+           : stake.is_forfeited                             ? PW_ERR_NOT_ENTITLED
+           : is_free                                        ? PW_ERR_SEATS_ARE_FREE
+                                                            : PW_OK;
+}
+
+/* The others who change what they have, or had asked for. */
+static enum pw_code change(const struct model *model, const struct pw_job *request,
+                           bool *ret_changes)
+{
+    uint32_t at = seat_at(model, &request->boundary_id, pw_command_target(&request->command));
+    bool by_office = request->command.type == PW_COMMAND_RESERVATION_PRIORITISE;
+    if (at == UINT32_MAX ||
+        (!by_office && !pw_id_equal(&model->seats[at].student, &request->actor_id))) {
+        return PW_ERR_NO_SUCH_RESERVATION;
+    }
+    const struct seat *seat = &model->seats[at];
+    const struct slot *slot = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
+    struct stake stake = stake_of(model, request, slot, NULL);
+    switch (request->command.type) {
+    case PW_COMMAND_RESERVATION_CONFIRM_HOLD:
+        *ret_changes = seat->state == HELD;
+        return is_live(seat) ? PW_OK : PW_ERR_RESERVATION_NOT_LIVE;
+    case PW_COMMAND_RESERVATION_PRIORITISE:
+        *ret_changes = request->command.reservation_prioritise.priority != seat->priority;
+        return seat->state == WAITING ? PW_OK : PW_ERR_NOT_WAITING;
+    case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:
+        *ret_changes = seat->state == WAITING;
+        return seat->state == WAITING || seat->state == LEFT ? PW_OK : PW_ERR_NOT_WAITING;
+    case PW_COMMAND_RESERVATION_DECLINE_OFFER:
+        *ret_changes = seat->state == OFFERED;
+        return seat->state == OFFERED || seat->state == DECLINED ? PW_OK : PW_ERR_NOT_OFFERED;
+    default:
+        *ret_changes = seat->state == OFFERED;
+        return seat->state == BOOKED    ? PW_OK
+               : seat->state != OFFERED ? PW_ERR_NOT_OFFERED
+               : stake.same_exam        ? PW_ERR_EXAM_ALREADY_BOOKED
+               : stake.clashes          ? PW_ERR_CALENDAR_CONFLICT
+                                        : PW_OK;
+    }
+}
+
+static enum pw_code cancel(const struct model *model, const struct pw_job *request, int64_t now_us)
+{
+    const struct pw_id *tenant = &request->boundary_id;
+    uint32_t at = seat_at(model, tenant, &request->command.reservation_cancel.reservation_id);
+    if (at == UINT32_MAX || !pw_id_equal(&model->seats[at].student, &request->actor_id)) {
+        return PW_ERR_NO_SUCH_RESERVATION;
+    }
+    const struct seat *seat = &model->seats[at];
+    const struct slot *slot = &model->slots[slot_at(model, tenant, &seat->slot)];
+    return !is_live(seat)        ? PW_ERR_RESERVATION_NOT_LIVE
+           : seat->state == HELD ? PW_OK
+           : now_us > slot->starts_at - MINUTE(slot->content.lead_time) ? PW_ERR_CANCEL_TOO_LATE
+                                                                        : PW_OK;
+}
+
+enum pw_code seat_decide(const struct model *model, const struct pw_job *request, int64_t now_us,
+                         bool *ret_changes)
+{
+    switch (request->command.type) {
+    case PW_COMMAND_RESERVATION_RESERVE:
+    case PW_COMMAND_RESERVATION_HOLD: return reserve(model, request, now_us);
+    case PW_COMMAND_RESERVATION_JOIN_WAITLIST: return join(model, request, now_us);
+    case PW_COMMAND_RESERVATION_CANCEL: return cancel(model, request, now_us);
+    case PW_COMMAND_RESERVATION_RESCHEDULE: return move(model, request, now_us, ret_changes);
+    default: return change(model, request, ret_changes);
+    }
+}
+
+/* --- What it changes --- */
+
+static uint32_t reserve_apply(struct model *model, const struct pw_job *request, int64_t now_us,
+                              const struct pw_id *id)
+{
+    const struct pw_id *slot_id = slot_asked(model, request);
+    enum pw_command_type type = request->command.type;
+    int64_t starts_at = model->slots[slot_at(model, &request->boundary_id, slot_id)].starts_at;
+    int64_t expires_at =
+        now_us + MINUTE(model->tenants[tenant_at(model, &request->boundary_id)].hold_minutes);
+    assert(model->seat_count < SEATS_MAX);
+    model->seats[model->seat_count++] = (struct seat){
+        .tenant = request->boundary_id,
+        .id = *id,
+        .slot = *slot_id,
+        .student = request->actor_id,
+        .state = type == PW_COMMAND_RESERVATION_HOLD            ? HELD
+                 : type == PW_COMMAND_RESERVATION_JOIN_WAITLIST ? WAITING
+                                                                : BOOKED,
+        .expires_at = expires_at < starts_at ? expires_at : starts_at,
+        .version = 1,
+    };
+    return 1;
+}
+
+static uint32_t change_apply(struct model *model, const struct pw_job *request)
+{
+    const struct pw_id *id = pw_command_target(&request->command);
+    struct seat *seat = &model->seats[seat_at(model, &request->boundary_id, id)];
+    switch (request->command.type) {
+    case PW_COMMAND_RESERVATION_CONFIRM_HOLD: seat->state = BOOKED; break;
+    case PW_COMMAND_RESERVATION_CANCEL: seat->state = CANCELLED; break;
+    case PW_COMMAND_RESERVATION_RESCHEDULE:
+        seat->slot = request->command.reservation_reschedule.slot_id;
+        seat->was_left = seat->by_offer;
+        break;
+    case PW_COMMAND_RESERVATION_LEAVE_WAITLIST: seat->state = LEFT; break;
+    case PW_COMMAND_RESERVATION_DECLINE_OFFER: seat->state = DECLINED; break;
+    case PW_COMMAND_RESERVATION_PRIORITISE:
+        seat->priority = request->command.reservation_prioritise.priority;
+        break;
+    default: /* An offer is accepted. */
+        seat->state = BOOKED;
+        seat->by_offer = true;
+        break;
+    }
+    return ++seat->version;
+}
+
+uint32_t seat_apply(struct model *model, const struct pw_job *request, int64_t now_us,
+                    const struct pw_id *stream_id)
+{
+    switch (request->command.type) {
+    case PW_COMMAND_RESERVATION_RESERVE:
+    case PW_COMMAND_RESERVATION_HOLD:
+    case PW_COMMAND_RESERVATION_JOIN_WAITLIST:
+        return reserve_apply(model, request, now_us, stream_id);
+    default: return change_apply(model, request);
+    }
+}
