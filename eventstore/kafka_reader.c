@@ -5,10 +5,11 @@
 #include "eventstore/kafka_parts.h"
 
 /* A broker that hung and woke up believes for a moment that it still leads, and answers from a log
- * that may end before our offset (librdkafka sends no leader epoch that would tell it). Where other
- * replicas may lead, only an offset that stays out of range so long is lost. librdkafka asks again
- * each fetch.error.backoff.ms. */
-#define DOUBT_MS 5000
+ * that may end before our offset (librdkafka sends no leader epoch that would tell it); and a new
+ * leader's high watermark lags until a follower has asked it. Where other replicas may lead, only an
+ * offset that stays out of range so long is lost. (With five seconds a node once stopped for that, at a
+ * load of 75 on two cores.) librdkafka asks again each fetch.error.backoff.ms. */
+#define DOUBT_MS 20000
 
 #define SIZE_TIMEOUT_MS 1000
 
