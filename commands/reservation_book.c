@@ -1,15 +1,21 @@
 /* commands/reservation_book.c: seats that are booked, held and given back. */
 #include "commands/reservation_parts.h"
 
-/* Whether a seat of the slot is free for a student whose calendar says this. */
-static enum pw_code check_seat(const struct pw_slot *slot,
-                               const struct reservation_calendar *calendar, struct pw_err *err)
+/* Whether the student may have a seat in the slot now; in place of the one that they have as `except_id`, or NULL. */
+static enum pw_code check_seat(const struct pw_tenant *tenant, const struct pw_id *slot_id,
+                               const struct pw_slot *slot, const struct pw_id *except_id,
+                               const struct pw_context *context, struct pw_err *err)
 {
-    if (!pw_id_is_nil(&calendar->in_slot_id)) {
-        return reservation_fail_naming(err, PW_ERR_ALREADY_BOOKED, &calendar->in_slot_id);
+    if (context->decided_at_us >= slot->starts_at_us) {
+        return pw_fail(err, PW_ERR_SLOT_STARTED, "the exam has begun");
     }
-    if (!pw_id_is_nil(&calendar->in_exam_id)) {
-        return reservation_fail_naming(err, PW_ERR_EXAM_ALREADY_BOOKED, &calendar->in_exam_id);
+    struct reservation_calendar calendar =
+        reservation_calendar(tenant, &context->actor_id, slot_id, slot, except_id);
+    if (!pw_id_is_nil(&calendar.in_slot_id)) {
+        return reservation_fail_naming(err, PW_ERR_ALREADY_BOOKED, &calendar.in_slot_id);
+    }
+    if (!pw_id_is_nil(&calendar.in_exam_id)) {
+        return reservation_fail_naming(err, PW_ERR_EXAM_ALREADY_BOOKED, &calendar.in_exam_id);
     }
     if (!pw_id_is_nil(&slot->waiting) && !slot->waitlist_closed) {
         return pw_fail(err, PW_ERR_SLOT_AWAITED, "%u of %u taken", slot->taken_count,
@@ -18,26 +24,17 @@ static enum pw_code check_seat(const struct pw_slot *slot,
     if (slot->taken_count >= slot->capacity) {
         return pw_fail(err, PW_ERR_SLOT_FULL, "%u of %u taken", slot->taken_count, slot->capacity);
     }
-    return calendar->clashes ? pw_fail(err, PW_ERR_CALENDAR_CONFLICT, "another exam at that time")
-                             : PW_OK;
+    return calendar.clashes ? pw_fail(err, PW_ERR_CALENDAR_CONFLICT, "another exam at that time")
+                            : PW_OK;
 }
 
-/* Whether the student may have a seat in the slot now. */
 static enum pw_code find_seat(const struct pw_tenant *tenant, const struct pw_id *slot_id,
                               const struct pw_context *context, const struct pw_slot **ret_slot,
                               struct pw_err *err)
 {
-    const struct pw_slot *slot = pw_tenant_slot(tenant, slot_id);
-    *ret_slot = slot;
-    if (slot == NULL) {
-        return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
-    }
-    if (context->decided_at_us >= slot->starts_at_us) {
-        return pw_fail(err, PW_ERR_SLOT_STARTED, "the exam has begun");
-    }
-    struct reservation_calendar calendar =
-        reservation_calendar(tenant, &context->actor_id, slot_id, slot, NULL);
-    return check_seat(slot, &calendar, err);
+    *ret_slot = pw_tenant_slot(tenant, slot_id);
+    return *ret_slot == NULL ? pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id")
+                             : check_seat(tenant, slot_id, *ret_slot, NULL, context, err);
 }
 
 enum pw_code pw_reservation_reserve_decide(const struct pw_tenant *tenant,
@@ -163,29 +160,26 @@ enum pw_code pw_reservation_cancel_decide(const struct pw_tenant *tenant,
     return PW_OK;
 }
 
-/* Whether the seat may be moved from one slot to the other. */
-static enum pw_code check_move(const struct pw_tenant *tenant, const struct pw_id *reservation_id,
-                               const struct pw_reservation *reservation, const struct pw_id *to_id,
-                               const struct pw_context *context, struct pw_err *err)
+/* Whether the seat may be moved, and to which slot. */
+static enum pw_code find_move(const struct pw_tenant *tenant,
+                              const struct pw_reservation_reschedule *command,
+                              const struct pw_reservation *reservation,
+                              const struct pw_context *context, const struct pw_slot **ret_slot,
+                              struct pw_err *err)
 {
-    const struct pw_slot *to = pw_tenant_slot(tenant, to_id);
-    if (to == NULL) {
+    const struct pw_slot *slot = pw_tenant_slot(tenant, &command->slot_id);
+    *ret_slot = slot;
+    if (slot == NULL) {
         return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
     }
-    if (!pw_id_equal(&to->exam_id, &reservation->exam_id)) {
+    if (!pw_id_equal(&slot->exam_id, &reservation->exam_id)) {
         return pw_fail(err, PW_ERR_SLOT_OF_OTHER_EXAM, "slot_id");
     }
     enum pw_code code =
         check_lead_time(pw_tenant_slot(tenant, &reservation->slot_id), context, err);
-    if (code != PW_OK) {
-        return code;
-    }
-    if (context->decided_at_us >= to->starts_at_us) {
-        return pw_fail(err, PW_ERR_SLOT_STARTED, "the exam has begun");
-    }
-    struct reservation_calendar calendar =
-        reservation_calendar(tenant, &context->actor_id, to_id, to, reservation_id);
-    return check_seat(to, &calendar, err);
+    return code != PW_OK ? code
+                         : check_seat(tenant, &command->slot_id, slot, &command->reservation_id,
+                                      context, err);
 }
 
 enum pw_code pw_reservation_reschedule_decide(const struct pw_tenant *tenant,
@@ -201,12 +195,11 @@ enum pw_code pw_reservation_reschedule_decide(const struct pw_tenant *tenant,
     if (reservation == NULL || pw_id_equal(&reservation->slot_id, &command->slot_id)) {
         return code;
     }
-    code =
-        check_move(tenant, &command->reservation_id, reservation, &command->slot_id, context, err);
+    const struct pw_slot *to;
+    code = find_move(tenant, command, reservation, context, &to, err);
     if (code != PW_OK) {
         return code;
     }
-    const struct pw_slot *to = pw_tenant_slot(tenant, &command->slot_id);
     struct pw_event *event =
         pw_decision_add(out, PW_EVENT_RESERVATION_RESCHEDULED, &command->reservation_id);
     event->reservation_rescheduled = (struct pw_reservation_rescheduled){
