@@ -1,12 +1,11 @@
 /* api/ledger_watch.c: whether what the ledger rests on is set as it must be. */
 #include "api/ledger_watch.h"
 
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "api/node.h"
 #include "commands/memory.h"
+#include "schemas/condition.h"
 
 #define EVERY_MS 10000
 #define AGAIN_MS 100 /* Before the first verdict. */
@@ -46,13 +45,9 @@ static void look(struct pw_ledger_watch *watch)
 /* Waits for the next turn; false at the end. */
 static bool pause_until_next(struct pw_ledger_watch *watch)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
     pthread_mutex_lock(&watch->lock);
     int64_t wait_ms = watch->known ? EVERY_MS : AGAIN_MS;
-    until.tv_nsec += wait_ms % 1000 * 1000000;
-    until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = pw_condition_deadline(wait_ms * PW_US_PER_MS);
     if (!watch->stopping) {
         pthread_cond_timedwait(&watch->changed, &watch->lock, &until);
     }
@@ -76,13 +71,9 @@ static void *run(void *self)
 struct pw_ledger_watch *pw_ledger_watch_new(const struct pw_config *config)
 {
     struct pw_ledger_watch *watch = pw_memory_new(1, sizeof *watch);
-    pthread_condattr_t attributes;
     watch->config = config;
     pw_fail(&watch->verdict, PW_ERR_LEDGER_DOWN, "the ledger's settings are not known yet");
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&watch->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pw_condition_init(&watch->changed);
     pthread_mutex_init(&watch->lock, NULL);
     if (pthread_create(&watch->thread, NULL, run, watch) != 0) {
         pthread_cond_destroy(&watch->changed);

@@ -10,6 +10,7 @@
 
 #include "api/gather.h"
 #include "commands/memory.h"
+#include "schemas/condition.h"
 
 #define EVERY_MS         200
 #define TIMEOUT_MS       500
@@ -234,11 +235,7 @@ static void ask(struct peer *peer, CURL *curl, struct pw_gather *answer)
 /* Waits for the next turn; false at the end. */
 static bool pause_until_next(struct pw_peers_probe *probe)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += EVERY_MS * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = pw_condition_deadline(EVERY_MS * PW_US_PER_MS);
     pthread_mutex_lock(&probe->lock);
     if (!probe->stopping) {
         pthread_cond_timedwait(&probe->changed, &probe->lock, &until);
@@ -296,7 +293,7 @@ struct pw_peers_probe *pw_peers_new_idle(const struct pw_peers_options *options)
     probe->incarnation = options->incarnation;
     probe->peers = pw_memory_new(PW_NODES_MAX, sizeof *probe->peers);
     pthread_mutex_init(&probe->lock, NULL);
-    pthread_cond_init(&probe->changed, NULL);
+    pw_condition_init(&probe->changed);
     if (options->cluster_key.len > 0) {
         snprintf(probe->authorization, sizeof probe->authorization, "Authorization: Bearer %.*s",
                  (int)options->cluster_key.len, options->cluster_key.ptr);

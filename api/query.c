@@ -9,6 +9,7 @@
 #include "api/log.h"
 #include "api/sealing.h"
 #include "commands/memory.h"
+#include "schemas/condition.h"
 
 #define ATTEMPTS_MAX    4
 #define ARENA_BYTES_MAX (4 * 1024 * 1024)
@@ -269,13 +270,7 @@ static struct pw_query_ask *take(struct pw_query_pool *pool, bool *ret_stopping)
         if (next_us == INT64_MAX) {
             pthread_cond_wait(&pool->changed, &pool->lock);
         } else {
-            struct timespec until;
-            clock_gettime(CLOCK_MONOTONIC, &until);
-            int64_t wait_us = next_us - boot_us();
-            wait_us = wait_us < 0 ? 0 : wait_us;
-            int64_t sum_ns = until.tv_nsec + wait_us * 1000;
-            until.tv_sec += sum_ns / 1000000000;
-            until.tv_nsec = sum_ns % 1000000000;
+            struct timespec until = pw_condition_deadline(next_us - boot_us());
             pthread_cond_timedwait(&pool->changed, &pool->lock, &until);
         }
         next_us = promote_due(pool, boot_us());
@@ -350,11 +345,7 @@ enum pw_code pw_query_pool_new(const struct pw_galera_options *options, uint32_t
                                struct pw_err *err)
 {
     struct pw_query_pool *pool = pw_memory_new(1, sizeof *pool);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&pool->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pw_condition_init(&pool->changed);
     pthread_mutex_init(&pool->lock, NULL);
     pool->vault = vault;
     pool->workers = pw_memory_new(threads, sizeof *pool->workers);

@@ -1,11 +1,10 @@
 /* api/read_index.c: whether this node has read all that anybody was told before a request came. */
 #include "api/read_index.h"
 
-#include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "commands/memory.h"
+#include "schemas/condition.h"
 
 #define EVENTS_MAX 256  /* At a time: who waits is looked at in between. */
 #define STEP_MS    1    /* While anybody waits. */
@@ -127,12 +126,8 @@ static void answer(struct pw_read_index *index)
 /* Nobody waits, or there is no handle to ask by. */
 static void pause(struct pw_read_index *index)
 {
-    struct timespec until;
     int64_t wait_ms = index->jobs != NULL ? AGAIN_MS : IDLE_MS;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += wait_ms % 1000 * 1000000;
-    until.tv_sec += wait_ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    struct timespec until = pw_condition_deadline(wait_ms * PW_US_PER_MS);
     pthread_cond_timedwait(&index->changed, &index->lock, &until);
 }
 
@@ -185,13 +180,9 @@ enum pw_code pw_read_index_new(const struct pw_read_index_options *options,
                                struct pw_read_index **ret_index, struct pw_err *err)
 {
     struct pw_read_index *index = pw_memory_new(1, sizeof *index);
-    pthread_condattr_t attributes;
     index->options = *options;
     index->reading = pw_memory_new(options->partition_count, sizeof *index->reading);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&index->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pw_condition_init(&index->changed);
     pthread_mutex_init(&index->lock, NULL);
     if (pthread_create(&index->thread, NULL, run, index) != 0) {
         index->has_stopped = true;

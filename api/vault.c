@@ -4,6 +4,7 @@
 
 #include "api/vault_parts.h"
 #include "commands/memory.h"
+#include "schemas/condition.h"
 
 #define OPENED_MAX 32768 /* Keys: 1 MiB of locked memory. */
 
@@ -107,13 +108,9 @@ enum pw_code pw_vault_open(const struct pw_vault_options *options, struct pw_vau
                            struct pw_err *err)
 {
     struct pw_vault *vault = pw_memory_new(1, sizeof *vault);
-    pthread_condattr_t attributes;
     vault->options = *options;
     pthread_mutex_init(&vault->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&vault->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pw_condition_init(&vault->changed);
     enum pw_code code = pw_key_ring_new(options->masters, OPENED_MAX, &vault->ring, err);
     code = code != PW_OK ? code : first_look(vault, err);
     code = code != PW_OK ? code : start_threads(vault, err);

@@ -1,6 +1,7 @@
 /* eventstore/sim.c: a handle on the simulated log, behind the port. */
 #include "eventstore/record.h"
 #include "eventstore/sim_parts.h"
+#include "schemas/condition.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -178,20 +179,6 @@ static bool take_event(struct sim_handle *handle, struct pw_ledger_event *ret_ev
     return take_report(handle, ret_event) || (!down && take_read(handle, ret_event));
 }
 
-static struct timespec deadline_in(int timeout_ms)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += timeout_ms / 1000;
-    at.tv_nsec += timeout_ms % 1000 * 1000000L;
-    if (at.tv_nsec >= 1000000000L) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000L;
-    }
-    return at;
-}
-
 static void sim_flush(void *self)
 {
     (void)self; /* Its appends are under way at once. */
@@ -220,7 +207,7 @@ static void sim_next(void *self, int timeout_ms, struct pw_ledger_event *ret_eve
     free(handle->lent);
     handle->lent = NULL;
     if (timeout_ms > 0) {
-        deadline = deadline_in(timeout_ms);
+        deadline = pw_condition_deadline(timeout_ms * PW_US_PER_MS);
     }
     sim_lock(handle->log);
     bool given = take_event(handle, ret_event);
@@ -283,17 +270,13 @@ enum pw_code pw_sim_open(struct pw_sim_log *log, struct pw_ledger_wake wake,
                          struct pw_ledger *ret_ledger)
 {
     struct sim_handle *handle = sim_must(calloc(1, sizeof *handle));
-    pthread_condattr_t attributes;
 
     handle->log = log;
     handle->wake = wake;
     handle->reports_end = &handle->reports;
     handle->readers = sim_must(calloc(log->partition_count, sizeof *handle->readers));
     handle->lanes = sim_must(calloc(log->partition_count, sizeof *handle->lanes));
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&handle->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pw_condition_init(&handle->changed);
     sim_lock(log);
     handle->random = log->handle_number++;
     handle->next = log->handles;

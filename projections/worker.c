@@ -3,6 +3,7 @@
 #include "projections/worker_internal.h"
 
 #include "commands/memory.h"
+#include "schemas/condition.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -110,11 +111,7 @@ void worker_works(struct pw_worker *worker)
 
 void worker_nap(struct pw_worker *worker, int64_t us)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t nanoseconds = until.tv_nsec + us % PW_US_PER_SECOND * 1000;
-    until.tv_sec += us / PW_US_PER_SECOND + nanoseconds / 1000000000;
-    until.tv_nsec = nanoseconds % 1000000000;
+    struct timespec until = pw_condition_deadline(us);
     pthread_mutex_lock(&worker->lock);
     while (!worker->stopping && pthread_cond_timedwait(&worker->wake, &worker->lock, &until) == 0) {
     }
@@ -130,11 +127,7 @@ struct pw_worker *pw_worker_new(const struct pw_worker_options *options)
     worker->generation = options->generation;
     worker->ledger_id = options->ledger_id;
     worker->batch = pw_batch_new();
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&worker->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pw_condition_init(&worker->wake);
     pthread_mutex_init(&worker->lock, NULL);
     return worker;
 }
