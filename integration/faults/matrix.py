@@ -141,6 +141,8 @@ def run_case(three, name, seed=None):
             for node in three.nodes:
                 print(node.process.log_tail(15))
             run.mend()
+        if verdict not in ("passed", "nothing"):
+            print(f"the logs of all servers: {three.keep_logs(name)}")
         said = ", ".join(f"{what} {value}" for what, value in run.said.items())
         print(f"{name:<28} {verdict:<11} {time.monotonic() - began:5.1f} s  {why}{' ' if why else ''}{said}; {busy()}", flush=True)
         if verdict != "nothing":

@@ -15,7 +15,9 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import time
+from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -30,6 +32,7 @@ from integration.load import Load, World
 from integration.proof import Proof
 from integration.reader.topic import read_keys
 
+LOGS = Path(__file__).resolve().parents[2] / ".run" / "test-logs" / "faults"
 PARTITIONS = 8
 RATE = 500
 STUDENTS_MAX, OPERATIONS_MAX = 16, 2000  # Of one slot: what the judge of histories takes.
@@ -75,6 +78,16 @@ class Three:
         """Other tenants, of which nothing is unknown."""
         self.settle()
         self.town = Town(self)
+
+    def keep_logs(self, name):
+        """Copies the log of each server to where it stays, in .run/test-logs/faults/NAME."""
+        kept = LOGS / name
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir(parents=True)
+        for server in [*self.nodes, *self.stack.kafka.nodes, *self.stack.galera.nodes]:
+            log = server.process.log_file
+            shutil.copyfile(log, kept / "-".join(log.relative_to(self.stack.dir).parts))
+        return kept
 
     def stop(self):
         self._ending.close()
