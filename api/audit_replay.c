@@ -70,6 +70,8 @@ static json_t *field_json(const struct pw_field *field, const char *body)
         pw_base64url_format(((const struct pw_hash *)value)->bytes, 32, text);
         return json_string(text);
     case PW_FIELD_KIND_roles: return roles_json(*(const uint32_t *)value);
+    case PW_FIELD_KIND_reason:
+        return json_string(pw_reason_name((enum pw_reason) * (const uint32_t *)value));
     case PW_FIELD_KIND_sealed: {
         const struct pw_str *sealed = value;
         pw_base64url_format((const uint8_t *)sealed->ptr, sealed->len, text);

@@ -72,6 +72,16 @@ static json_t *roles_schema(const struct pw_field *field)
                      "uniqueItems", 1, "description", json_sprintf("%s.", field->doc));
 }
 
+static json_t *reason_schema(const struct pw_field *field)
+{
+    json_t *names = json_array();
+    for (int reason = 0; reason < PW_REASON_COUNT; reason++) {
+        json_array_append_new(names, json_string(pw_reason_name((enum pw_reason)reason)));
+    }
+    return json_pack("{s:s, s:o, s:o}", "type", "string", "enum", names, "description",
+                     json_sprintf("%s.", field->doc));
+}
+
 /* A client's generator and a page's form know by the format how to show it. */
 static json_t *formatted_schema(const struct pw_field *field, const char *format)
 {
@@ -93,6 +103,7 @@ static json_t *field_schema(const struct pw_field *field)
     case PW_FIELD_KIND_password:
     case PW_FIELD_KIND_secret: schema = formatted_schema(field, "password"); break;
     case PW_FIELD_KIND_roles: schema = roles_schema(field); break;
+    case PW_FIELD_KIND_reason: schema = reason_schema(field); break;
     case PW_FIELD_KIND_sealed: assert(!"a command has nothing sealed"); break;
     case PW_FIELD_KIND_count:
     case PW_FIELD_KIND_minutes: schema = number_schema(field); break;

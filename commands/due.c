@@ -232,6 +232,7 @@ bool pw_due_before(const struct pw_tenant *tenant, const struct pw_command *comm
                due_in_calendar(tenant, actor_id, now_us, ret_due);
     case PW_COMMAND_RESERVATION_CONFIRM_HOLD:
     case PW_COMMAND_RESERVATION_CANCEL:
+    case PW_COMMAND_RESERVATION_CANCEL_BY_STAFF:
     case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:
     case PW_COMMAND_RESERVATION_PRIORITISE:
     case PW_COMMAND_RESERVATION_DECLINE_OFFER:

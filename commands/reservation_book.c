@@ -160,6 +160,26 @@ enum pw_code pw_reservation_cancel_decide(const struct pw_tenant *tenant,
     return PW_OK;
 }
 
+enum pw_code pw_reservation_cancel_by_staff_decide(
+    const struct pw_tenant *tenant, const struct pw_reservation_cancel_by_staff *command,
+    const struct pw_context *context, struct pw_decision *out, struct pw_err *err)
+{
+    const struct reservation_ask ask = {.id = &command->reservation_id,
+                                        .command = PW_COMMAND_RESERVATION_CANCEL_BY_STAFF,
+                                        .done = PW_RESERVATION_GIVEN_BACK,
+                                        .wrong = PW_ERR_RESERVATION_OVER,
+                                        .by_anybody = true};
+    const struct pw_reservation *reservation;
+    enum pw_code code = reservation_find(tenant, &ask, context, &reservation, err);
+    if (reservation == NULL) {
+        return code;
+    }
+    pw_decision_add(out, PW_EVENT_RESERVATION_CANCELLED_BY_STAFF, &command->reservation_id)
+        ->reservation_cancelled_by_staff = (struct pw_reservation_cancelled_by_staff){
+        RESERVATION_OF(reservation), .reason = command->reason};
+    return PW_OK;
+}
+
 /* Whether the seat may be moved, and to which slot. */
 static enum pw_code find_move(const struct pw_tenant *tenant,
                               const struct pw_reservation_reschedule *command,

@@ -190,6 +190,15 @@ static void take_or_give_seat(struct pw_tenant *tenant, const struct pw_id *slot
     }
 }
 
+/* Whether a seat was gained by an offer, after a step. Whom staff takes it from has not given it back. */
+static uint32_t by_offer_after(const struct pw_reservation *before, enum pw_event_type type)
+{
+    bool is_taken = type == PW_EVENT_RESERVATION_CANCELLED_BY_STAFF;
+    return type == PW_EVENT_RESERVATION_OFFER_ACCEPTED       ? PW_BY_OFFER_YES
+           : is_taken && before->by_offer == PW_BY_OFFER_YES ? PW_BY_OFFER_NO
+                                                             : before->by_offer;
+}
+
 /* Takes a reservation from one state to the next. One whose seat was gained by an offer and is given back stays in the chain: it ends
  * the student's entitlement to another one. */
 static enum pw_code step_evolve(struct pw_tenant *tenant, const struct pw_event *event,
@@ -203,7 +212,8 @@ static enum pw_code step_evolve(struct pw_tenant *tenant, const struct pw_event 
     if (why != NULL) {
         return pw_misfit(err, event, why);
     }
-    bool leaves_chain = !reservation_meanings[step->to].is_open && !before->by_offer;
+    uint32_t by_offer = by_offer_after(before, event->type);
+    bool leaves_chain = !reservation_meanings[step->to].is_open && by_offer == PW_BY_OFFER_NO;
     pw_due_leave(tenant, &event->stream_id, undo);
     take_or_give_seat(tenant, change->slot_id, step, undo);
     if (leaves_chain) {
@@ -217,9 +227,7 @@ static enum pw_code step_evolve(struct pw_tenant *tenant, const struct pw_event 
     reservation->state = step->to;
     reservation->expires_at_us = change->expires_at;
     reservation->priority = change->priority;
-    if (event->type == PW_EVENT_RESERVATION_OFFER_ACCEPTED) {
-        reservation->by_offer = PW_BY_OFFER_YES;
-    }
+    reservation->by_offer = by_offer;
     reservation->version = event->stream_version;
     pw_due_enter(tenant, &event->stream_id, undo);
     pw_due_list_slot(tenant, change->slot_id, undo);
@@ -241,6 +249,7 @@ static enum pw_code step_evolve(struct pw_tenant *tenant, const struct pw_event 
 STEP_EVOLVE(hold_confirmed)
 STEP_EVOLVE(hold_expired)
 STEP_EVOLVE(cancelled)
+STEP_EVOLVE(cancelled_by_staff)
 STEP_EVOLVE(waitlist_left)
 STEP_EVOLVE(prioritised, .priority = is->priority)
 STEP_EVOLVE(offered, .expires_at = is->expires_at)

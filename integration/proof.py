@@ -174,6 +174,9 @@ class Folded:
     def _reservation_cancelled(self, key, event, at_us, slot, *_):
         self._step(key, event, at_us, "cancelled", slot, -1)
 
+    def _reservation_cancelled_by_staff(self, key, event, at_us, slot, *_):
+        self._step(key, event, at_us, "cancelled", slot, 0 if self.reservations[key]["state"] == "waiting" else -1)
+
     def _reservation_rescheduled(self, key, event, at_us, slot, _exam, _student, starts_at, ends_at, free_again_at, from_slot, *_):
         self._step(key, event, at_us, "confirmed", from_slot, -1)
         self.reservations[key] |= {"slot_id": slot, "starts_at": starts_at, "ends_at": ends_at, "free_again_at": free_again_at}

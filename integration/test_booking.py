@@ -200,6 +200,24 @@ class BookingTest(AnswerCase):
         self.assertEqual([(entry["reservation_id"], entry["slot_id"]) for entry in self.read(ann, "/calendar", moved)["items"]], [(seat, evening)])
         wait_until("offered", lambda: self.shown(bob, waits, moved)["state"] == "offered", 30)
 
+    def test_the_office_takes_a_seat_back(self):
+        slot = house.slot(capacity=1, starts_at=at(days=8))
+        ann, bob = (house.tenant.student().client(house.node) for _ in range(2))
+        seat = self.expect_yes(ann.post(f"/slots/{slot}/reservations"), 201, 1)
+        waits = self.expect_yes(bob.post(f"/slots/{slot}/waitlist"), 201, 1, "reservations")
+        take = f"/reservations/{seat}/cancel-by-staff"
+        self.expect(house.as_admin().post(take, {"reason": "because"}), 400, "invalid", ["/reason"])
+        self.expect(ann.post(take, {"reason": "examinee.request"}), 403, "forbidden")
+        taken = house.as_admin().post(take, {"reason": "environment.room"})
+        self.expect_yes(taken, 200, 2)
+        self.expect_yes(house.as_admin().post(take, {"reason": "other"}), 200, 2)
+        self.assertEqual(self.shown(ann, seat, taken)["state"], "cancelled")
+        self.assertEqual(self.read(ann, "/calendar", taken)["items"], [])
+        wait_until("offered", lambda: self.shown(bob, waits, taken)["state"] == "offered", 30)
+        decided = [each for each in read_whole_ledger(house.stack).decisions if each["stream"] == seat and each["kind"] == "commit"]
+        self.assertEqual([decided[1]["role"], *((event["type"], event["payload"][3]) for event in decided[1]["events"])],
+                         ["admin", ("reservation_cancelled_by_staff", "environment.room")])
+
     def test_an_office_sets_how_long_a_seat_is_held(self):
         tenant = house.stack.tenant(house.node)
         admin, student = tenant.admin.client(house.node), tenant.student().client(house.node)

@@ -188,6 +188,12 @@ class BookingsTest(unittest.TestCase):
             step("offer_expired", 3, tom), self.offered(2, self.BOB, NOW + 99), step("offer_accepted", 2, self.BOB))
         self.assertEqual(list(seen.reservations), [str(uuid.UUID(bytes=b"\2" * 16))])
         won = [*full, self.waits(2, self.BOB), gone, self.offered(2, self.BOB, NOW + 99)]
+        fourth = (self.T, self.reserved(4, self.SLOT, self.EXAM, tom, LATER))
+        for taken in (  # By staff, from who waits, was offered a seat, or accepted it; and they may wait again.
+                [*full, self.waits(2, self.BOB), step("cancelled_by_staff", 2, self.BOB)],
+                [*won, step("cancelled_by_staff", 2, self.BOB), fourth],
+                [*won, step("offer_accepted", 2, self.BOB), step("cancelled_by_staff", 2, self.BOB), fourth]):
+            self.replay(*taken, self.waits(5, self.BOB))
         for what, *commits in (
             ("seats were free", full[0], self.waits(2, self.BOB)),
             ("comes first", *full, self.waits(2, self.BOB), self.waits(3, tom), gone, self.offered(3, tom, NOW + 99)),
@@ -201,6 +207,8 @@ class BookingsTest(unittest.TestCase):
             ("nobody waits", *full, self.waits(2, self.BOB), step("waitlist_left", 2, tom)),
             ("not this student", *won, step("offer_accepted", 2, self.BOB), (self.T, self.cancelled(2, self.SLOT, self.EXAM, self.BOB)),
              (self.T, self.reserved(4, self.SLOT, self.EXAM, tom, LATER)), self.waits(5, self.BOB)),
+            ("no such live", *full, self.waits(2, self.BOB), step("cancelled_by_staff", 3, tom)),
+            ("had run out", *won[:-1], self.offered(2, self.BOB, NOW + 6), step("cancelled_by_staff", 2, self.BOB)),
             ("has not begun", *full, (self.T, (self.SLOT, "slot_waitlist_closed", [self.EXAM]))),
             ("something open", *full, self.waits(2, self.BOB), self.waits(3, self.BOB)),
             ("something open", *full, self.waits(2, self.ANN)),

@@ -28,6 +28,15 @@ static uint32_t read_roles(struct pw_cursor *cursor)
     return roles;
 }
 
+static uint32_t read_reason(struct pw_cursor *cursor)
+{
+    enum pw_reason reason = PW_REASON_OTHER;
+    if (!pw_reason_by_name(pw_read_text(cursor, 1, PW_TEXT_BYTES_MAX), &reason)) {
+        cursor->bad = true;
+    }
+    return reason;
+}
+
 static void write_field(struct pw_buffer *buffer, const struct pw_field *field, const void *body)
 {
     const void *value = (const char *)body + field->offset;
@@ -47,6 +56,10 @@ static void write_field(struct pw_buffer *buffer, const struct pw_field *field, 
     case PW_FIELD_KIND_hash:
     case PW_FIELD_KIND_key: pw_write_bin(buffer, value, sizeof(struct pw_hash)); break;
     case PW_FIELD_KIND_roles: write_roles(buffer, *(const uint32_t *)value); break;
+    case PW_FIELD_KIND_reason:
+        pw_write_text(buffer,
+                      pw_str_of(pw_reason_name((enum pw_reason) * (const uint32_t *)value)));
+        break;
     case PW_FIELD_KIND_sealed: {
         const struct pw_str *sealed = value;
         pw_write_bin(buffer, sealed->ptr, sealed->len);
@@ -80,6 +93,7 @@ static void read_field(struct pw_cursor *cursor, const struct pw_field *field, v
         }
         break;
     case PW_FIELD_KIND_roles: *(uint32_t *)value = read_roles(cursor); break;
+    case PW_FIELD_KIND_reason: *(uint32_t *)value = read_reason(cursor); break;
     case PW_FIELD_KIND_sealed:
         *(struct pw_str *)value = pw_read_bytes(cursor, PW_SEALED_BYTES_MAX);
         break;

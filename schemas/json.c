@@ -204,6 +204,17 @@ static void read_at(struct reader *reader, const struct pw_field *field, struct 
     }
 }
 
+static void read_reason(struct reader *reader, const struct pw_field *field, struct pw_str text,
+                        uint32_t *ret_reason)
+{
+    enum pw_reason reason;
+    if (pw_reason_by_name(text, &reason)) {
+        *ret_reason = reason;
+    } else {
+        violate(reader, field, "must be one of the reasons, such as examinee.request");
+    }
+}
+
 static void read_string(struct reader *reader, const struct pw_field *field, const json_t *value,
                         void *ret_value)
 {
@@ -237,6 +248,7 @@ static void read_string(struct reader *reader, const struct pw_field *field, con
             violate(reader, field, "must be 32 bytes as 43 characters of base64url, unpadded");
         }
         break;
+    case PW_FIELD_KIND_reason: read_reason(reader, field, text, ret_value); break;
     case PW_FIELD_KIND_count:
     case PW_FIELD_KIND_minutes:       /* Numbers: read_number. */
     case PW_FIELD_KIND_roles:         /* read_roles */

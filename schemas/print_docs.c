@@ -40,6 +40,7 @@ static const struct kind_row {
     [PW_FIELD_KIND_key] = {"key", "bin of 32 bytes", "43 characters of base64url, unpadded"},
     [PW_FIELD_KIND_roles] = {"roles", "array of str, in the order of the roles below",
                              "array of names of roles, each once"},
+    [PW_FIELD_KIND_reason] = {"reason", "str", "name of a reason, as below"},
     [PW_FIELD_KIND_personal] = {"personal", "sealed before anything is written down",
                                 "string without control characters"},
     [PW_FIELD_KIND_email] = {"email", "sealed before anything is written down", "e-mail address"},
@@ -136,6 +137,15 @@ static void print_roles(void)
     }
 }
 
+static void print_reasons(void)
+{
+    printf("\n## Reasons\n| reason | what it means |\n|---|---|\n");
+    for (int reason = 0; reason < PW_REASON_COUNT; reason++) {
+        printf("| `%s` | %s |\n", pw_reason_name((enum pw_reason)reason),
+               pw_reason_doc((enum pw_reason)reason));
+    }
+}
+
 static void print_command_index(void)
 {
     printf("\n## Commands\n| command | for | `POST` |\n|---|---|---|\n");
@@ -181,6 +191,7 @@ static void print_limits(const struct pw_field *field)
         break;
     case PW_FIELD_KIND_id:
     case PW_FIELD_KIND_hash:
+    case PW_FIELD_KIND_reason:
     case PW_FIELD_KIND_key: break; /* The kind says it all. */
     case PW_FIELD_KIND_roles:
         printf("%" PRId64 " to %" PRId64 " roles", field->min, field->max);
@@ -299,6 +310,7 @@ int main(void)
 {
     fputs(introduction, stdout);
     print_roles();
+    print_reasons();
     print_kinds();
     print_command_index();
     for (int type = 0; type < PW_COMMAND_COUNT; type++) {

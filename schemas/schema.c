@@ -172,6 +172,38 @@ bool pw_role_by_name(struct pw_str name, enum pw_role *ret_role)
     return false;
 }
 
+static const struct reason {
+    const char *name;
+    const char *doc;
+} reasons[] = {
+#define PW_REASON(UPPER, name, doc) [PW_REASON_##UPPER] = {name, doc},
+#include "schemas/reasons.def"
+#undef PW_REASON
+};
+
+const char *pw_reason_name(enum pw_reason reason)
+{
+    assert(reason < PW_REASON_COUNT);
+    return reasons[reason].name;
+}
+
+const char *pw_reason_doc(enum pw_reason reason)
+{
+    assert(reason < PW_REASON_COUNT);
+    return reasons[reason].doc;
+}
+
+bool pw_reason_by_name(struct pw_str name, enum pw_reason *ret_reason)
+{
+    for (int reason = 0; reason < PW_REASON_COUNT; reason++) {
+        if (pw_str_equal(name, pw_str_of(reasons[reason].name))) {
+            *ret_reason = (enum pw_reason)reason;
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *pw_aggregate_name(enum pw_aggregate aggregate)
 {
     static const char *const names[] = {

@@ -29,6 +29,7 @@
  *   hash      struct pw_hash  bin 32      64 hex digits
  *   key       struct pw_hash  bin 32      base64url without padding
  *   roles     uint32_t        array       names of roles, min to max of them, each once; bits of PW_ROLE
+ *   reason    uint32_t        str         name of a reason (schemas/reasons.def); enum pw_reason
  *   personal  struct pw_str   (sealed)    as text; the shell seals it before the queue
  *   email     struct pw_str   (sealed)    the shape of an e-mail address; sealed likewise
  *   password  struct pw_str   (sealed)    as text; the shell hashes it, and seals the hash
@@ -56,6 +57,7 @@
 #define PW_CTYPE_hash     struct pw_hash
 #define PW_CTYPE_key      struct pw_hash
 #define PW_CTYPE_roles    uint32_t
+#define PW_CTYPE_reason   uint32_t
 #define PW_CTYPE_personal struct pw_str
 #define PW_CTYPE_email    struct pw_str
 #define PW_CTYPE_password struct pw_str
@@ -73,6 +75,7 @@ enum pw_field_kind {
     PW_FIELD_KIND_hash,
     PW_FIELD_KIND_key,
     PW_FIELD_KIND_roles,
+    PW_FIELD_KIND_reason,
     PW_FIELD_KIND_personal,
     PW_FIELD_KIND_email,
     PW_FIELD_KIND_password,
@@ -146,6 +149,18 @@ bool pw_role_by_name(struct pw_str name, enum pw_role *ret_role);
 #define PW_EVERYONE                                                                                \
     (PW_ROLE(STUDENT) | PW_ROLE(TEACHER) | PW_ROLE(GRADER) | PW_ROLE(PROCTOR) | PW_ROLE(ADMIN) |   \
      PW_ROLE(AUDITOR) | PW_ROLE(ANALYST))
+
+/* Why staff did something; names in JSON and in the ledger. */
+enum pw_reason {
+#define PW_REASON(UPPER, name, doc) PW_REASON_##UPPER,
+#include "schemas/reasons.def"
+#undef PW_REASON
+    PW_REASON_COUNT
+};
+
+const char *pw_reason_name(enum pw_reason reason);
+const char *pw_reason_doc(enum pw_reason reason);
+bool pw_reason_by_name(struct pw_str name, enum pw_reason *ret_reason);
 
 /* Aggregates: the types of streams. */
 #define PW_AGGREGATES(X) X(tenant) X(user) X(session) X(exam) X(slot) X(reservation)

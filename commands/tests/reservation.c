@@ -13,6 +13,13 @@
     {                                                                                              \
         .type = PW_COMMAND_RESERVATION_CANCEL, .reservation_cancel = { ID(reservation) }           \
     }
+#define CANCEL_BY_STAFF(reservation, reason)                                                       \
+    {                                                                                              \
+        .type = PW_COMMAND_RESERVATION_CANCEL_BY_STAFF, .reservation_cancel_by_staff = {           \
+            ID(reservation),                                                                       \
+            PW_REASON_##reason                                                                     \
+        }                                                                                          \
+    }
 #define HOLD(reservation, slot)                                                                    \
     {                                                                                              \
         .type = PW_COMMAND_RESERVATION_HOLD, .reservation_hold = { ID(slot), ID(reservation) }     \
@@ -70,6 +77,8 @@ static const struct row reservation_reserve_rows[] = {
     {"a full slot says so", GIVEN(SLOT, ANNS), RESERVE(51, 40), BY_BOB, PW_ERR_SLOT_FULL, NOTHING,
      "1 of 1 taken"},
     {"a seat that was given back is free", GIVEN(SLOT, ANNS, CANCELLED(50, ANN, 40, 30)),
+     RESERVE(51, 40), BY_BOB, PW_OK, THEN(BOBS)},
+    {"so is one that staff took", GIVEN(SLOT, ANNS, CANCELLED_BY_STAFF(50, 2, ANN, 40, 30, OTHER)),
      RESERVE(51, 40), BY_BOB, PW_OK, THEN(BOBS)},
     {"who gave it back may have another",
      GIVEN(SLOT, RESERVED(52, ANN, 40, 30, NOON), CANCELLED(52, ANN, 40, 30)), RESERVE(50, 40),
@@ -288,6 +297,14 @@ static const struct row reservation_join_waitlist_rows[] = {
      GIVEN(BOB_CHOOSES, OFFER_ACCEPTED(51, 0, BOB, 40, 30), CANCELLED(51, BOB, 40, 30),
            RESERVED(54, ANN, 40, 30, NOON)),
      JOIN(53, 40), BY_BOB, PW_ERR_NOT_ENTITLED, NOTHING},
+    {"whom staff took it from is",
+     GIVEN(BOB_CHOOSES, OFFER_ACCEPTED(51, 0, BOB, 40, 30),
+           CANCELLED_BY_STAFF(51, 0, BOB, 40, 30, OTHER), RESERVED(54, ANN, 40, 30, NOON)),
+     JOIN(53, 40), BY_BOB, PW_OK, THEN(JOINED(53, BOB, 40, 30))},
+    {"unless they had left it before",
+     GIVEN(BOB_GOT_IT, RESERVED(54, TOM, 40, 30, NOON),
+           CANCELLED_BY_STAFF(51, 0, BOB, 41, 30, OTHER)),
+     JOIN(55, 40), BY_BOB, PW_ERR_NOT_ENTITLED, NOTHING},
     {"who leaves an offered seat has had their turn",
      GIVEN(BOB_GOT_IT, RESERVED(54, TOM, 40, 30, NOON)), JOIN(55, 40), BY_BOB, PW_ERR_NOT_ENTITLED,
      NOTHING},
@@ -469,3 +486,34 @@ static const struct row reservation_reschedule_rows[] = {
      PW_ERR_VERSION_MISMATCH, NOTHING, IF_MATCH(2)},
 };
 ROWS_OF(reservation_reschedule);
+
+#define BY_OFFICE  AT(TEA, ADMIN, NINE)
+#define ANNS_TAKEN CANCELLED_BY_STAFF(50, 2, ANN, 40, 30, ENVIRONMENT_ROOM)
+
+static const struct row reservation_cancel_by_staff_rows[] = {
+    {"a booked seat, for a reason", GIVEN(SLOT, ANNS), CANCEL_BY_STAFF(50, ENVIRONMENT_ROOM),
+     BY_OFFICE, PW_OK, THEN(ANNS_TAKEN)},
+    {"another reason", GIVEN(SLOT, ANNS), CANCEL_BY_STAFF(50, OTHER), BY_OFFICE, PW_OK,
+     THEN(CANCELLED_BY_STAFF(50, 2, ANN, 40, 30, OTHER))},
+    {"after the lead time, and after the start", GIVEN(SLOT, ANNS),
+     CANCEL_BY_STAFF(50, ENVIRONMENT_ROOM), AT(TEA, ADMIN, NOON + MINUTES(1)), PW_OK,
+     THEN(ANNS_TAKEN)},
+    {"a held one", GIVEN(SLOT, ANN_HOLDS), CANCEL_BY_STAFF(50, ENVIRONMENT_ROOM), BY_OFFICE, PW_OK,
+     THEN(ANNS_TAKEN)},
+    {"one who waits", GIVEN(BOB_WAITS), CANCEL_BY_STAFF(51, ENVIRONMENT_ROOM), BY_OFFICE, PW_OK,
+     THEN(CANCELLED_BY_STAFF(51, 2, BOB, 40, 30, ENVIRONMENT_ROOM))},
+    {"one who was offered a seat", GIVEN(BOB_CHOOSES), CANCEL_BY_STAFF(51, ENVIRONMENT_ROOM),
+     BY_OFFICE, PW_OK, THEN(CANCELLED_BY_STAFF(51, 3, BOB, 40, 30, ENVIRONMENT_ROOM))},
+    {"it is cancelled already", GIVEN(SLOT, ANNS, ANNS_TAKEN), CANCEL_BY_STAFF(50, OTHER),
+     BY_OFFICE, PW_OK, NOTHING},
+    {"by the student, too", GIVEN(SLOT, ANNS, CANCELLED(50, ANN, 40, 30)),
+     CANCEL_BY_STAFF(50, OTHER), BY_OFFICE, PW_OK, NOTHING},
+    {"who has left has left", GIVEN(BOB_WAITS, LEFT(51, 2, BOB, 40, 30)),
+     CANCEL_BY_STAFF(51, OTHER), BY_OFFICE, PW_ERR_RESERVATION_OVER, NOTHING,
+     "it is over: it left the waiting list"},
+    {"there is no such reservation", GIVEN(SLOT), CANCEL_BY_STAFF(50, OTHER), BY_OFFICE,
+     PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+    {"If-Match speaks of the reservation", GIVEN(SLOT, ANNS), CANCEL_BY_STAFF(50, OTHER), BY_OFFICE,
+     PW_ERR_VERSION_MISMATCH, NOTHING, IF_MATCH(2)},
+};
+ROWS_OF(reservation_cancel_by_staff);

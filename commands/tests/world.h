@@ -158,6 +158,16 @@ struct rows {
         }                                                                                          \
     }
 
+#define CANCELLED_BY_STAFF(reservation, version, student, slot, exam, reason_)                     \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_CANCELLED_BY_STAFF, .stream_id = ID(reservation),             \
+        .stream_version = version, .reservation_cancelled_by_staff = {                             \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student,                                                                               \
+            PW_REASON_##reason_                                                                    \
+        }                                                                                          \
+    }
 #define HELD(reservation, student, slot, exam, starts, expires)                                    \
     {                                                                                              \
         .type = PW_EVENT_RESERVATION_HELD, .stream_id = ID(reservation), .stream_version = 1,      \

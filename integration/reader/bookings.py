@@ -207,6 +207,18 @@ class _Replay:
             self.need(self.at_us <= self.slots[live.slot].lead_at, "the lead time had begun")
         self.ended_by(tenant, reservation, payload)
 
+    def cancelled_by_staff(self, tenant, reservation, payload):
+        """Whatever it is: booked, held, offered, waiting. Nobody is the worse off for having been offered that seat."""
+        seats = self.slots.get(_id(payload[0]))
+        if seats is not None and reservation in seats.waiting:
+            self.waitlist_left(tenant, reservation, payload)
+        elif seats is not None and reservation in seats.offered:
+            self.offer_declined(tenant, reservation, payload)
+        else:
+            self.need(self.expires.get(reservation, self.at_us + 1) > self.at_us, "its hold had run out")
+            self.by_offer.discard(reservation)
+            self.ended_by(tenant, reservation, payload)
+
     def rescheduled(self, tenant, reservation, payload):
         """The old seat is given back, and the new one taken, at once."""
         slot, exam, student, from_slot = map(_id, (*payload[:3], payload[6]))
@@ -259,6 +271,7 @@ _EVENTS = {
     "reservation_hold_confirmed": _Replay.hold_confirmed,
     "reservation_hold_expired": _Replay.hold_expired,
     "reservation_cancelled": _Replay.cancelled,
+    "reservation_cancelled_by_staff": _Replay.cancelled_by_staff,
     "reservation_rescheduled": _Replay.rescheduled,
     "reservation_waitlist_joined": _Replay.waitlist_joined,
     "reservation_prioritised": _Replay.prioritised,

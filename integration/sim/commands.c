@@ -218,19 +218,22 @@ static struct op *op_join(struct world *world, uint32_t tenant)
     return op_seal(op);
 }
 
-/* Somebody who waits, or is offered a seat, says what they want; or the office says who comes first. */
+/* Somebody who waits, or is offered a seat, says what they want; or the office says who comes first, or whose it is no more. */
 static struct op *op_choose(struct world *world, uint32_t tenant)
 {
     static const enum pw_command_type types[] = {
         PW_COMMAND_RESERVATION_LEAVE_WAITLIST, PW_COMMAND_RESERVATION_ACCEPT_OFFER,
         PW_COMMAND_RESERVATION_ACCEPT_OFFER,   PW_COMMAND_RESERVATION_DECLINE_OFFER,
-        PW_COMMAND_RESERVATION_PRIORITISE,
+        PW_COMMAND_RESERVATION_PRIORITISE,     PW_COMMAND_RESERVATION_CANCEL_BY_STAFF,
     };
     struct pw_id id;
     struct op *op = op_of_own(world, tenant, types[draw(world, PW_COUNT(types))], &id);
     memcpy(pw_command_body(&op->request.command), &id, sizeof id); /* The first field of each. */
-    if (op->request.command.type == PW_COMMAND_RESERVATION_PRIORITISE) {
+    bool waits_on = op->request.command.type == PW_COMMAND_RESERVATION_PRIORITISE;
+    if (waits_on) {
         op->request.command.reservation_prioritise.priority = (uint32_t)draw(world, 3);
+    }
+    if (waits_on || op->request.command.type == PW_COMMAND_RESERVATION_CANCEL_BY_STAFF) {
         op->request.actor_id = world->teachers[tenant];
         op->request.role = PW_ROLE_ADMIN;
     }

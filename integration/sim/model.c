@@ -82,6 +82,7 @@ static bool same_content(const struct content *a, const struct content *b)
     case PW_COMMAND_RESERVATION_HOLD:                                                              \
     case PW_COMMAND_RESERVATION_CONFIRM_HOLD:                                                      \
     case PW_COMMAND_RESERVATION_CANCEL:                                                            \
+    case PW_COMMAND_RESERVATION_CANCEL_BY_STAFF:                                                   \
     case PW_COMMAND_RESERVATION_RESCHEDULE:                                                        \
     case PW_COMMAND_RESERVATION_JOIN_WAITLIST:                                                     \
     case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:                                                    \

@@ -41,6 +41,7 @@ static const struct pw_id *reservation_asked(const struct pw_command *command)
     switch (command->type) {
     case PW_COMMAND_RESERVATION_CONFIRM_HOLD:
     case PW_COMMAND_RESERVATION_CANCEL:
+    case PW_COMMAND_RESERVATION_CANCEL_BY_STAFF:
     case PW_COMMAND_RESERVATION_RESCHEDULE:
     case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:
     case PW_COMMAND_RESERVATION_PRIORITISE:
@@ -190,7 +191,8 @@ static enum pw_code change(const struct model *model, const struct pw_job *reque
                            bool *ret_changes)
 {
     uint32_t at = seat_at(model, &request->boundary_id, pw_command_target(&request->command));
-    bool by_office = request->command.type == PW_COMMAND_RESERVATION_PRIORITISE;
+    bool by_office = request->command.type == PW_COMMAND_RESERVATION_PRIORITISE ||
+                     request->command.type == PW_COMMAND_RESERVATION_CANCEL_BY_STAFF;
     if (at == UINT32_MAX ||
         (!by_office && !pw_id_equal(&model->seats[at].student, &request->actor_id))) {
         return PW_ERR_NO_SUCH_RESERVATION;
@@ -205,6 +207,9 @@ static enum pw_code change(const struct model *model, const struct pw_job *reque
     case PW_COMMAND_RESERVATION_PRIORITISE:
         *ret_changes = request->command.reservation_prioritise.priority != seat->priority;
         return seat->state == WAITING ? PW_OK : PW_ERR_NOT_WAITING;
+    case PW_COMMAND_RESERVATION_CANCEL_BY_STAFF:
+        *ret_changes = is_open(seat);
+        return is_open(seat) || seat->state == CANCELLED ? PW_OK : PW_ERR_RESERVATION_OVER;
     case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:
         *ret_changes = seat->state == WAITING;
         return seat->state == WAITING || seat->state == LEFT ? PW_OK : PW_ERR_NOT_WAITING;
@@ -281,6 +286,10 @@ static uint32_t change_apply(struct model *model, const struct pw_job *request)
     switch (request->command.type) {
     case PW_COMMAND_RESERVATION_CONFIRM_HOLD: seat->state = BOOKED; break;
     case PW_COMMAND_RESERVATION_CANCEL: seat->state = CANCELLED; break;
+    case PW_COMMAND_RESERVATION_CANCEL_BY_STAFF:
+        seat->state = CANCELLED;
+        seat->by_offer = false;
+        break;
     case PW_COMMAND_RESERVATION_RESCHEDULE:
         seat->slot = request->command.reservation_reschedule.slot_id;
         seat->was_left = seat->by_offer;
