@@ -56,6 +56,7 @@
     }
 
 static const char *const user_states[] = {"", "active", "deactivated", "erased", NULL};
+static const char *const slot_states[] = {"", "open", "closed", "cancelled", NULL};
 static const char *const reservation_states[] = {"",         "confirmed", "cancelled", "held",
                                                  "expired",  "waiting",   "left",      "offered",
                                                  "declined", "lapsed",    NULL};
@@ -94,6 +95,11 @@ static const struct pw_query_column slot_columns[] = {
     COUNT("taken_count", "Seats that are taken", "t.taken_count"),
     COUNT("free_count", "Seats that are free",
           "CAST(t.capacity AS SIGNED) - CAST(t.taken_count AS SIGNED)"),
+    COUNT("waiting_count", "How many wait for a seat", "t.waiting_count"),
+    WORD("state", "Whether seats are given; of a cancelled one nothing is left", "t.state",
+         slot_states),
+    COUNT("left_count", "Of a cancelled one: reservations whose own record of that is to come",
+          "t.left_count"),
     COUNT("version", "Version of its stream: the ETag of the single thing", "t.version"),
     AT("changed_at", "When the record was decided that changed it last", "t.changed_at_us"),
 };
@@ -197,7 +203,8 @@ const struct pw_query_info pw_queries[] = {
      .key_column = "t.slot_id",
      .order_column = "t.starts_at_us",
      COLUMNS(slot_columns),
-     .filters = {BY_ID("exam_id", "Only of this exam", "t.exam_id = ?", 0), FROM_TO},
+     .filters = {BY_ID("exam_id", "Only of this exam", "t.exam_id = ?", 0),
+                 BY_WORD("state", "Only in this state", "t.state = ?", slot_states), FROM_TO},
      .scopes = {{EVERYBODY, NULL, false}}},
     {.name = "slot",
      .path = "/slots/{slot_id}",

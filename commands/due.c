@@ -1,7 +1,7 @@
 /* commands/due.c: orders of what is due: reservations in a slot, slots in a tenant, tenants. */
 #include "commands/due.h"
 
-#include "commands/tenant_state.h"
+#include "commands/members.h"
 
 const struct pw_id pw_system_id = {{0x70, 0x77, 0, 0, 0, 0, 0x80, 0, 0x80, 0, 0, 0, 0, 0, 0, 3}};
 
@@ -70,8 +70,11 @@ int64_t pw_slot_lead_at_us(const struct pw_slot *slot)
 
 static int64_t slot_due_at_us(const struct pw_tenant *tenant, const struct pw_slot *slot)
 {
+    if (slot->state == PW_SLOT_CANCELLED) {
+        return slot->open_count > 0 ? AT_ONCE_US : 0;
+    }
     int64_t due_at_us = first_at_us(tenant->expiring, slot->expiring);
-    if (pw_id_is_nil(&slot->waiting) || slot->waitlist_closed) {
+    if (pw_id_is_nil(&slot->waiting) || !pw_slot_offers(slot)) {
         return due_at_us;
     }
     int64_t end_at_us = pw_slot_lead_at_us(slot);
@@ -162,17 +165,29 @@ static bool offers(const struct pw_tenant *tenant, const struct pw_slot *slot,
     return is_due(tenant, command, 0, ret_due);
 }
 
-/* Seats come back first, then they are offered. */
+/* Whatever somebody has in a slot that is cancelled; once, so that no moment is needed. */
+static bool ends_with_slot(const struct pw_tenant *tenant, const struct pw_id *id,
+                           struct pw_due *ret_due)
+{
+    struct pw_command command = {.type = PW_COMMAND_RESERVATION_CANCEL_WITH_SLOT,
+                                 .reservation_cancel_with_slot = {.reservation_id = *id}};
+    return is_due(tenant, command, 0, ret_due);
+}
+
+/* Of a slot that is not cancelled: seats come back first, then they are offered. Nothing that is decided later on a cancelled slot
+ * depends on who else has a seat there, so nobody waits until all have their record. */
 static bool due_in_slot(const struct pw_tenant *tenant, const struct pw_id *slot_id, int64_t now_us,
                         struct pw_due *ret_due)
 {
     const struct pw_slot *slot = pw_tenant_slot(tenant, slot_id);
-    struct pw_id first =
-        slot != NULL ? pw_order_first(tenant->expiring, slot->expiring) : (struct pw_id){{0}};
+    if (slot == NULL || slot->state == PW_SLOT_CANCELLED) {
+        return false;
+    }
+    struct pw_id first = pw_order_first(tenant->expiring, slot->expiring);
     if (!pw_id_is_nil(&first) && pw_order_place(tenant->expiring, &first)->rank.first <= now_us) {
         return expires(tenant, &first, ret_due);
     }
-    if (slot == NULL || pw_id_is_nil(&slot->waiting) || slot->waitlist_closed) {
+    if (pw_id_is_nil(&slot->waiting) || !pw_slot_offers(slot)) {
         return false;
     }
     int64_t end_at_us = pw_slot_lead_at_us(slot);
@@ -184,6 +199,14 @@ static bool due_in_slot(const struct pw_tenant *tenant, const struct pw_id *slot
     return slot->taken_count < slot->capacity && offers(tenant, slot, ret_due);
 }
 
+/* It counts as such, and has no record yet that says so. */
+static bool is_cancelled_with_slot(const struct pw_tenant *tenant,
+                                   const struct pw_reservation *reservation)
+{
+    return pw_reservation_is_open(reservation->state) &&
+           pw_tenant_slot(tenant, &reservation->slot_id)->state == PW_SLOT_CANCELLED;
+}
+
 static bool due_in_calendar(const struct pw_tenant *tenant, const struct pw_id *student_id,
                             int64_t now_us, struct pw_due *ret_due)
 {
@@ -191,6 +214,9 @@ static bool due_in_calendar(const struct pw_tenant *tenant, const struct pw_id *
     struct pw_id id = student != NULL ? student->first_id : (struct pw_id){{0}};
     while (!pw_id_is_nil(&id)) {
         const struct pw_reservation *reservation = pw_tenant_reservation(tenant, &id);
+        if (is_cancelled_with_slot(tenant, reservation)) {
+            return ends_with_slot(tenant, &id, ret_due);
+        }
         if (reservation->state == PW_RESERVATION_ON_HOLD && reservation->expires_at_us <= now_us) {
             return expires(tenant, &id, ret_due);
         }
@@ -203,6 +229,9 @@ static bool due_in_slot_of(const struct pw_tenant *tenant, const struct pw_id *r
                            int64_t now_us, struct pw_due *ret_due)
 {
     const struct pw_reservation *reservation = pw_tenant_reservation(tenant, reservation_id);
+    if (reservation != NULL && is_cancelled_with_slot(tenant, reservation)) {
+        return ends_with_slot(tenant, reservation_id, ret_due);
+    }
     return reservation != NULL && due_in_slot(tenant, &reservation->slot_id, now_us, ret_due);
 }
 
@@ -256,5 +285,9 @@ bool pw_due_next(const struct pw_state *state, int64_t now_us, struct pw_due *re
     struct pw_id tenant_id = pw_order_first(state->due, state->due_tenants);
     const struct pw_tenant *tenant = pw_state_tenant(state, &tenant_id);
     struct pw_id slot_id = pw_order_first(tenant->due, tenant->due_slots);
+    if (pw_tenant_slot(tenant, &slot_id)->state == PW_SLOT_CANCELLED) {
+        struct pw_id id = pw_members_first_open(tenant, &slot_id);
+        return ends_with_slot(tenant, &id, ret_due);
+    }
     return due_in_slot(tenant, &slot_id, now_us, ret_due);
 }

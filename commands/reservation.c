@@ -21,6 +21,11 @@ bool pw_reservation_blocks_calendar(uint32_t state)
     return reservation_meanings[state].blocks;
 }
 
+bool pw_reservation_is_open(uint32_t state)
+{
+    return reservation_meanings[state].is_open;
+}
+
 static const struct reservation_step life[] = {
 #define STEP(from, COMMAND, EVENT, to)                                                             \
     {                                                                                              \
@@ -36,6 +41,10 @@ static const struct reservation_step life[] = {
     STEP(PW_RESERVATION_CONFIRMED, CANCEL_BY_STAFF, CANCELLED_BY_STAFF, GIVEN_BACK),
     STEP(PW_RESERVATION_WAITING, CANCEL_BY_STAFF, CANCELLED_BY_STAFF, GIVEN_BACK),
     STEP(PW_RESERVATION_ON_OFFER, CANCEL_BY_STAFF, CANCELLED_BY_STAFF, GIVEN_BACK),
+    STEP(PW_RESERVATION_ON_HOLD, CANCEL_WITH_SLOT, CANCELLED_WITH_SLOT, GIVEN_BACK),
+    STEP(PW_RESERVATION_CONFIRMED, CANCEL_WITH_SLOT, CANCELLED_WITH_SLOT, GIVEN_BACK),
+    STEP(PW_RESERVATION_WAITING, CANCEL_WITH_SLOT, CANCELLED_WITH_SLOT, GIVEN_BACK),
+    STEP(PW_RESERVATION_ON_OFFER, CANCEL_WITH_SLOT, CANCELLED_WITH_SLOT, GIVEN_BACK),
     STEP(PW_RESERVATION_CONFIRMED, RESCHEDULE, RESCHEDULED, CONFIRMED),
     STEP(RESERVATION_NONE, JOIN_WAITLIST, WAITLIST_JOINED, WAITING),
     STEP(PW_RESERVATION_WAITING, PRIORITISE, PRIORITISED, WAITING),

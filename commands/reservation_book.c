@@ -6,8 +6,14 @@ static enum pw_code check_seat(const struct pw_tenant *tenant, const struct pw_i
                                const struct pw_slot *slot, const struct pw_id *except_id,
                                const struct pw_context *context, struct pw_err *err)
 {
+    if (slot->state == PW_SLOT_CANCELLED) {
+        return pw_slot_fail_cancelled(err, slot);
+    }
     if (context->decided_at_us >= slot->starts_at_us) {
         return pw_fail(err, PW_ERR_SLOT_STARTED, "the exam has begun");
+    }
+    if (slot->state == PW_SLOT_CLOSED) {
+        return pw_fail(err, PW_ERR_SLOT_CLOSED, "slot_id");
     }
     struct reservation_calendar calendar =
         reservation_calendar(tenant, &context->actor_id, slot_id, slot, except_id);
@@ -177,6 +183,28 @@ enum pw_code pw_reservation_cancel_by_staff_decide(
     pw_decision_add(out, PW_EVENT_RESERVATION_CANCELLED_BY_STAFF, &command->reservation_id)
         ->reservation_cancelled_by_staff = (struct pw_reservation_cancelled_by_staff){
         RESERVATION_OF(reservation), .reason = command->reason};
+    return PW_OK;
+}
+
+/* Whether it was due: before its slot is cancelled, nothing is. */
+enum pw_code pw_reservation_cancel_with_slot_decide(
+    const struct pw_tenant *tenant, const struct pw_reservation_cancel_with_slot *command,
+    const struct pw_context *context, struct pw_decision *out, struct pw_err *err)
+{
+    const struct reservation_ask ask = {.id = &command->reservation_id,
+                                        .command = PW_COMMAND_RESERVATION_CANCEL_WITH_SLOT,
+                                        .by_anybody = true};
+    const struct pw_reservation *reservation;
+    enum pw_code code = reservation_find(tenant, &ask, context, &reservation, err);
+    if (reservation == NULL) {
+        return code;
+    }
+    const struct pw_slot *slot = pw_tenant_slot(tenant, &reservation->slot_id);
+    if (slot->state == PW_SLOT_CANCELLED) {
+        pw_decision_add(out, PW_EVENT_RESERVATION_CANCELLED_WITH_SLOT, &command->reservation_id)
+            ->reservation_cancelled_with_slot = (struct pw_reservation_cancelled_with_slot){
+            RESERVATION_OF(reservation), .reason = slot->cancel_reason};
+    }
     return PW_OK;
 }
 

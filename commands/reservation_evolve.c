@@ -1,4 +1,5 @@
 /* commands/reservation_evolve.c: what happened to a reservation: its state, its seat, its place in the student's chain and among what is due. */
+#include "commands/members.h"
 #include "commands/reservation_parts.h"
 
 /* How a reservation begins. That nothing overlaps is the decider's business; here the counts and links must stay right. */
@@ -64,6 +65,7 @@ static enum pw_code begin(struct pw_tenant *tenant, const struct pw_event *event
     };
     student->first_id = event->stream_id;
     student->first = reservation;
+    pw_members_begin(tenant, &event->stream_id, reservation, undo);
     if (state != PW_RESERVATION_CONFIRMED || !pw_id_is_nil(&slot->waiting)) {
         pw_due_enter(tenant, &event->stream_id, undo);
         pw_due_list_slot(tenant, &begun->slot_id, undo);
@@ -193,7 +195,8 @@ static void take_or_give_seat(struct pw_tenant *tenant, const struct pw_id *slot
 /* Whether a seat was gained by an offer, after a step. Whom staff takes it from has not given it back. */
 static uint32_t by_offer_after(const struct pw_reservation *before, enum pw_event_type type)
 {
-    bool is_taken = type == PW_EVENT_RESERVATION_CANCELLED_BY_STAFF;
+    bool is_taken = type == PW_EVENT_RESERVATION_CANCELLED_BY_STAFF ||
+                    type == PW_EVENT_RESERVATION_CANCELLED_WITH_SLOT;
     return type == PW_EVENT_RESERVATION_OFFER_ACCEPTED       ? PW_BY_OFFER_YES
            : is_taken && before->by_offer == PW_BY_OFFER_YES ? PW_BY_OFFER_NO
                                                              : before->by_offer;
@@ -230,6 +233,7 @@ static enum pw_code step_evolve(struct pw_tenant *tenant, const struct pw_event 
     reservation->by_offer = by_offer;
     reservation->version = event->stream_version;
     pw_due_enter(tenant, &event->stream_id, undo);
+    pw_members_step(tenant, &event->stream_id, step->from, undo);
     pw_due_list_slot(tenant, change->slot_id, undo);
     return PW_OK;
 }
@@ -250,6 +254,7 @@ STEP_EVOLVE(hold_confirmed)
 STEP_EVOLVE(hold_expired)
 STEP_EVOLVE(cancelled)
 STEP_EVOLVE(cancelled_by_staff)
+STEP_EVOLVE(cancelled_with_slot)
 STEP_EVOLVE(waitlist_left)
 STEP_EVOLVE(prioritised, .priority = is->priority)
 STEP_EVOLVE(offered, .expires_at = is->expires_at)
@@ -310,6 +315,7 @@ enum pw_code pw_reservation_rescheduled_evolve(struct pw_tenant *tenant,
     if (reservation->by_offer == PW_BY_OFFER_YES) {
         reservation->by_offer = PW_BY_OFFER_MOVED;
     }
+    pw_members_move(tenant, &event->stream_id, &moved->from_slot_id, &moved->slot_id, undo);
     pw_due_list_slot(tenant, &moved->from_slot_id, undo);
     pw_due_list_slot(tenant, &moved->slot_id, undo);
     return PW_OK;

@@ -10,6 +10,12 @@ enum pw_code pw_reservation_join_waitlist_decide(const struct pw_tenant *tenant,
     if (slot == NULL) {
         return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
     }
+    if (slot->state == PW_SLOT_CANCELLED) {
+        return pw_slot_fail_cancelled(err, slot);
+    }
+    if (slot->state == PW_SLOT_CLOSED) {
+        return pw_fail(err, PW_ERR_SLOT_CLOSED, "slot_id");
+    }
     if (slot->waitlist_closed || context->decided_at_us >= pw_slot_lead_at_us(slot)) {
         return pw_fail(err, PW_ERR_WAITLIST_CLOSED, "possible until %u minutes before the start",
                        slot->lead_time_minutes);
@@ -92,7 +98,7 @@ enum pw_code pw_reservation_offer_decide(const struct pw_tenant *tenant,
     const struct pw_slot *slot = pw_tenant_slot(tenant, &reservation->slot_id);
     struct pw_id first = pw_order_first(tenant->waiting, slot->waiting);
     int64_t end_at_us = pw_slot_lead_at_us(slot);
-    if (!pw_id_equal(&first, &command->reservation_id) || slot->waitlist_closed ||
+    if (!pw_id_equal(&first, &command->reservation_id) || !pw_slot_offers(slot) ||
         slot->taken_count >= slot->capacity || context->decided_at_us >= end_at_us) {
         return PW_OK;
     }

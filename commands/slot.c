@@ -1,6 +1,5 @@
 /* commands/slot.c: a time and a number of seats in which an exam is sat. */
-#include "commands/decide.h"
-#include "commands/tenant_state.h"
+#include "commands/members.h"
 
 /* Admins run all of the tenant's slots, teachers those of their own exams. */
 static bool may_run(const struct pw_exam *exam, const struct pw_context *context)
@@ -44,6 +43,9 @@ enum pw_code pw_slot_change_capacity_decide(const struct pw_tenant *tenant,
     if (slot == NULL || !may_run(pw_tenant_exam(tenant, &slot->exam_id), context)) {
         return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
     }
+    if (slot->state == PW_SLOT_CANCELLED) {
+        return pw_slot_fail_cancelled(err, slot);
+    }
     if (command->capacity < slot->taken_count) {
         return pw_fail(err, PW_ERR_CAPACITY_BELOW_TAKEN, "%u taken", slot->taken_count);
     }
@@ -53,6 +55,57 @@ enum pw_code pw_slot_change_capacity_decide(const struct pw_tenant *tenant,
     struct pw_event *event =
         pw_decision_add(out, PW_EVENT_SLOT_CAPACITY_CHANGED, &command->slot_id);
     event->slot_capacity_changed.capacity = command->capacity;
+    return PW_OK;
+}
+
+enum pw_code pw_slot_fail_cancelled(struct pw_err *err, const struct pw_slot *slot)
+{
+    return pw_fail(err, PW_ERR_SLOT_CANCELLED, "%s",
+                   pw_reason_name((enum pw_reason)slot->cancel_reason));
+}
+
+uint32_t pw_slot_left_count(const struct pw_slot *slot)
+{
+    return slot->state == PW_SLOT_CANCELLED ? slot->open_count : 0;
+}
+
+enum pw_code pw_slot_close_decide(const struct pw_tenant *tenant,
+                                  const struct pw_slot_close *command,
+                                  const struct pw_context *context, struct pw_decision *out,
+                                  struct pw_err *err)
+{
+    const struct pw_slot *slot = pw_tenant_slot(tenant, &command->slot_id);
+    if (slot == NULL || !may_run(pw_tenant_exam(tenant, &slot->exam_id), context)) {
+        return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
+    }
+    if (slot->state == PW_SLOT_CANCELLED) {
+        return pw_slot_fail_cancelled(err, slot);
+    }
+    if (slot->state == PW_SLOT_OPEN) {
+        pw_decision_add(out, PW_EVENT_SLOT_CLOSED, &command->slot_id)->slot_closed.exam_id =
+            slot->exam_id;
+    }
+    return PW_OK;
+}
+
+/* One fact, however many have a seat: what they had is ended one by one, by the system (due.c). */
+enum pw_code pw_slot_cancel_decide(const struct pw_tenant *tenant,
+                                   const struct pw_slot_cancel *command,
+                                   const struct pw_context *context, struct pw_decision *out,
+                                   struct pw_err *err)
+{
+    const struct pw_slot *slot = pw_tenant_slot(tenant, &command->slot_id);
+    if (slot == NULL || !may_run(pw_tenant_exam(tenant, &slot->exam_id), context)) {
+        return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
+    }
+    if (slot->state == PW_SLOT_CANCELLED) {
+        return PW_OK;
+    }
+    if (context->decided_at_us >= slot->ends_at_us) {
+        return pw_fail(err, PW_ERR_SLOT_OVER, "slot_id");
+    }
+    pw_decision_add(out, PW_EVENT_SLOT_CANCELLED, &command->slot_id)->slot_cancelled =
+        (struct pw_slot_cancelled){.exam_id = slot->exam_id, .reason = command->reason};
     return PW_OK;
 }
 
@@ -108,6 +161,7 @@ enum pw_code pw_slot_opened_evolve(struct pw_tenant *tenant, const struct pw_eve
     *slot = (struct pw_slot){
         .exam_id = opened->exam_id,
         .version = event->stream_version,
+        .state = PW_SLOT_OPEN,
         .exam_version = opened->exam_version,
         .starts_at_us = opened->starts_at,
         .ends_at_us = opened->ends_at,
@@ -131,6 +185,53 @@ enum pw_code pw_slot_capacity_changed_evolve(struct pw_tenant *tenant, const str
     struct pw_slot *slot = pw_map_put(tenant->slots, &event->stream_id, undo);
     slot->version = event->stream_version;
     slot->capacity = event->slot_capacity_changed.capacity;
+    pw_due_list_slot(tenant, &event->stream_id, undo);
+    return PW_OK;
+}
+
+/* The slot of an event that takes it from what it must be to something else, to be changed; NULL: it does not fit. */
+static struct pw_slot *slot_to_end(struct pw_tenant *tenant, const struct pw_event *event,
+                                   const struct pw_id *exam_id, uint32_t last_state,
+                                   struct pw_undo *undo, struct pw_err *err)
+{
+    const struct pw_slot *before = pw_tenant_slot(tenant, &event->stream_id);
+    if (before == NULL || !pw_id_equal(&before->exam_id, exam_id)) {
+        pw_misfit(err, event, "there is no such slot of the exam");
+        return NULL;
+    }
+    if (before->state > last_state) {
+        pw_misfit(err, event, "it is closed or cancelled already");
+        return NULL;
+    }
+    struct pw_slot *slot = pw_map_put(tenant->slots, &event->stream_id, undo);
+    slot->version = event->stream_version;
+    return slot;
+}
+
+enum pw_code pw_slot_closed_evolve(struct pw_tenant *tenant, const struct pw_event *event,
+                                   struct pw_undo *undo, struct pw_err *err)
+{
+    struct pw_slot *slot =
+        slot_to_end(tenant, event, &event->slot_closed.exam_id, PW_SLOT_OPEN, undo, err);
+    if (slot == NULL) {
+        return PW_ERR_LEDGER_DAMAGED;
+    }
+    slot->state = PW_SLOT_CLOSED;
+    pw_due_list_slot(tenant, &event->stream_id, undo);
+    return PW_OK;
+}
+
+enum pw_code pw_slot_cancelled_evolve(struct pw_tenant *tenant, const struct pw_event *event,
+                                      struct pw_undo *undo, struct pw_err *err)
+{
+    struct pw_slot *slot =
+        slot_to_end(tenant, event, &event->slot_cancelled.exam_id, PW_SLOT_CLOSED, undo, err);
+    if (slot == NULL) {
+        return PW_ERR_LEDGER_DAMAGED;
+    }
+    slot->state = PW_SLOT_CANCELLED;
+    slot->cancel_reason = event->slot_cancelled.reason;
+    pw_members_pass_ended(tenant, &event->stream_id, undo);
     pw_due_list_slot(tenant, &event->stream_id, undo);
     return PW_OK;
 }

@@ -26,6 +26,7 @@ static const struct map_row {
     MAP_ROW(students, struct pw_id, struct pw_student),
     MAP_ROW(expiring, struct pw_id, struct pw_place),
     MAP_ROW(waiting, struct pw_id, struct pw_place),
+    MAP_ROW(moved, struct pw_id, struct pw_place),
     MAP_ROW(due, struct pw_id, struct pw_place),
 };
 

@@ -50,9 +50,14 @@ struct pw_exam {
     struct pw_hash published_hash;
 };
 
+/* The numbers are for ever: read models have them. */
+enum pw_slot_state { PW_SLOT_OPEN = 1, PW_SLOT_CLOSED, PW_SLOT_CANCELLED };
+
 struct pw_slot {
     struct pw_id exam_id;
     uint32_t version;
+    uint32_t state;         /* enum pw_slot_state */
+    uint32_t cancel_reason; /* enum pw_reason, of one that is cancelled. */
     uint32_t exam_version;
     int64_t starts_at_us;
     int64_t ends_at_us;
@@ -62,6 +67,11 @@ struct pw_slot {
     uint32_t taken_count;  /* Folded from reservations: those that have a seat. */
     uint32_t joined_count; /* Everybody who ever waited. */
     uint32_t waitlist_closed;
+    uint32_t open_count;    /* Folded likewise: those that may still become something. */
+    uint32_t waiting_count; /* Those of them that wait. */
+    struct pw_id
+        newest_id; /* The chain of those that began here (of_slot_next_id), newest first. Of a cancelled slot: from an open one on. */
+    struct pw_id moved; /* The order of the open ones that were moved here: its root. */
     struct pw_id
         expiring; /* The order of its held and offered reservations by when they run out: its root. */
     struct pw_id waiting; /* That of those who wait, by priority, then by turn. */
@@ -117,10 +127,18 @@ struct pw_reservation;
 /* Whether one in that state blocks its student's calendar. */
 bool pw_reservation_blocks_calendar(uint32_t state);
 
+/* Whether one in that state may still become something. */
+bool pw_reservation_is_open(uint32_t state);
+
+/* How many reservations of a cancelled slot have no record yet that says so; 0 of any other. */
+uint32_t pw_slot_left_count(const struct pw_slot *slot);
+
 struct pw_reservation {
     struct pw_id slot_id;
     struct pw_id exam_id;
     struct pw_id student_id;
+    struct pw_id
+        of_slot_next_id; /* The next older one that began in the same slot as this one did, or nil. */
     struct pw_id next_id;              /* The student's next live reservation, or nil. */
     const struct pw_reservation *next; /* The same, found; NULL also where it was not looked for. */
     uint32_t version;
@@ -146,7 +164,7 @@ struct pw_state;
 
 /* Numbers what evolve makes of events, and how that is serialised: a state that was kept under another
  * number is not to be gone on from. tests/state_wire.c tells when it must be raised. */
-#define PW_STATE_FORMAT 3
+#define PW_STATE_FORMAT 4
 
 struct pw_state *pw_state_new(void);
 void pw_state_free(struct pw_state *state);

@@ -4,8 +4,8 @@
  * slots, reservations, students]; each of the last seven is an array of its entries, sorted by id. What
  * follows from them (addresses, the number of admins, what is due) is found again. The fields of an entry stand below twice, once to be
  * written and once to be read, in the same order. */
+#include "commands/members.h"
 #include "commands/memory.h"
-#include "commands/tenant_state.h"
 
 #include <endian.h>
 #include <stdlib.h>
@@ -200,6 +200,8 @@ static void write_slot(struct pw_buffer *buffer, const void *value)
     pw_write_uint(buffer, slot->taken_count);
     pw_write_uint(buffer, slot->joined_count);
     pw_write_uint(buffer, slot->waitlist_closed);
+    pw_write_uint(buffer, slot->state);
+    pw_write_uint(buffer, slot->cancel_reason);
 }
 
 static void read_slot(struct pw_cursor *cursor, void *value)
@@ -216,6 +218,9 @@ static void read_slot(struct pw_cursor *cursor, void *value)
     slot->taken_count = (uint32_t)pw_read_uint(cursor, slot->capacity);
     slot->joined_count = read_number(cursor);
     slot->waitlist_closed = (uint32_t)pw_read_uint(cursor, 1);
+    slot->state = (uint32_t)pw_read_uint(cursor, PW_SLOT_CANCELLED);
+    cursor->bad = cursor->bad || slot->state < PW_SLOT_OPEN;
+    slot->cancel_reason = (uint32_t)pw_read_uint(cursor, PW_REASON_COUNT - 1);
 }
 
 static void write_reservation(struct pw_buffer *buffer, const void *value)
@@ -274,7 +279,7 @@ static const struct kind users = {8, 126, write_user, read_user};
 static const struct kind passwords = {1, 22, write_password, read_password};
 static const struct kind sessions = {6, 59, write_session, read_session};
 static const struct kind exams = {13, 116, write_exam, read_exam};
-static const struct kind slots = {11, 46, write_slot, read_slot};
+static const struct kind slots = {13, 48, write_slot, read_slot};
 static const struct kind reservations = {13, 100, write_reservation, read_reservation};
 static const struct kind students = {1, 37, write_student, read_student};
 
@@ -349,14 +354,9 @@ static void list_id(struct id_list *list, const struct pw_id *id)
     list->ids[list->count++] = *id;
 }
 
-static bool is_ordered(const struct pw_reservation *reservation)
-{
-    return reservation->expires_at_us > 0 || reservation->state == PW_RESERVATION_WAITING;
-}
-
-/* ret_ordered: of reservations alone, the ids of those that are in an order of what is due; or NULL. */
+/* ret_open: of reservations alone, the ids of those that are open; or NULL. */
 static void read_map(struct pw_cursor *cursor, struct pw_map *map, const struct kind *kind,
-                     struct id_list *ret_ordered)
+                     struct id_list *ret_open)
 {
     uint32_t count = pw_read_array(cursor);
     struct pw_id id = {{0}};
@@ -372,8 +372,9 @@ static void read_map(struct pw_cursor *cursor, struct pw_map *map, const struct 
         id = read_next_id(cursor, &id);
         void *value = pw_map_append(map, &id);
         kind->read(cursor, value);
-        if (ret_ordered != NULL && is_ordered(value)) {
-            list_id(ret_ordered, &id);
+        if (ret_open != NULL &&
+            pw_reservation_is_open(((const struct pw_reservation *)value)->state)) {
+            list_id(ret_open, &id);
         }
     }
     pw_map_index(map);
@@ -465,16 +466,24 @@ static void find_people(struct pw_tenant *tenant)
     }
 }
 
-/* Puts what waits, is held or is offered into the orders of what is due. False where one does so in no slot. */
-static bool find_due(struct pw_tenant *tenant, const struct id_list *ordered)
+/* Finds again what follows from the open reservations: who has what in a slot, and what is due. False where one is for no slot. */
+static bool find_due(struct pw_tenant *tenant, const struct id_list *open)
 {
-    for (uint32_t i = 0; i < ordered->count; i++) {
-        const struct pw_reservation *reservation = pw_tenant_reservation(tenant, &ordered->ids[i]);
+    uint64_t walk = 0;
+    const void *slot_id;
+    const void *slot;
+    for (uint32_t i = 0; i < open->count; i++) {
+        struct pw_reservation *reservation = pw_map_put(tenant->reservations, &open->ids[i], NULL);
         if (pw_tenant_slot(tenant, &reservation->slot_id) == NULL) {
             return false;
         }
-        pw_due_enter(tenant, &ordered->ids[i], NULL);
-        pw_due_list_slot(tenant, &reservation->slot_id, NULL);
+        pw_members_begin(tenant, &open->ids[i], reservation, NULL);
+        if (reservation->state != PW_RESERVATION_CONFIRMED) {
+            pw_due_enter(tenant, &open->ids[i], NULL);
+        }
+    }
+    while (pw_map_next(tenant->slots, &walk, &slot_id, &slot)) {
+        pw_due_list_slot(tenant, slot_id, NULL);
     }
     return true;
 }
@@ -506,11 +515,11 @@ void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
         find_people(tenant);
         read_map(cursor, tenant->exams, &exams, NULL);
         read_map(cursor, tenant->slots, &slots, NULL);
-        struct id_list ordered = {0};
-        read_map(cursor, tenant->reservations, &reservations, &ordered);
+        struct id_list open = {0};
+        read_map(cursor, tenant->reservations, &reservations, &open);
         read_map(cursor, tenant->students, &students, NULL);
-        cursor->bad = cursor->bad || !find_due(tenant, &ordered);
-        free(ordered.ids);
+        cursor->bad = cursor->bad || !find_due(tenant, &open);
+        free(open.ids);
         pw_due_list_tenant(state, tenant, NULL);
     }
 }

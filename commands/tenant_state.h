@@ -43,6 +43,7 @@ struct pw_tenant {
     struct pw_map
         *expiring; /* The places of held and offered reservations in their slots' orders. */
     struct pw_map *waiting; /* Those of the ones that wait. */
+    struct pw_map *moved;   /* Those of open ones that began in another slot. */
     struct pw_map *due;     /* The places of slots in due_slots. */
 };
 
@@ -82,6 +83,15 @@ void pw_due_enter(struct pw_tenant *tenant, const struct pw_id *reservation_id,
                   struct pw_undo *undo);
 void pw_due_leave(struct pw_tenant *tenant, const struct pw_id *reservation_id,
                   struct pw_undo *undo);
+
+/* Whether seats that are free are offered to who waits. */
+static inline bool pw_slot_offers(const struct pw_slot *slot)
+{
+    return slot->state == PW_SLOT_OPEN && !slot->waitlist_closed;
+}
+
+/* SLOT_CANCELLED, with the reason. */
+enum pw_code pw_slot_fail_cancelled(struct pw_err *err, const struct pw_slot *slot);
 
 /* Lists a slot, and with it the tenant, anew by what is due first. */
 void pw_due_list_slot(struct pw_tenant *tenant, const struct pw_id *slot_id, struct pw_undo *undo);

@@ -122,6 +122,10 @@ class Folded:
     def pages(self):
         """(path of a list, its items in any order) of every list that an admin can ask for."""
         yield "/exams", list(self.exams.values())
+        for row in self.reservations.values():
+            slot = self.slots[row["slot_id"]]
+            slot["waiting_count"] += row["state"] == "waiting"
+            slot["left_count"] += slot["state"] == "cancelled" and row["state"] in ("confirmed", "held", "waiting", "offered")
         yield "/slots", list(self.slots.values())
         yield "/reservations", list(self.reservations.values())
         for student in {row["student_id"] for row in self.reservations.values()}:
@@ -148,7 +152,7 @@ class Folded:
         self.slots[key] = {
             "id": key, "exam_id": exam, "exam_version": exam_version, "starts_at": starts_at, "ends_at": ends_at,
             "lead_time_minutes": lead, "buffer_minutes": buffer, "capacity": capacity, "taken_count": 0, "free_count": capacity,
-            "version": event.stream_version, "changed_at": at_us}
+            "waiting_count": 0, "state": "open", "left_count": 0, "version": event.stream_version, "changed_at": at_us}
 
     def _slot_capacity_changed(self, key, event, at_us, capacity):
         self.slots[key] |= {"capacity": capacity, "version": event.stream_version}
@@ -176,6 +180,16 @@ class Folded:
 
     def _reservation_cancelled_by_staff(self, key, event, at_us, slot, *_):
         self._step(key, event, at_us, "cancelled", slot, 0 if self.reservations[key]["state"] == "waiting" else -1)
+
+    _reservation_cancelled_with_slot = _reservation_cancelled_by_staff
+
+    def _slot_closed(self, key, event, at_us, *_):
+        self.slots[key] |= {"state": "closed", "version": event.stream_version}
+        self._take_seats(key, 0, at_us)
+
+    def _slot_cancelled(self, key, event, at_us, *_):
+        self.slots[key] |= {"state": "cancelled", "version": event.stream_version}
+        self._take_seats(key, 0, at_us)
 
     def _reservation_rescheduled(self, key, event, at_us, slot, _exam, _student, starts_at, ends_at, free_again_at, from_slot, *_):
         self._step(key, event, at_us, "confirmed", from_slot, -1)

@@ -218,6 +218,37 @@ class BookingTest(AnswerCase):
         self.assertEqual([decided[1]["role"], *((event["type"], event["payload"][3]) for event in decided[1]["events"])],
                          ["admin", ("reservation_cancelled_by_staff", "environment.room")])
 
+    def test_a_slot_is_closed_and_cancelled(self):
+        exam = house.exam(lead_time_minutes=60)
+        slot, other = (house.slot(exam, capacity=2, starts_at=at(days=9, hours=hours)) for hours in (0, 6))
+        ann, bob, tom = (house.tenant.student().client(house.node) for _ in range(3))
+        admin, teacher = house.as_admin(), house.as_teacher()
+        anns = self.expect_yes(ann.post(f"/slots/{slot}/reservations"), 201, 1)
+        bobs = self.expect_yes(bob.post(f"/slots/{slot}/holds"), 201, 1)
+        toms = self.expect_yes(tom.post(f"/slots/{slot}/waitlist"), 201, 1, "reservations")
+        closed = teacher.post(f"/slots/{slot}/close")
+        self.expect_yes(closed, 200, 2)
+        self.expect_yes(teacher.post(f"/slots/{slot}/close"), 200, 2)
+        shown = self.read(tom, f"/slots/{slot}", closed)
+        self.assertEqual([shown[name] for name in ("state", "taken_count", "waiting_count", "left_count")], ["closed", 2, 1, 0])
+        self.expect_no(house.tenant.student().client(house.node).post(f"/slots/{slot}/reservations"), 409, "slot-closed")
+        self.expect_yes(bob.post(f"/reservations/{bobs}/confirm-hold"), 200, 2)
+        self.expect(teacher.post(f"/slots/{slot}/cancel", {}), 400, "invalid", ["/reason"])
+        off = admin.post(f"/slots/{slot}/cancel", {"reason": "environment.emergency"})
+        self.expect_yes(off, 200, 3)
+        self.expect_yes(ann.post(f"/slots/{other}/reservations"), 201, 1)
+        self.expect_no(bob.post(f"/reservations/{bobs}/cancel"), 409, "reservation-not-live")
+        self.expect_no(bob.post(f"/slots/{slot}/reservations"), 409, "slot-cancelled")
+        for student, seat in ((ann, anns), (bob, bobs), (tom, toms)):
+            wait_until("cancelled", lambda student=student, seat=seat: self.shown(student, seat, off)["state"] == "cancelled", 30)
+        wait_until("none left", lambda: self.read(admin, f"/slots/{slot}", off)["left_count"] == 0, 30)
+        shown = self.read(admin, f"/slots/{slot}", off)
+        self.assertEqual([shown[name] for name in ("state", "taken_count", "waiting_count")], ["cancelled", 0, 0])
+        self.assertIn(slot, [row["id"] for row in admin.all(f"/slots?state=cancelled&exam_id={exam}")])
+        decided = [each for each in read_whole_ledger(house.stack).decisions if each["stream"] in (anns, bobs, toms) and each["role"] == "system"]
+        self.assertEqual({(each["stream"], event["type"], event["payload"][3]) for each in decided for event in each["events"]},
+                         {(seat, "reservation_cancelled_with_slot", "environment.emergency") for seat in (anns, bobs, toms)})
+
     def test_an_office_sets_how_long_a_seat_is_held(self):
         tenant = house.stack.tenant(house.node)
         admin, student = tenant.admin.client(house.node), tenant.student().client(house.node)

@@ -19,7 +19,7 @@ from integration.proof import Proof
 house = House()
 SLOT_FIELDS = {"id", "exam_id", "exam_version", "starts_at", "ends_at", "lead_time_minutes", "buffer_minutes", "capacity",
                "taken_count",
-               "free_count", "version", "changed_at"}
+               "free_count", "waiting_count", "state", "left_count", "version", "changed_at"}
 RESERVATION_FIELDS = {"id", "slot_id", "exam_id", "student_id", "state", "starts_at", "ends_at", "free_again_at", "expires_at",
                       "version", "changed_at"}
 EXAM_FIELDS = {"id", "owner_id", "version", "changed_at", "published_number", "published_hash",
@@ -45,12 +45,12 @@ class World:
         self.exam = self.tenant.exam(house.node)
         self.slots = [self.open(day // 2) for day in range(slot_count)]  # Always two at the same time.
         self.student = self.tenant.student()
-        answer = self.student.client(house.node).post(f"/slots/{self.slots[0]['id']}/reservations")
+        answer = self.student.client(house.node).command(f"/slots/{self.slots[0]['id']}/reservations")
         self.seat, self.position = answer.json["id"], answer.position
 
     def open(self, days):
         starts_at = at(days=10 + days)[:11] + "09:00:00Z"
-        answer = self.teacher.post("/slots", {"exam_id": self.exam, "starts_at": starts_at, "capacity": 5})
+        answer = self.teacher.command("/slots", {"exam_id": self.exam, "starts_at": starts_at, "capacity": 5})
         return {"id": answer.json["id"], "starts_at": starts_at, "position": answer.position}
 
     def order(self, slots=None):

@@ -176,6 +176,22 @@ class BookingsTest(unittest.TestCase):
         stream, kind, payload = self.step("offered", number, self.SLOT, self.EXAM, student)
         return self.T, (stream, kind, [*payload, expires_at])
 
+    def slot_ends(self, how, *why):
+        return self.T, (self.SLOT, f"slot_{how}", [self.EXAM, *why])
+
+    def goes_with_slot(self, number, student, why):
+        stream, kind, payload = self.step("cancelled_with_slot", number, self.SLOT, self.EXAM, student)
+        return self.T, (stream, kind, [*payload, why])
+
+    def test_a_slot_that_is_cancelled(self):
+        tom = b"t" * 16
+        seen = self.replay(
+            (self.T, self.opened(self.SLOT, self.EXAM, LATER, 2)), (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, LATER)),
+            (self.T, self.held(2, self.SLOT, self.EXAM, self.BOB, LATER, NOW + 6)), self.waits(3, tom),
+            self.slot_ends("closed"), self.slot_ends("cancelled", "environment.power"), self.goes_with_slot(3, tom, "environment.power"),
+            self.goes_with_slot(2, self.BOB, "environment.power"), self.goes_with_slot(1, self.ANN, "environment.power"))
+        self.assertEqual((seen.reservations, list(seen.slots.values())), ({}, [0]))
+
     def test_a_seat_goes_round(self):
         full = [(self.T, self.opened(self.SLOT, self.EXAM, LATER, 1)), (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, LATER))]
         tom, gone = b"t" * 16, (self.T, self.cancelled(1, self.SLOT, self.EXAM, self.ANN))
@@ -207,6 +223,14 @@ class BookingsTest(unittest.TestCase):
             ("nobody waits", *full, self.waits(2, self.BOB), step("waitlist_left", 2, tom)),
             ("not this student", *won, step("offer_accepted", 2, self.BOB), (self.T, self.cancelled(2, self.SLOT, self.EXAM, self.BOB)),
              (self.T, self.reserved(4, self.SLOT, self.EXAM, tom, LATER)), self.waits(5, self.BOB)),
+            ("closed or cancelled", *full, self.slot_ends("closed"), (self.T, (self.SLOT, "slot_capacity_changed", [2])),
+             (self.T, self.reserved(4, self.SLOT, self.EXAM, tom, LATER))),
+            ("closed or cancelled", *full, self.slot_ends("closed"), self.waits(2, self.BOB)),
+            ("closed or cancelled", *full, self.waits(2, self.BOB), self.slot_ends("closed"), gone, self.offered(2, self.BOB, NOW + 99)),
+            ("that is open", *full, self.slot_ends("cancelled", "other"), self.slot_ends("closed")),
+            ("the slot is cancelled", *won, self.slot_ends("cancelled", "other"), step("offer_accepted", 2, self.BOB)),
+            ("another reason", *full, self.slot_ends("cancelled", "other"), self.goes_with_slot(1, self.ANN, "staff.absent")),
+            ("not cancelled", *full, self.slot_ends("closed"), self.goes_with_slot(1, self.ANN, "other")),
             ("no such live", *full, self.waits(2, self.BOB), step("cancelled_by_staff", 3, tom)),
             ("had run out", *won[:-1], self.offered(2, self.BOB, NOW + 6), step("cancelled_by_staff", 2, self.BOB)),
             ("has not begun", *full, (self.T, (self.SLOT, "slot_waitlist_closed", [self.EXAM]))),

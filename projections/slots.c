@@ -13,6 +13,9 @@ static const struct pw_column columns[] = {
     {"capacity", PW_COLUMN_INTEGER},
     {"taken_count", PW_COLUMN_INTEGER},
     {"version", PW_COLUMN_INTEGER},
+    {"state", PW_COLUMN_INTEGER},
+    {"waiting_count", PW_COLUMN_INTEGER},
+    {"left_count", PW_COLUMN_INTEGER},
 };
 static const struct pw_table table = {"slots", columns, PW_COUNT(columns), 1};
 static const struct pw_table *const tables[] = {&table};
@@ -35,6 +38,9 @@ static enum pw_code slot_row(const struct pw_tenant *after, const struct pw_id *
     cells[7] = pw_cell_integer(slot->capacity);
     cells[8] = pw_cell_integer(slot->taken_count);
     cells[9] = pw_cell_integer(slot->version);
+    cells[10] = pw_cell_integer(slot->state);
+    cells[11] = pw_cell_integer(slot->waiting_count);
+    cells[12] = pw_cell_integer(pw_slot_left_count(slot));
     return PW_OK;
 }
 

@@ -216,7 +216,7 @@ struct pw_command {
     };
 };
 
-#define PW_REFUSALS_MAX 12
+#define PW_REFUSALS_MAX 14
 
 struct pw_command_info {
     const char *name; /* `reservation.reserve` */

@@ -164,6 +164,67 @@ Test(due, a_freed_seat_is_offered_until_the_lead_time_begins)
     pw_state_free(state);
 }
 
+static uint8_t ends(const struct pw_due *due)
+{
+    cr_expect_eq(due->command.type, PW_COMMAND_RESERVATION_CANCEL_WITH_SLOT);
+    return due->command.reservation_cancel_with_slot.reservation_id.bytes[15];
+}
+
+Test(due, what_is_in_a_cancelled_slot_ends_one_by_one)
+{
+    const struct pw_event given[] = {TWO_SLOTS,
+                                     OPENED(42, 30, NOON, 9),
+                                     RESERVED(50, ANN, 40, 30, NOON),
+                                     RESERVED(51, BOB, 40, 30, NOON),
+                                     RESERVED(52, TOM, 42, 30, NOON),
+                                     HELD(53, TEA, 40, 30, NOON, NINE + 30),
+                                     RESERVED(54, ADA, 40, 30, NOON),
+                                     CANCELLED(54, ADA, 40, 30),
+                                     MOVED(51, 2, BOB, 42, 30, NOON, 40, NOON), /* Goes, */
+                                     MOVED(52, 2, TOM, 40, 30, NOON, 42, NOON), /* and comes. */
+                                     SLOT_CANCELLED(40, 0, 30, OTHER)};
+    struct pw_state *state = state_of(given, PW_COUNT(given));
+    const struct pw_slot *slot =
+        pw_tenant_slot(pw_state_tenant(state, &world_tenant_id), &(struct pw_id)ID(40));
+    struct pw_due due;
+    cr_expect_eq(pw_slot_left_count(slot), 3);
+    cr_expect(pw_due_at(state) <= NINE, "at once");
+    cr_assert(pw_due_next(state, NINE + 99, &due));
+    cr_expect_eq(ends(&due), 0x35, "not that its hold has run out");
+    world_fold(state, (const struct pw_event[]){CANCELLED_WITH_SLOT(53, 2, TEA, 40, 30, OTHER)}, 1);
+    cr_assert(pw_due_next(state, NINE, &due));
+    cr_expect_eq(ends(&due), 0x32);
+    world_fold(state, (const struct pw_event[]){CANCELLED_WITH_SLOT(50, 2, ANN, 40, 30, OTHER)}, 1);
+    cr_assert(pw_due_next(state, NINE, &due));
+    cr_expect_eq(ends(&due), 0x34, "who came from elsewhere");
+    world_fold(state, (const struct pw_event[]){CANCELLED_WITH_SLOT(52, 3, TOM, 40, 30, OTHER)}, 1);
+    cr_expect_eq(pw_slot_left_count(slot), 0);
+    cr_expect_eq(pw_due_at(state), INT64_MAX);
+    pw_state_free(state);
+}
+
+Test(due, nobody_waits_until_a_whole_slot_has_ended)
+{
+    const struct pw_event given[] = {TWO_SLOTS, RESERVED(50, ANN, 40, 30, NOON),
+                                     RESERVED(51, BOB, 40, 30, NOON),
+                                     SLOT_CANCELLED(40, 0, 30, OTHER)};
+    struct pw_state *state = state_of(given, PW_COUNT(given));
+    struct pw_due due;
+    struct pw_id tom = TOM;
+    struct pw_id bob = BOB;
+    struct pw_id ann = ANN;
+    struct pw_command elsewhere = COMMAND(RESERVATION_RESERVE, reservation_reserve, ID(41), ID(60));
+    cr_expect_not(before(state, elsewhere, tom, NINE, &due), "others have nothing to do with it");
+    cr_expect(before(state, elsewhere, bob, NINE, &due));
+    cr_expect_eq(ends(&due), 0x33, "their own alone");
+    cr_expect(
+        before(state, COMMAND(RESERVATION_CANCEL, reservation_cancel, ID(50)), ann, NINE, &due));
+    cr_expect_eq(ends(&due), 0x32);
+    cr_expect_not(before(state, COMMAND(RESERVATION_RESERVE, reservation_reserve, ID(40), ID(60)),
+                         tom, NINE, &due));
+    pw_state_free(state);
+}
+
 /* --- Against a plain walk --- */
 
 enum { ROUNDS = 3000, HOLDS = 60 };

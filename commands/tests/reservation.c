@@ -43,6 +43,8 @@
 #define ANNS RESERVED(50, ANN, 40, 30, NOON)
 #define BOBS RESERVED(51, BOB, 40, 30, NOON)
 
+#define NO_POWER SLOT_CANCELLED(40, 0, 30, ENVIRONMENT_POWER)
+
 #define ANN_HOLDS HELD(50, ANN, 40, 30, NOON, NINE + MINUTES(10))
 
 /* Ann sits exam 30 at noon; exam 31 has a slot at that start. */
@@ -100,6 +102,18 @@ static const struct row reservation_reserve_rows[] = {
      THEN(RESERVED(52, ANN, 41, 31, NOON))},
     {"another's calendar is not mine", GIVEN(ANN_SITS_AND(NOON)), RESERVE(52, 41), BY_BOB, PW_OK,
      THEN(RESERVED(52, BOB, 41, 31, NOON))},
+    {"a closed slot gives no seat", GIVEN(SLOT, SLOT_CLOSED(40, 0, 30)), RESERVE(50, 40), BY_ANN,
+     PW_ERR_SLOT_CLOSED, NOTHING},
+    {"nor does one that is cancelled, and says why", GIVEN(SLOT, NO_POWER), RESERVE(50, 40), BY_ANN,
+     PW_ERR_SLOT_CANCELLED, NOTHING, "environment.power"},
+    {"begun goes before closed", GIVEN(SLOT, SLOT_CLOSED(40, 0, 30)), RESERVE(50, 40),
+     AT(ANN, STUDENT, NOON), PW_ERR_SLOT_STARTED, NOTHING},
+    {"cancelled goes before begun", GIVEN(SLOT, NO_POWER), RESERVE(50, 40), AT(ANN, STUDENT, NOON),
+     PW_ERR_SLOT_CANCELLED, NOTHING},
+    {"a seat that went with its slot is in nobody's way",
+     GIVEN(ANN_SITS_AND(NOON), NO_POWER,
+           CANCELLED_WITH_SLOT(50, 2, ANN, 40, 30, ENVIRONMENT_POWER)),
+     RESERVE(52, 41), BY_ANN, PW_OK, THEN(RESERVED(52, ANN, 41, 31, NOON))},
     {"begun goes before booked", GIVEN(SLOT, ANNS), RESERVE(52, 40), AT(ANN, STUDENT, NOON),
      PW_ERR_SLOT_STARTED, NOTHING},
     {"booked goes before full", GIVEN(SLOT, ANNS), RESERVE(52, 40), BY_ANN, PW_ERR_ALREADY_BOOKED,
@@ -173,6 +187,10 @@ static const struct row reservation_hold_rows[] = {
      PW_ERR_CALENDAR_CONFLICT, NOTHING},
     {"If-Match speaks of the slot", GIVEN(SLOT), HOLD(50, 40), BY_ANN, PW_ERR_VERSION_MISMATCH,
      NOTHING, IF_MATCH(2)},
+    {"a closed slot gives no seat", GIVEN(SLOT, SLOT_CLOSED(40, 0, 30)), HOLD(50, 40), BY_ANN,
+     PW_ERR_SLOT_CLOSED, NOTHING},
+    {"nor does one that is cancelled", GIVEN(SLOT, NO_POWER), HOLD(50, 40), BY_ANN,
+     PW_ERR_SLOT_CANCELLED, NOTHING, "environment.power"},
 };
 ROWS_OF(reservation_hold);
 
@@ -191,6 +209,8 @@ static const struct row reservation_confirm_hold_rows[] = {
      PW_ERR_RESERVATION_NOT_LIVE, NOTHING, "ran out"},
     {"it was given back", GIVEN(SLOT, ANN_HOLDS, CANCELLED(50, ANN, 40, 30)), CONFIRM_HOLD(50),
      BY_ANN, PW_ERR_RESERVATION_NOT_LIVE, NOTHING, "cancelled"},
+    {"what is held in a closed slot was promised", GIVEN(SLOT, ANN_HOLDS, SLOT_CLOSED(40, 0, 30)),
+     CONFIRM_HOLD(50), BY_ANN, PW_OK, THEN(HOLD_CONFIRMED(50, ANN, 40, 30))},
 };
 ROWS_OF(reservation_confirm_hold);
 
@@ -316,6 +336,10 @@ static const struct row reservation_join_waitlist_rows[] = {
     {"whoever else waits elsewhere",
      GIVEN(BOB_WAITS, OPENED(41, 31, NOON, 1), RESERVED(54, TOM, 41, 31, NOON)), JOIN(53, 41),
      BY_BOB, PW_OK, THEN(JOINED(53, BOB, 41, 31))},
+    {"a closed slot has nothing to wait for", GIVEN(SLOT, ANNS, SLOT_CLOSED(40, 0, 30)),
+     JOIN(51, 40), BY_BOB, PW_ERR_SLOT_CLOSED, NOTHING},
+    {"nor has one that is cancelled", GIVEN(SLOT, ANNS, NO_POWER), JOIN(51, 40), BY_BOB,
+     PW_ERR_SLOT_CANCELLED, NOTHING, "environment.power"},
 };
 ROWS_OF(reservation_join_waitlist);
 
@@ -379,6 +403,8 @@ static const struct row reservation_offer_rows[] = {
      OFFER(51), THE_SYSTEM(NINE), PW_OK, NOTHING},
     {"there is no such reservation", GIVEN(SLOT), OFFER(51), THE_SYSTEM(NINE),
      PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+    {"not of a closed slot", GIVEN(BOB_WAITS, ANN_GOES, SLOT_CLOSED(40, 0, 30)), OFFER(51),
+     AT(OPS, SYSTEM, NINE), PW_OK, NOTHING},
 };
 ROWS_OF(reservation_offer);
 
@@ -401,6 +427,8 @@ static const struct row reservation_accept_offer_rows[] = {
     {"who sits another exam then",
      GIVEN(BOB_CHOOSES, OPENED(41, 31, NOON, 1), RESERVED(53, BOB, 41, 31, NOON)), ACCEPT(51),
      BY_BOB, PW_ERR_CALENDAR_CONFLICT, NOTHING},
+    {"what is offered in a closed slot was promised", GIVEN(BOB_CHOOSES, SLOT_CLOSED(40, 0, 30)),
+     ACCEPT(51), BY_BOB, PW_OK, THEN(OFFER_ACCEPTED(51, 3, BOB, 40, 30))},
 };
 ROWS_OF(reservation_accept_offer);
 
@@ -484,6 +512,12 @@ static const struct row reservation_reschedule_rows[] = {
      THEN(MOVED(50, 2, ANN, 41, 30, NOON + MINUTES(30), 40, NOON))},
     {"If-Match speaks of the reservation", GIVEN(TWO, ANNS), RESCHEDULE(50, 41), BY_ANN,
      PW_ERR_VERSION_MISMATCH, NOTHING, IF_MATCH(2)},
+    {"into a closed one", GIVEN(TWO, ANNS, SLOT_CLOSED(41, 0, 30)), RESCHEDULE(50, 41), BY_ANN,
+     PW_ERR_SLOT_CLOSED, NOTHING},
+    {"out of a closed one", GIVEN(TWO, ANNS, SLOT_CLOSED(40, 0, 30)), RESCHEDULE(50, 41), BY_ANN,
+     PW_OK, THEN(IS_MOVED)},
+    {"into a cancelled one", GIVEN(TWO, ANNS, SLOT_CANCELLED(41, 0, 30, ENVIRONMENT_ROOM)),
+     RESCHEDULE(50, 41), BY_ANN, PW_ERR_SLOT_CANCELLED, NOTHING, "environment.room"},
 };
 ROWS_OF(reservation_reschedule);
 
@@ -517,3 +551,32 @@ static const struct row reservation_cancel_by_staff_rows[] = {
      PW_ERR_VERSION_MISMATCH, NOTHING, IF_MATCH(2)},
 };
 ROWS_OF(reservation_cancel_by_staff);
+
+#define CANCEL_WITH_SLOT(reservation)                                                              \
+    {                                                                                              \
+        .type = PW_COMMAND_RESERVATION_CANCEL_WITH_SLOT, .reservation_cancel_with_slot = {         \
+            ID(reservation)                                                                        \
+        }                                                                                          \
+    }
+#define BY_SYSTEM AT(OPS, SYSTEM, NINE)
+#define ANNS_WENT CANCELLED_WITH_SLOT(50, 2, ANN, 40, 30, ENVIRONMENT_POWER)
+
+static const struct row reservation_cancel_with_slot_rows[] = {
+    {"a booked seat", GIVEN(SLOT, ANNS, NO_POWER), CANCEL_WITH_SLOT(50), BY_SYSTEM, PW_OK,
+     THEN(ANNS_WENT)},
+    {"a held one", GIVEN(SLOT, ANN_HOLDS, NO_POWER), CANCEL_WITH_SLOT(50), BY_SYSTEM, PW_OK,
+     THEN(ANNS_WENT)},
+    {"one who waits", GIVEN(BOB_WAITS, NO_POWER), CANCEL_WITH_SLOT(51), BY_SYSTEM, PW_OK,
+     THEN(CANCELLED_WITH_SLOT(51, 2, BOB, 40, 30, ENVIRONMENT_POWER))},
+    {"one who was offered a seat", GIVEN(BOB_CHOOSES, NO_POWER), CANCEL_WITH_SLOT(51), BY_SYSTEM,
+     PW_OK, THEN(CANCELLED_WITH_SLOT(51, 3, BOB, 40, 30, ENVIRONMENT_POWER))},
+    {"once", GIVEN(SLOT, ANNS, NO_POWER, ANNS_WENT), CANCEL_WITH_SLOT(50), BY_SYSTEM, PW_OK,
+     NOTHING},
+    {"not before its slot", GIVEN(SLOT, ANNS, SLOT_CLOSED(40, 0, 30)), CANCEL_WITH_SLOT(50),
+     BY_SYSTEM, PW_OK, NOTHING},
+    {"nor with a slot that it was moved away from", GIVEN(TWO, ANNS, IS_MOVED, NO_POWER),
+     CANCEL_WITH_SLOT(50), BY_SYSTEM, PW_OK, NOTHING},
+    {"there is no such reservation", GIVEN(SLOT), CANCEL_WITH_SLOT(50), BY_SYSTEM,
+     PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+};
+ROWS_OF(reservation_cancel_with_slot);

@@ -61,6 +61,10 @@ static const struct row slot_change_capacity_rows[] = {
      GIVEN(ALGEBRA_NOON, RESERVED(50, ANN, 40, 30, NOON), RESERVED(51, BOB, 40, 30, NOON),
            CANCELLED(50, ANN, 40, 30)),
      CHANGE(40, 1), BY_TEA, PW_OK, THEN(CAPACITY(40, 2, 1))},
+    {"a closed one, too", GIVEN(ALGEBRA_NOON, SLOT_CLOSED(40, 0, 30)), CHANGE(40, 3), BY_TEA, PW_OK,
+     THEN(CAPACITY(40, 3, 3))},
+    {"not a cancelled one", GIVEN(ALGEBRA_NOON, SLOT_CANCELLED(40, 0, 30, STAFF_SCHEDULE)),
+     CHANGE(40, 3), BY_TEA, PW_ERR_SLOT_CANCELLED, NOTHING, "staff.schedule"},
     {"there is no such slot", GIVEN(ALGEBRA), CHANGE(40, 3), BY_ADA, PW_ERR_NO_SUCH_SLOT, NOTHING},
     {"another teacher's does not exist", GIVEN(ALGEBRA_NOON), CHANGE(40, 3), BY_TOM,
      PW_ERR_NO_SUCH_SLOT, NOTHING},
@@ -90,3 +94,51 @@ static const struct row slot_close_waitlist_rows[] = {
      PW_ERR_NO_SUCH_SLOT, NOTHING},
 };
 ROWS_OF(slot_close_waitlist);
+
+#define CLOSE(slot)                                                                                \
+    {                                                                                              \
+        .type = PW_COMMAND_SLOT_CLOSE, .slot_close = { ID(slot) }                                  \
+    }
+#define CANCEL(slot, reason)                                                                       \
+    {                                                                                              \
+        .type = PW_COMMAND_SLOT_CANCEL, .slot_cancel = { ID(slot), PW_REASON_##reason }            \
+    }
+#define IS_CANCELLED SLOT_CANCELLED(40, 2, 30, ENVIRONMENT_POWER)
+
+static const struct row slot_close_rows[] = {
+    {"no further seats", GIVEN(ALGEBRA_NOON), CLOSE(40), BY_TEA, PW_OK,
+     THEN(SLOT_CLOSED(40, 2, 30))},
+    {"an admin closes any", GIVEN(ALGEBRA_NOON), CLOSE(40), BY_ADA, PW_OK,
+     THEN(SLOT_CLOSED(40, 2, 30))},
+    {"once", GIVEN(ALGEBRA_NOON, SLOT_CLOSED(40, 2, 30)), CLOSE(40), BY_TEA, PW_OK, NOTHING},
+    {"a cancelled one is none", GIVEN(ALGEBRA_NOON, IS_CANCELLED), CLOSE(40), BY_TEA,
+     PW_ERR_SLOT_CANCELLED, NOTHING, "environment.power"},
+    {"there is no such slot", GIVEN(ALGEBRA), CLOSE(40), BY_ADA, PW_ERR_NO_SUCH_SLOT, NOTHING},
+    {"another teacher's does not exist", GIVEN(ALGEBRA_NOON), CLOSE(40), BY_TOM,
+     PW_ERR_NO_SUCH_SLOT, NOTHING},
+    {"changed since it was read", GIVEN(ALGEBRA_NOON), CLOSE(40), BY_TEA, PW_ERR_VERSION_MISMATCH,
+     NOTHING, IF_MATCH(2)},
+};
+ROWS_OF(slot_close);
+
+static const struct row slot_cancel_rows[] = {
+    {"one fact, whoever has a seat", GIVEN(ALGEBRA_NOON, RESERVED(50, ANN, 40, 30, NOON)),
+     CANCEL(40, ENVIRONMENT_POWER), BY_TEA, PW_OK, THEN(IS_CANCELLED)},
+    {"an admin cancels any", GIVEN(ALGEBRA_NOON), CANCEL(40, ENVIRONMENT_POWER), BY_ADA, PW_OK,
+     THEN(IS_CANCELLED)},
+    {"a closed one", GIVEN(ALGEBRA_NOON, SLOT_CLOSED(40, 2, 30)), CANCEL(40, OTHER), BY_TEA, PW_OK,
+     THEN(SLOT_CANCELLED(40, 3, 30, OTHER))},
+    {"once, for the first reason", GIVEN(ALGEBRA_NOON, IS_CANCELLED), CANCEL(40, OTHER), BY_TEA,
+     PW_OK, NOTHING},
+    {"while it is sat", GIVEN(ALGEBRA_NOON), CANCEL(40, ENVIRONMENT_POWER),
+     AT(TEA, TEACHER, NOON + MINUTES(90) - 1), PW_OK, THEN(IS_CANCELLED)},
+    {"not when it is over", GIVEN(ALGEBRA_NOON), CANCEL(40, OTHER),
+     AT(TEA, TEACHER, NOON + MINUTES(90)), PW_ERR_SLOT_OVER, NOTHING},
+    {"once, be it over", GIVEN(ALGEBRA_NOON, IS_CANCELLED), CANCEL(40, OTHER),
+     AT(TEA, TEACHER, NOON + MINUTES(90)), PW_OK, NOTHING},
+    {"there is no such slot", GIVEN(ALGEBRA), CANCEL(40, OTHER), BY_ADA, PW_ERR_NO_SUCH_SLOT,
+     NOTHING},
+    {"another teacher's does not exist", GIVEN(ALGEBRA_NOON), CANCEL(40, OTHER), BY_TOM,
+     PW_ERR_NO_SUCH_SLOT, NOTHING},
+};
+ROWS_OF(slot_cancel);

@@ -54,6 +54,12 @@ static const struct pw_event events[] = {
     CANCELLED(59, BOB, 43, 31),
     OFFERED(58, 0, TOM, 43, 31, NINE + MINUTES(70)),
     WAITLIST_CLOSED(43, 0, 31),
+    OPENED(44, 30, NOON + MINUTES(2000), 4),
+    RESERVED(65, BOB, 44, 30, NOON + MINUTES(2000)),
+    RESERVED(66, TOM, 44, 30, NOON + MINUTES(2000)),
+    SLOT_CLOSED(44, 0, 30),
+    SLOT_CANCELLED(44, 0, 30, TECHNICAL_PLATFORM),
+    CANCELLED_WITH_SLOT(65, 0, BOB, 44, 30, TECHNICAL_PLATFORM),
 };
 
 static void bytes_of(const struct pw_state *state, struct pw_buffer *ret_bytes)
@@ -105,7 +111,9 @@ Test(state_wire, the_same_events_give_the_same_bytes_in_every_version)
             "9990ad8bf91a280849b101a87eee4297eb76a64f4749e424047d8103abdfb147", /* Without people. */
         [2] =
             "a2e8d357357c9c61190226a81181854cfaa512707c011d90bdbca0b478de8a0e", /* Without holds. */
-        [3] = "966690b147e34f0d9ae33b79312128ea03365ff5866164e422d9f5d4274a3bd3",
+        [3] =
+            "966690b147e34f0d9ae33b79312128ea03365ff5866164e422d9f5d4274a3bd3", /* Slots without a state. */
+        [4] = "9b87be32ac93d81f7992475686883b16efdb5c675b5e641aa90d44683759e0ed",
     };
     char text[65];
     struct pw_state *state = pw_state_new();

@@ -288,6 +288,31 @@ struct rows {
             expires                                                                                \
         }                                                                                          \
     }
+#define CANCELLED_WITH_SLOT(reservation, version, student, slot, exam, reason_)                    \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_CANCELLED_WITH_SLOT, .stream_id = ID(reservation),            \
+        .stream_version = version, .reservation_cancelled_with_slot = {                            \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student,                                                                               \
+            PW_REASON_##reason_                                                                    \
+        }                                                                                          \
+    }
+#define SLOT_CLOSED(slot, version, exam)                                                           \
+    {                                                                                              \
+        .type = PW_EVENT_SLOT_CLOSED, .stream_id = ID(slot), .stream_version = version,            \
+        .slot_closed = {                                                                           \
+            ID(exam)                                                                               \
+        }                                                                                          \
+    }
+#define SLOT_CANCELLED(slot, version, exam, reason_)                                               \
+    {                                                                                              \
+        .type = PW_EVENT_SLOT_CANCELLED, .stream_id = ID(slot), .stream_version = version,         \
+        .slot_cancelled = {                                                                        \
+            ID(exam),                                                                              \
+            PW_REASON_##reason_                                                                    \
+        }                                                                                          \
+    }
 #define WAITLIST_CLOSED(slot, version, exam)                                                       \
     {                                                                                              \
         .type = PW_EVENT_SLOT_WAITLIST_CLOSED, .stream_id = ID(slot), .stream_version = version,   \

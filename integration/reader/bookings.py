@@ -39,7 +39,8 @@ class _Slot:
         self.tenant, self.exam, self.capacity, self.live = tenant, exam, capacity, set()
         self.waiting = {}  # id of a reservation that waits: its priority; in the order in which they came
         self.offered = {}  # id of a reservation with an open offer: when it runs out
-        self.forfeited, self.is_closed = set(), False  # Students who gave an offered seat back.
+        self.forfeited, self.is_closed = set(), False  # Students who gave an offered seat back; and the waiting list's end.
+        self.state, self.why = "open", None
 
 
 class _Reservation(typing.NamedTuple):
@@ -93,6 +94,8 @@ class _Replay:
         self.need(slot in self.slots, f"there is no slot {slot}")
         if reservation not in self.asked and slot in self.slots:
             self.need(not self.slots[slot].waiting or self.slots[slot].is_closed, "others wait for it")
+            self.need(self.slots[slot].state == "open", "the slot is closed or cancelled")
+        self.need(slot not in self.slots or self.slots[slot].state != "cancelled", "the slot is cancelled")
         seats = self.slots.get(slot)
         over = [other for other in (seats.live if seats else ()) if self.expires.get(other, self.at_us + 1) <= self.at_us]
         over += [other for other, expires_at in (seats.offered.items() if seats else ()) if expires_at <= self.at_us]
@@ -113,6 +116,7 @@ class _Replay:
         self.need(seats.tenant == tenant and seats.exam == exam, f"slot {slot} is another tenant's, or for another exam")
         forfeited = student in seats.forfeited or (tenant, exam, student) in self.gone
         self.need(not seats.is_closed and not forfeited, "nobody may wait, or not this student")
+        self.need(seats.state == "open", "the slot is closed or cancelled")
         self.need(self.at_us < seats.lead_at, "the lead time has begun")
         self.need(student not in self._students_of(slot), "the student has something open in this slot")
         self.need(seats.waiting or len(seats.live) + len(seats.offered) >= seats.capacity, "seats were free")
@@ -137,6 +141,7 @@ class _Replay:
         first = max(seats.waiting, key=lambda one: seats.waiting[one])  # The first of the highest.
         self.need(first == reservation, f"{first} comes first")
         self.need(self.at_us < payload[3] <= seats.lead_at and not seats.is_closed, "it is offered too late, or for too long")
+        self.need(seats.state == "open", "the slot is closed or cancelled")
         self.need(len(seats.live) + len(seats.offered) < seats.capacity, "no seat was free")
         del seats.waiting[reservation]
         seats.offered[reservation] = payload[3]
@@ -167,6 +172,20 @@ class _Replay:
             self.need(self.at_us >= self.slots[slot].lead_at, "the lead time has not begun")
             self.slots[slot].is_closed = True
 
+    def slot_closed(self, tenant, slot, payload):
+        self._end_slot(slot, payload, ("open",), "closed")
+
+    def slot_cancelled(self, tenant, slot, payload):
+        self._end_slot(slot, payload, ("open", "closed"), "cancelled")
+        if slot in self.slots:
+            self.slots[slot].why = payload[1]
+
+    def _end_slot(self, slot, payload, states, state):
+        good = slot in self.slots and self.slots[slot].exam == _id(payload[0]) and self.slots[slot].state in states
+        self.need(good, f"there is no such slot that is {' or '.join(states)}")
+        if slot in self.slots:
+            self.slots[slot].state = state
+
     def _students_of(self, slot):
         """Who has anything open there: a seat, an offer, a place on the list."""
         seats = self.slots[slot]
@@ -194,6 +213,7 @@ class _Replay:
         live, expires_at = self.reservations.get(reservation), self.expires.pop(reservation, None)
         self.need(live is not None and expires_at is not None, "there is no such held reservation")
         self.need(expires_at is None or self.at_us < expires_at, "its hold had run out")
+        self.need(live is None or live.slot not in self.slots or self.slots[live.slot].state != "cancelled", "the slot is cancelled")
         self._as_made(live, tenant, payload)
 
     def hold_expired(self, tenant, reservation, payload):
@@ -208,14 +228,25 @@ class _Replay:
         self.ended_by(tenant, reservation, payload)
 
     def cancelled_by_staff(self, tenant, reservation, payload):
+        seats = self.slots.get(_id(payload[0]))
+        expires_at = self.expires.get(reservation, seats.offered.get(reservation) if seats is not None else None)
+        self.need(expires_at is None or self.at_us < expires_at, "its hold or offer had run out")
+        self._taken_away(tenant, reservation, payload)
+
+    def cancelled_with_slot(self, tenant, reservation, payload):
+        seats = self.slots.get(_id(payload[0]))
+        self.need(seats is not None and seats.state == "cancelled" and seats.why == payload[3], "its slot is not cancelled, or for another reason")
+        self._taken_away(tenant, reservation, payload)
+
+    def _taken_away(self, tenant, reservation, payload):
         """Whatever it is: booked, held, offered, waiting. Nobody is the worse off for having been offered that seat."""
         seats = self.slots.get(_id(payload[0]))
         if seats is not None and reservation in seats.waiting:
             self.waitlist_left(tenant, reservation, payload)
         elif seats is not None and reservation in seats.offered:
-            self.offer_declined(tenant, reservation, payload)
+            self._is_offered(tenant, reservation, payload)
+            self.ended.add(reservation)
         else:
-            self.need(self.expires.get(reservation, self.at_us + 1) > self.at_us, "its hold had run out")
             self.by_offer.discard(reservation)
             self.ended_by(tenant, reservation, payload)
 
@@ -272,6 +303,9 @@ _EVENTS = {
     "reservation_hold_expired": _Replay.hold_expired,
     "reservation_cancelled": _Replay.cancelled,
     "reservation_cancelled_by_staff": _Replay.cancelled_by_staff,
+    "reservation_cancelled_with_slot": _Replay.cancelled_with_slot,
+    "slot_closed": _Replay.slot_closed,
+    "slot_cancelled": _Replay.slot_cancelled,
     "reservation_rescheduled": _Replay.rescheduled,
     "reservation_waitlist_joined": _Replay.waitlist_joined,
     "reservation_prioritised": _Replay.prioritised,

@@ -163,6 +163,22 @@ static struct op *op_capacity(struct world *world, uint32_t tenant)
     return op_seal(op);
 }
 
+/* No further seats, or none at all. */
+static struct op *op_end_slot(struct world *world, uint32_t tenant)
+{
+    bool off = draw(world, 2) == 0;
+    struct op *op = op_new(world, tenant, off ? PW_COMMAND_SLOT_CANCEL : PW_COMMAND_SLOT_CLOSE,
+                           world->teachers[tenant], PW_ROLE_TEACHER);
+    struct pw_id slot = any_of(world, &world->slots[tenant]);
+    if (off) {
+        op->request.command.slot_cancel =
+            (struct pw_slot_cancel){slot, (uint32_t)draw(world, PW_REASON_COUNT)};
+    } else {
+        op->request.command.slot_close.slot_id = slot;
+    }
+    return op_seal(op);
+}
+
 static struct op *op_reserve(struct world *world, uint32_t tenant)
 {
     struct op *op = op_new(world, tenant, PW_COMMAND_RESERVATION_RESERVE,
@@ -287,7 +303,8 @@ struct op *op_any(struct world *world)
                     : dice < 64 ? op_cancel(world, tenant)
                     : dice < 69 ? op_move(world, tenant)
                     : dice < 70 ? op_rules(world, tenant)
-                    : dice < 82 ? op_capacity(world, tenant)
+                    : dice < 80 ? op_capacity(world, tenant)
+                    : dice < 82 ? op_end_slot(world, tenant)
                     : dice < 88 ? op_open(world, tenant, false)
                     : dice < 90 ? op_draft(world, tenant)
                     : dice < 94 ? op_revise(world, tenant)

@@ -115,7 +115,34 @@ static enum pw_code capacity(const struct model *model, const struct pw_job *req
     }
     const struct slot *slot = &model->slots[at];
     *ret_changes = command->capacity != slot->capacity;
-    return command->capacity < taken(model, &slot->id) ? PW_ERR_CAPACITY_BELOW_TAKEN : PW_OK;
+    return slot->is_off                                  ? PW_ERR_SLOT_CANCELLED
+           : command->capacity < taken(model, &slot->id) ? PW_ERR_CAPACITY_BELOW_TAKEN
+                                                         : PW_OK;
+}
+
+static enum pw_code close_slot(const struct model *model, const struct pw_job *request,
+                               bool *ret_changes)
+{
+    uint32_t at = slot_at(model, &request->boundary_id, &request->command.slot_close.slot_id);
+    if (at == UINT32_MAX) {
+        return PW_ERR_NO_SUCH_SLOT;
+    }
+    *ret_changes = !model->slots[at].is_shut;
+    return model->slots[at].is_off ? PW_ERR_SLOT_CANCELLED : PW_OK;
+}
+
+static enum pw_code call_off(const struct model *model, const struct pw_job *request,
+                             int64_t now_us, bool *ret_changes)
+{
+    uint32_t at = slot_at(model, &request->boundary_id, &request->command.slot_cancel.slot_id);
+    if (at == UINT32_MAX) {
+        return PW_ERR_NO_SUCH_SLOT;
+    }
+    const struct slot *slot = &model->slots[at];
+    *ret_changes = !slot->is_off;
+    return !slot->is_off && now_us >= slot->starts_at + MINUTE((int64_t)slot->content.duration)
+               ? PW_ERR_SLOT_OVER
+               : PW_OK;
 }
 
 static struct content revised(const struct pw_exam_revise_draft *command)
@@ -188,13 +215,16 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
         return at == UINT32_MAX ? PW_ERR_NO_SUCH_EXAM : PW_OK;
     }
     case PW_COMMAND_SLOT_OPEN: return open_slot(model, request, now_us);
-    case PW_COMMAND_SLOT_CHANGE_CAPACITY:
-        return capacity(model, request, ret_changes);
+    case PW_COMMAND_SLOT_CHANGE_CAPACITY: return capacity(model, request, ret_changes);
+    case PW_COMMAND_SLOT_CLOSE: return close_slot(model, request, ret_changes);
+    case PW_COMMAND_SLOT_CANCEL:
+        return call_off(model, request, now_us, ret_changes);
     SEATS_COMMANDS:
         return seat_decide(model, request, now_us, ret_changes);
     case PW_COMMAND_RESERVATION_EXPIRE_HOLD:
     case PW_COMMAND_RESERVATION_EXPIRE_OFFER:
     case PW_COMMAND_RESERVATION_OFFER:
+    case PW_COMMAND_RESERVATION_CANCEL_WITH_SLOT:
     case PW_COMMAND_SLOT_CLOSE_WAITLIST: return PW_ERR_FORBIDDEN; /* No client may. */
     case PW_COMMAND_TENANT_SET_RULES:
         *ret_changes = rules_differ(&model->tenants[tenant_at(model, &request->boundary_id)],
@@ -302,6 +332,19 @@ static uint32_t exam_apply(struct model *model, const struct pw_job *request,
     return ++exam->version;
 }
 
+static uint32_t end_slot(struct model *model, const struct pw_job *request)
+{
+    const struct pw_id *id = pw_command_target(&request->command);
+    struct slot *slot = &model->slots[slot_at(model, &request->boundary_id, id)];
+    if (request->command.type == PW_COMMAND_SLOT_CANCEL) {
+        slot->is_off = true;
+        slot->why = request->command.slot_cancel.reason;
+    } else {
+        slot->is_shut = true;
+    }
+    return ++slot->version;
+}
+
 uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t decided_at_us,
                      const struct pw_id *stream_id)
 {
@@ -324,11 +367,15 @@ uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t 
         slot->capacity = command->capacity;
         return ++slot->version;
     }
+    case PW_COMMAND_SLOT_CLOSE:
+    case PW_COMMAND_SLOT_CANCEL:
+        return end_slot(model, request);
     SEATS_COMMANDS:
         return seat_apply(model, request, decided_at_us, stream_id);
     case PW_COMMAND_RESERVATION_EXPIRE_HOLD:
     case PW_COMMAND_RESERVATION_EXPIRE_OFFER:
     case PW_COMMAND_RESERVATION_OFFER:
+    case PW_COMMAND_RESERVATION_CANCEL_WITH_SLOT:
     case PW_COMMAND_SLOT_CLOSE_WAITLIST:
         break;
     PEOPLES_COMMANDS:
@@ -340,10 +387,27 @@ uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t 
 
 /* --- Against the fold --- */
 
-static bool slot_differs(const struct slot *slot, const struct pw_slot *folded, uint32_t seats)
+/* The open reservations of a slot; of a cancelled one: which have no record yet that says so. */
+static uint32_t open_in(const struct model *model, const struct slot *slot)
 {
-    return folded == NULL || folded->capacity != slot->capacity || folded->taken_count != seats ||
-           folded->version != slot->version || folded->starts_at_us != slot->starts_at ||
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < model->seat_count; i++) {
+        const struct seat *seat = &model->seats[i];
+        count += seat_is_open(seat) && pw_id_equal(&seat->slot, &slot->id);
+    }
+    return count;
+}
+
+static bool slot_differs(const struct slot *slot, const struct pw_slot *folded, uint32_t seats,
+                         uint32_t open)
+{
+    uint32_t state = slot->is_off    ? PW_SLOT_CANCELLED
+                     : slot->is_shut ? PW_SLOT_CLOSED
+                                     : PW_SLOT_OPEN;
+    return folded == NULL || folded->state != state || folded->open_count != open ||
+           folded->cancel_reason != slot->why || folded->capacity != slot->capacity ||
+           folded->taken_count != seats || folded->version != slot->version ||
+           folded->starts_at_us != slot->starts_at ||
            folded->ends_at_us != slot->starts_at + MINUTE((int64_t)slot->content.duration) ||
            folded->lead_time_minutes != slot->content.lead_time ||
            folded->buffer_minutes != slot->content.buffer;
@@ -383,7 +447,8 @@ const char *model_differs(const struct model *model, const struct pw_tenant *ten
     for (uint32_t i = 0; i < model->slot_count; i++) {
         const struct slot *slot = &model->slots[i];
         if (pw_id_equal(&slot->tenant, tenant_id) &&
-            slot_differs(slot, pw_tenant_slot(tenant, &slot->id), taken(model, &slot->id))) {
+            slot_differs(slot, pw_tenant_slot(tenant, &slot->id), taken(model, &slot->id),
+                         open_in(model, slot))) {
             return "a slot";
         }
     }

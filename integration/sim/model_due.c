@@ -11,7 +11,8 @@ static bool is_overdue(const struct seat *seat, const struct pw_id *tenant, int6
 /* Whether a seat of the slot is to be offered, or its waiting list to be closed. */
 static bool is_awaited(const struct model *model, const struct slot *slot, int64_t now_us)
 {
-    return !slot->is_closed && first_waiting(model, slot) != SEATS_MAX &&
+    return !slot->is_closed && !slot->is_shut && !slot->is_off &&
+           first_waiting(model, slot) != SEATS_MAX &&
            (now_us >= offers_end_at(slot) || taken(model, &slot->id) < slot->capacity);
 }
 
@@ -20,6 +21,9 @@ static bool slot_waits(const struct model *model, const struct pw_id *tenant,
                        const struct pw_id *slot_id, int64_t now_us)
 {
     uint32_t at = slot_at(model, tenant, slot_id);
+    if (at != UINT32_MAX && model->slots[at].is_off) {
+        return false; /* Whoever else had a seat there is nobody's business. */
+    }
     for (uint32_t i = 0; i < model->seat_count; i++) {
         if (is_overdue(&model->seats[i], tenant, now_us) &&
             pw_id_equal(&model->seats[i].slot, slot_id)) {
@@ -29,13 +33,15 @@ static bool slot_waits(const struct model *model, const struct pw_id *tenant,
     return at != UINT32_MAX && is_awaited(model, &model->slots[at], now_us);
 }
 
-/* Whether anybody's calendar has a hold that has run out. */
+/* Whether a student has a hold that has run out, or something in a slot that was cancelled. */
 static bool calendar_waits(const struct model *model, const struct pw_job *request, int64_t now_us)
 {
     for (uint32_t i = 0; i < model->seat_count; i++) {
         const struct seat *seat = &model->seats[i];
-        if (is_overdue(seat, &request->boundary_id, now_us) && seat->state == HELD &&
-            pw_id_equal(&seat->student, &request->actor_id)) {
+        bool is_own = pw_id_equal(&seat->tenant, &request->boundary_id) &&
+                      pw_id_equal(&seat->student, &request->actor_id);
+        bool ran_out = is_overdue(seat, &request->boundary_id, now_us) && seat->state == HELD;
+        if (is_own && (ran_out || seat_is_off(model, seat))) {
             return true;
         }
     }
@@ -46,8 +52,12 @@ bool model_waits(const struct model *model, const struct pw_job *request, int64_
 {
     const struct pw_id *tenant = &request->boundary_id;
     const struct pw_id *slot = slot_asked(model, request);
+    uint32_t at = seat_at(model, tenant, pw_command_target(&request->command));
     if (slot == NULL) {
         return false;
+    }
+    if (at != UINT32_MAX && seat_is_off(model, &model->seats[at])) {
+        return true;
     }
     switch (request->command.type) {
     case PW_COMMAND_RESERVATION_RESCHEDULE:
@@ -84,8 +94,9 @@ static bool offer(struct model *model, const struct pw_id *tenant, const struct 
     uint32_t at = seat_at(model, tenant, &event->stream_id);
     uint32_t slot_index = at != UINT32_MAX ? slot_at(model, tenant, &model->seats[at].slot) : 0;
     const struct slot *slot = &model->slots[slot_index];
-    if (at == UINT32_MAX || slot->is_closed || first_waiting(model, slot) != at ||
-        taken(model, &slot->id) >= slot->capacity || decided_at_us >= offers_end_at(slot)) {
+    if (at == UINT32_MAX || slot->is_closed || slot->is_shut || slot->is_off ||
+        first_waiting(model, slot) != at || taken(model, &slot->id) >= slot->capacity ||
+        decided_at_us >= offers_end_at(slot)) {
         return false;
     }
     struct seat *seat = &model->seats[at];
@@ -110,12 +121,28 @@ static bool close_list(struct model *model, const struct pw_id *tenant,
     return ++model->slots[at].version == event->stream_version;
 }
 
+static bool end_with_slot(struct model *model, const struct pw_id *tenant,
+                          const struct pw_event *event)
+{
+    uint32_t at = seat_at(model, tenant, &event->stream_id);
+    if (at == UINT32_MAX || !seat_is_off(model, &model->seats[at])) {
+        return false;
+    }
+    struct seat *seat = &model->seats[at];
+    const struct slot *slot = &model->slots[slot_at(model, tenant, &seat->slot)];
+    seat->state = CANCELLED;
+    seat->by_offer = false;
+    return ++seat->version == event->stream_version &&
+           event->reservation_cancelled_with_slot.reason == slot->why;
+}
+
 bool model_fall_due(struct model *model, const struct pw_id *tenant, const struct pw_event *event,
                     int64_t decided_at_us)
 {
     switch (event->type) {
     case PW_EVENT_RESERVATION_HOLD_EXPIRED:
     case PW_EVENT_RESERVATION_OFFER_EXPIRED: return expire(model, tenant, event, decided_at_us);
+    case PW_EVENT_RESERVATION_CANCELLED_WITH_SLOT: return end_with_slot(model, tenant, event);
     case PW_EVENT_RESERVATION_OFFERED: return offer(model, tenant, event, decided_at_us);
     case PW_EVENT_SLOT_WAITLIST_CLOSED: return close_list(model, tenant, event, decided_at_us);
     default: return false;
@@ -125,7 +152,9 @@ bool model_fall_due(struct model *model, const struct pw_id *tenant, const struc
 bool model_is_late(const struct model *model, const struct pw_id *tenant, int64_t now_us)
 {
     for (uint32_t i = 0; i < model->seat_count; i++) {
-        if (is_overdue(&model->seats[i], tenant, now_us)) {
+        const struct seat *seat = &model->seats[i];
+        if (is_overdue(seat, tenant, now_us) ||
+            (pw_id_equal(&seat->tenant, tenant) && seat_is_off(model, seat))) {
             return true;
         }
     }

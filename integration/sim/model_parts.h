@@ -39,6 +39,9 @@ struct slot {
     int64_t starts_at;
     uint32_t capacity;
     bool is_closed; /* Its waiting list. */
+    bool is_shut;   /* No further seats. */
+    bool is_off;    /* It does not take place; */
+    uint32_t why;   /* for this reason. */
     uint32_t version;
 };
 
@@ -87,6 +90,10 @@ uint32_t tenant_at(const struct model *model, const struct pw_id *id);
 
 /* The slot that a command is about a seat of; NULL: it is about none. */
 const struct pw_id *slot_asked(const struct model *model, const struct pw_job *request);
+
+/* Whether something may still become of it; and whether it counts as cancelled, and has no record yet that says so. */
+bool seat_is_open(const struct seat *seat);
+bool seat_is_off(const struct model *model, const struct seat *seat);
 
 /* Seats of a slot that are taken. */
 uint32_t taken(const struct model *model, const struct pw_id *slot);

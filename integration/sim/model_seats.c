@@ -19,6 +19,16 @@ static bool is_open(const struct seat *seat)
     return has_seat(seat) || seat->state == WAITING;
 }
 
+bool seat_is_open(const struct seat *seat)
+{
+    return is_open(seat);
+}
+
+bool seat_is_off(const struct model *model, const struct seat *seat)
+{
+    return is_open(seat) && model->slots[slot_at(model, &seat->tenant, &seat->slot)].is_off;
+}
+
 uint32_t taken(const struct model *model, const struct pw_id *slot)
 {
     uint32_t count = 0;
@@ -127,6 +137,15 @@ static enum pw_code seat_for(const struct model *model, struct stake stake, cons
                                                        : PW_OK;
 }
 
+/* Whether the slot gives any seats. */
+static enum pw_code slot_given(const struct slot *slot, int64_t now_us)
+{
+    return slot->is_off                ? PW_ERR_SLOT_CANCELLED
+           : now_us >= slot->starts_at ? PW_ERR_SLOT_STARTED
+           : slot->is_shut             ? PW_ERR_SLOT_CLOSED
+                                       : PW_OK;
+}
+
 static enum pw_code reserve(const struct model *model, const struct pw_job *request, int64_t now_us)
 {
     const struct pw_id *tenant = &request->boundary_id;
@@ -135,10 +154,9 @@ static enum pw_code reserve(const struct model *model, const struct pw_job *requ
         return PW_ERR_NO_SUCH_SLOT;
     }
     const struct slot *slot = &model->slots[at];
-    if (now_us >= slot->starts_at) {
-        return PW_ERR_SLOT_STARTED;
-    }
-    return seat_for(model, stake_of(model, request, slot, NULL), slot);
+    return slot_given(slot, now_us) != PW_OK
+               ? slot_given(slot, now_us)
+               : seat_for(model, stake_of(model, request, slot, NULL), slot);
 }
 
 /* To another slot of the exam. */
@@ -165,8 +183,9 @@ static enum pw_code move(const struct model *model, const struct pw_job *request
     return from == to                             ? PW_OK
            : !pw_id_equal(&from->exam, &to->exam) ? PW_ERR_SLOT_OF_OTHER_EXAM
            : now_us > offers_end_at(from)         ? PW_ERR_CANCEL_TOO_LATE
-           : now_us >= to->starts_at              ? PW_ERR_SLOT_STARTED
-                                     : seat_for(model, stake_of(model, request, to, seat), to);
+           : slot_given(to, now_us) != PW_OK
+               ? slot_given(to, now_us)
+               : seat_for(model, stake_of(model, request, to, seat), to);
 }
 
 static enum pw_code join(const struct model *model, const struct pw_job *request, int64_t now_us)
@@ -179,11 +198,13 @@ static enum pw_code join(const struct model *model, const struct pw_job *request
     struct stake stake = stake_of(model, request, slot, NULL);
     bool is_free =
         taken(model, &slot->id) < slot->capacity && first_waiting(model, slot) == SEATS_MAX;
-    return slot->is_closed || now_us >= offers_end_at(slot) ? PW_ERR_WAITLIST_CLOSED
-           : stake.same_slot                                ? PW_ERR_ALREADY_BOOKED
-           : stake.is_forfeited                             ? PW_ERR_NOT_ENTITLED
-           : is_free                                        ? PW_ERR_SEATS_ARE_FREE
-                                                            : PW_OK;
+    return slot->is_off                                       ? PW_ERR_SLOT_CANCELLED
+           : slot->is_shut                                    ? PW_ERR_SLOT_CLOSED
+           : slot->is_closed || now_us >= offers_end_at(slot) ? PW_ERR_WAITLIST_CLOSED
+           : stake.same_slot                                  ? PW_ERR_ALREADY_BOOKED
+           : stake.is_forfeited                               ? PW_ERR_NOT_ENTITLED
+           : is_free                                          ? PW_ERR_SEATS_ARE_FREE
+                                                              : PW_OK;
 }
 
 /* The others who change what they have, or had asked for. */

@@ -1,0 +1,78 @@
+/* commands/members.c: whose reservations a slot has, so that each can be found when the slot is cancelled.
+ *
+ * Those that began in a slot are a chain, newest first, which nobody leaves: one that is over, or was moved away, is passed over when the chain
+ * is walked, and a booking costs nothing but two links. Those that were moved to a slot are an order of their own, for they are few. Both
+ * follow from the reservations, so neither is part of a state's serialisation. */
+#include "commands/members.h"
+
+static bool is_open_in(const struct pw_reservation *reservation, const struct pw_id *slot_id)
+{
+    return pw_reservation_is_open(reservation->state) &&
+           pw_id_equal(&reservation->slot_id, slot_id);
+}
+
+void pw_members_begin(struct pw_tenant *tenant, const struct pw_id *reservation_id,
+                      struct pw_reservation *reservation, struct pw_undo *undo)
+{
+    struct pw_slot *slot = pw_map_put(tenant->slots, &reservation->slot_id, undo);
+    reservation->of_slot_next_id = slot->newest_id;
+    slot->newest_id = *reservation_id;
+    slot->open_count++;
+    slot->waiting_count += reservation->state == PW_RESERVATION_WAITING;
+}
+
+void pw_members_pass_ended(struct pw_tenant *tenant, const struct pw_id *slot_id,
+                           struct pw_undo *undo)
+{
+    struct pw_slot *slot = pw_map_put(tenant->slots, slot_id, undo);
+    while (!pw_id_is_nil(&slot->newest_id)) {
+        const struct pw_reservation *newest = pw_tenant_reservation(tenant, &slot->newest_id);
+        if (is_open_in(newest, slot_id)) {
+            return;
+        }
+        slot->newest_id = newest->of_slot_next_id;
+    }
+}
+
+void pw_members_step(struct pw_tenant *tenant, const struct pw_id *reservation_id,
+                     uint32_t from_state, struct pw_undo *undo)
+{
+    const struct pw_reservation *reservation = pw_tenant_reservation(tenant, reservation_id);
+    bool waited = from_state == PW_RESERVATION_WAITING;
+    bool waits = reservation->state == PW_RESERVATION_WAITING;
+    bool ends = pw_reservation_is_open(from_state) && !pw_reservation_is_open(reservation->state);
+    if (!ends && waited == waits) {
+        return;
+    }
+    struct pw_slot *slot = pw_map_put(tenant->slots, &reservation->slot_id, undo);
+    slot->waiting_count = slot->waiting_count - waited + waits;
+    slot->open_count -= ends;
+    if (ends && pw_order_place(tenant->moved, reservation_id) != NULL) {
+        slot->moved = pw_order_remove(tenant->moved, slot->moved, reservation_id, undo);
+    }
+    if (ends && slot->state == PW_SLOT_CANCELLED) {
+        pw_members_pass_ended(tenant, &reservation->slot_id, undo);
+    }
+}
+
+void pw_members_move(struct pw_tenant *tenant, const struct pw_id *reservation_id,
+                     const struct pw_id *from_slot_id, const struct pw_id *to_slot_id,
+                     struct pw_undo *undo)
+{
+    struct pw_slot *from = pw_map_put(tenant->slots, from_slot_id, undo);
+    struct pw_slot *to = pw_map_put(tenant->slots, to_slot_id, undo);
+    from->open_count--;
+    to->open_count++;
+    if (pw_order_place(tenant->moved, reservation_id) != NULL) {
+        from->moved = pw_order_remove(tenant->moved, from->moved, reservation_id, undo);
+    }
+    to->moved =
+        pw_order_add(tenant->moved, to->moved, reservation_id, (struct pw_rank){0, 0}, undo);
+}
+
+struct pw_id pw_members_first_open(const struct pw_tenant *tenant, const struct pw_id *slot_id)
+{
+    const struct pw_slot *slot = pw_tenant_slot(tenant, slot_id);
+    return pw_id_is_nil(&slot->newest_id) ? pw_order_first(tenant->moved, slot->moved)
+                                          : slot->newest_id;
+}

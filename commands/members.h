@@ -1,0 +1,31 @@
+/* commands/members.h: whose reservations a slot has. Private to commands/.
+ *
+ * Contract  Every reservation that is open (it may still become something) is found from the slot that it is for, and counted there; those
+ *           that wait are counted apart. Each step of a reservation is told here once, after its state was changed.
+ * Threads   The state's owner. */
+#ifndef PW_COMMANDS_MEMBERS_H
+#define PW_COMMANDS_MEMBERS_H
+
+#include "commands/tenant_state.h"
+
+/* One has begun in its slot, or was read as an open one; it may be written to. */
+void pw_members_begin(struct pw_tenant *tenant, const struct pw_id *reservation_id,
+                      struct pw_reservation *reservation, struct pw_undo *undo);
+
+/* One is in another state than before, in the same slot. */
+void pw_members_step(struct pw_tenant *tenant, const struct pw_id *reservation_id,
+                     uint32_t from_state, struct pw_undo *undo);
+
+/* An open one is for another slot now. */
+void pw_members_move(struct pw_tenant *tenant, const struct pw_id *reservation_id,
+                     const struct pw_id *from_slot_id, const struct pw_id *to_slot_id,
+                     struct pw_undo *undo);
+
+/* A slot is cancelled: from now on its chain begins with an open one, or is empty. */
+void pw_members_pass_ended(struct pw_tenant *tenant, const struct pw_id *slot_id,
+                           struct pw_undo *undo);
+
+/* An open one of a cancelled slot; nil: there is none. */
+struct pw_id pw_members_first_open(const struct pw_tenant *tenant, const struct pw_id *slot_id);
+
+#endif
