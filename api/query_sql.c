@@ -1,4 +1,6 @@
 /* api/query_sql.c: the statement of an ask, out of the table of queries. */
+#include <stdio.h>
+
 #include "api/query.h"
 
 struct composer {
@@ -44,14 +46,44 @@ static uint32_t scopes_of(const struct pw_query_ask *ask)
     return bits;
 }
 
-static bool reads_exams(const struct pw_query_ask *ask, uint32_t scopes)
+/* The other read models that the scopes read, each once. */
+static uint32_t others_of(const struct pw_query_ask *ask, uint32_t scopes,
+                          const char *ret_others[PW_QUERY_SCOPES_MAX])
 {
+    uint32_t count = 0;
     for (uint32_t i = 0; i < PW_QUERY_SCOPES_MAX; i++) {
-        if ((scopes & (UINT32_C(1) << i)) != 0 && ask->info->scopes[i].of_exams) {
-            return true;
+        const char *also = (scopes & (UINT32_C(1) << i)) != 0 ? ask->info->scopes[i].also : NULL;
+        bool is_new = also != NULL;
+        for (uint32_t j = 0; j < count; j++) {
+            is_new = is_new && strcmp(ret_others[j], also) != 0;
+        }
+        if (is_new) {
+            ret_others[count++] = also;
         }
     }
-    return false;
+    return count;
+}
+
+/* What reads several read models is as current as the one that is furthest behind: its offset and head. */
+static void add_current(struct composer *composer, uint32_t other_count)
+{
+    struct pw_text *text = &composer->text;
+    if (other_count == 0) {
+        pw_text_add_c(text, "SELECT p.record_offset, p.head");
+        return;
+    }
+    for (int column = 0; column < 2; column++) {
+        pw_text_add_c(text, column == 0 ? "SELECT " : ", CASE ");
+        pw_text_add_c(text, "LEAST(p.record_offset");
+        for (uint32_t i = 0; i < other_count; i++) {
+            pw_text_addf(text, ", p%u.record_offset", i);
+        }
+        pw_text_add_c(text, ")");
+    }
+    for (uint32_t i = 0; i < other_count; i++) {
+        pw_text_addf(text, " WHEN p%u.record_offset THEN p%u.head", i, i);
+    }
+    pw_text_add_c(text, " ELSE p.head END");
 }
 
 static void add_scopes(struct composer *composer, const struct pw_query_ask *ask, uint32_t scopes)
@@ -189,21 +221,21 @@ struct pw_str pw_query_compose(const struct pw_query_ask *ask, struct pw_arena *
     const struct pw_query_info *info = ask->info;
     struct composer composer = {.binds = ret_binds};
     uint32_t scopes = scopes_of(ask);
-    bool exams = reads_exams(ask, scopes);
+    const char *others[PW_QUERY_SCOPES_MAX];
+    uint32_t other_count = others_of(ask, scopes, others);
     pw_text_init(&composer.text, arena, 2048);
-    /* What reads two read models is as current as the one that is behind. */
-    pw_text_add_c(&composer.text, exams ? "SELECT LEAST(p.record_offset, pe.record_offset), "
-                                          "IF(pe.record_offset < p.record_offset, pe.head, p.head)"
-                                        : "SELECT p.record_offset, p.head");
+    add_current(&composer, other_count);
     for (uint32_t i = 0; i < info->column_count; i++) {
         pw_text_addf(&composer.text, ", r.c%u", i);
     }
     /* One statement is one snapshot. Rows hang on their position by a left join, so that an empty
      * answer has its position too. */
     pw_text_add_c(&composer.text, " FROM pw_positions p");
-    if (exams) {
-        pw_text_add_c(&composer.text, " JOIN pw_positions pe ON ");
-        add_position(&composer, ask, "pe", "exams");
+    for (uint32_t i = 0; i < other_count; i++) {
+        char alias[16];
+        snprintf(alias, sizeof alias, "p%u", i);
+        pw_text_addf(&composer.text, " JOIN pw_positions %s ON ", alias);
+        add_position(&composer, ask, alias, others[i]);
     }
     pw_text_add_c(&composer.text, " LEFT JOIN ");
     add_rows(&composer, ask, scopes);

@@ -3,11 +3,18 @@
 
 #define EVERYBODY (PW_ROLE(STUDENT) | PW_ROLE(TEACHER) | PW_ROLE(ADMIN))
 #define STAFF     (PW_ROLE(TEACHER) | PW_ROLE(ADMIN))
+#define PRESENT   (EVERYBODY | PW_ROLE(PROCTOR)) /* In a slot. */
 
 #define OF_OWN_EXAM                                                                                \
     "EXISTS (SELECT 1 FROM exams e WHERE e.generation = " PW_GENERATION_OF(                        \
         "exams") " AND "                                                                           \
                  "e.tenant_id = t.tenant_id AND e.exam_id = t.exam_id AND e.owner_id = ?)"
+
+#define OF_PROCTORED_SLOT                                                                          \
+    "EXISTS (SELECT 1 FROM slot_proctors a WHERE a.generation = " PW_GENERATION_OF(                \
+        "slots") " AND "                                                                           \
+                 "a.tenant_id = t.tenant_id AND a.slot_id = t.slot_id AND a.proctor_id = ? AND "   \
+                 "a.live = 1)"
 
 /* What an answer shows: its name, what that is, and where it is from. MAYBE: it can be null. */
 #define COLUMN(name, doc, sql, kind, maybe, words)                                                 \
@@ -57,9 +64,9 @@
 
 static const char *const user_states[] = {"", "active", "deactivated", "erased", NULL};
 static const char *const slot_states[] = {"", "open", "closed", "cancelled", NULL};
-static const char *const reservation_states[] = {"",         "confirmed", "cancelled", "held",
-                                                 "expired",  "waiting",   "left",      "offered",
-                                                 "declined", "lapsed",    NULL};
+static const char *const reservation_states[] = {
+    "",        "confirmed", "cancelled", "held",     "expired", "waiting", "left",
+    "offered", "declined",  "lapsed",    "attended", "no-show", NULL};
 
 static const struct pw_query_column exam_columns[] = {
     ID("id", "The exam", "t.exam_id"),
@@ -102,6 +109,11 @@ static const struct pw_query_column slot_columns[] = {
           "t.left_count"),
     COUNT("version", "Version of its stream: the ETag of the single thing", "t.version"),
     AT("changed_at", "When the record was decided that changed it last", "t.changed_at_us"),
+};
+
+static const struct pw_query_column proctor_columns[] = {
+    ID("proctor_id", "Who proctors the slot", "a.proctor_id"),
+    AT("assigned_at", "When they were assigned", "a.changed_at_us"),
 };
 
 static const struct pw_query_column reservation_columns[] = {
@@ -184,7 +196,7 @@ const struct pw_query_info pw_queries[] = {
      .key_column = "t.exam_id",
      COLUMNS(exam_columns),
      .filters = {BY_ID("owner_id", "Only exams of this teacher", "t.owner_id = ?", PW_ROLE(ADMIN))},
-     .scopes = {{PW_ROLE(ADMIN), NULL, false}, {PW_ROLE(TEACHER), "t.owner_id = ?", false}}},
+     .scopes = {{PW_ROLE(ADMIN), NULL, NULL}, {PW_ROLE(TEACHER), "t.owner_id = ?", NULL}}},
     {.name = "exam",
      .path = "/exams/{exam_id}",
      .path_doc = "The exam",
@@ -193,33 +205,49 @@ const struct pw_query_info pw_queries[] = {
      .projection = "exams",
      .key_column = "t.exam_id",
      COLUMNS(exam_columns),
-     .scopes = {{PW_ROLE(ADMIN), NULL, false}, {PW_ROLE(TEACHER), "t.owner_id = ?", false}}},
+     .scopes = {{PW_ROLE(ADMIN), NULL, NULL}, {PW_ROLE(TEACHER), "t.owner_id = ?", NULL}}},
     {.name = "slots",
      .path = "/slots",
-     .doc = "Slots with their free seats, by start.",
-     .roles = EVERYBODY,
+     .doc = "Slots with their free seats, by start; for a proctor those that they are assigned to.",
+     .roles = PRESENT,
      .is_list = true,
      .projection = "slots",
      .key_column = "t.slot_id",
      .order_column = "t.starts_at_us",
      COLUMNS(slot_columns),
      .filters = {BY_ID("exam_id", "Only of this exam", "t.exam_id = ?", 0),
+                 BY_ID("proctor_id", "Only those that this person proctors", OF_PROCTORED_SLOT, 0),
                  BY_WORD("state", "Only in this state", "t.state = ?", slot_states), FROM_TO},
-     .scopes = {{EVERYBODY, NULL, false}}},
+     .scopes = {{EVERYBODY, NULL, NULL}, {PW_ROLE(PROCTOR), OF_PROCTORED_SLOT, NULL}}},
     {.name = "slot",
      .path = "/slots/{slot_id}",
      .path_doc = "The slot",
      .counts_others = true,
      .doc = "One slot with its free seats.",
-     .roles = EVERYBODY,
+     .roles = PRESENT,
      .projection = "slots",
      .key_column = "t.slot_id",
      COLUMNS(slot_columns),
-     .scopes = {{EVERYBODY, NULL, false}}},
+     .scopes = {{EVERYBODY, NULL, NULL}, {PW_ROLE(PROCTOR), OF_PROCTORED_SLOT, NULL}}},
+    {.name = "slot_proctors",
+     .path = "/slots/{slot_id}/proctors",
+     .doc = "Who proctors a slot, by id.",
+     .roles = STAFF,
+     .is_list = true,
+     .projection = "slots",
+     .key_column = "a.proctor_id",
+     .joined = " JOIN slot_proctors a ON " SAME("a", "slot_id"),
+     .fixed = "a.live = 1",
+     .path_doc = "The slot",
+     .param_name = "slot_id",
+     .param_column = "t.slot_id",
+     COLUMNS(proctor_columns),
+     .scopes = {{PW_ROLE(ADMIN), NULL, NULL}, {PW_ROLE(TEACHER), OF_OWN_EXAM, "exams"}}},
     {.name = "reservations",
      .path = "/reservations",
-     .doc = "Reservations, by start: a student's own, a teacher's own exams', for an admin all.",
-     .roles = EVERYBODY,
+     .doc = "Reservations, by start: a student's own, a teacher's own exams', those of the slots "
+            "that a proctor is assigned to, for an admin all.",
+     .roles = PRESENT,
      .is_list = true,
      .projection = "reservations",
      .key_column = "t.reservation_id",
@@ -227,23 +255,26 @@ const struct pw_query_info pw_queries[] = {
      COLUMNS(reservation_columns),
      .filters = {BY_ID("slot_id", "Only of this slot", "t.slot_id = ?", 0),
                  BY_ID("exam_id", "Only of this exam", "t.exam_id = ?", 0),
-                 BY_ID("student_id", "Only of this student", "t.student_id = ?", STAFF),
+                 BY_ID("student_id", "Only of this student", "t.student_id = ?",
+                       STAFF | PW_ROLE(PROCTOR)),
                  BY_WORD("state", "Only in this state", "t.state = ?", reservation_states),
                  FROM_TO},
-     .scopes = {{PW_ROLE(ADMIN), NULL, false},
-                {PW_ROLE(STUDENT), "t.student_id = ?", false},
-                {PW_ROLE(TEACHER), OF_OWN_EXAM, true}}},
+     .scopes = {{PW_ROLE(ADMIN), NULL, NULL},
+                {PW_ROLE(STUDENT), "t.student_id = ?", NULL},
+                {PW_ROLE(TEACHER), OF_OWN_EXAM, "exams"},
+                {PW_ROLE(PROCTOR), OF_PROCTORED_SLOT, "slots"}}},
     {.name = "reservation",
      .path = "/reservations/{reservation_id}",
      .path_doc = "The reservation",
      .doc = "One reservation.",
-     .roles = EVERYBODY,
+     .roles = PRESENT,
      .projection = "reservations",
      .key_column = "t.reservation_id",
      COLUMNS(reservation_columns),
-     .scopes = {{PW_ROLE(ADMIN), NULL, false},
-                {PW_ROLE(STUDENT), "t.student_id = ?", false},
-                {PW_ROLE(TEACHER), OF_OWN_EXAM, true}}},
+     .scopes = {{PW_ROLE(ADMIN), NULL, NULL},
+                {PW_ROLE(STUDENT), "t.student_id = ?", NULL},
+                {PW_ROLE(TEACHER), OF_OWN_EXAM, "exams"},
+                {PW_ROLE(PROCTOR), OF_PROCTORED_SLOT, "slots"}}},
     {.name = "calendar",
      .path = "/calendar",
      .doc = "What blocks the asking student's calendar, by start.",
@@ -255,7 +286,7 @@ const struct pw_query_info pw_queries[] = {
      .fixed = "t.live = 1",
      COLUMNS(calendar_columns),
      .filters = {FROM_TO},
-     .scopes = {{PW_ROLE(STUDENT), "t.student_id = ?", false}}},
+     .scopes = {{PW_ROLE(STUDENT), "t.student_id = ?", NULL}}},
     {.name = "student_calendar",
      .path = "/students/{student_id}/calendar",
      .doc = "What blocks a student's calendar, by start.",
@@ -270,7 +301,7 @@ const struct pw_query_info pw_queries[] = {
      .param_column = "t.student_id",
      COLUMNS(calendar_columns),
      .filters = {FROM_TO},
-     .scopes = {{PW_ROLE(ADMIN), NULL, false}}},
+     .scopes = {{PW_ROLE(ADMIN), NULL, NULL}}},
     {.name = "users",
      .path = "/users",
      .doc = "People with an account, by id.",
@@ -284,7 +315,7 @@ const struct pw_query_info pw_queries[] = {
                  BY_WORD("state", "Only in this state", "t.state = ?", user_states),
                  BY_ADDRESS("email", "Only who has this address, whatever the case of its letters",
                             "f.email_tag = ?")},
-     .scopes = {{PW_ROLE(ADMIN), NULL, false}}},
+     .scopes = {{PW_ROLE(ADMIN), NULL, NULL}}},
     {.name = "user",
      .path = "/users/{user_id}",
      .path_doc = "The person",
@@ -294,7 +325,7 @@ const struct pw_query_info pw_queries[] = {
      .key_column = "t.user_id",
      .joined = WITH_PROFILE,
      COLUMNS(user_columns),
-     .scopes = {{PW_ROLE(ADMIN), NULL, false}}},
+     .scopes = {{PW_ROLE(ADMIN), NULL, NULL}}},
     {.name = "me",
      .path = "/me",
      .doc = "One's own account.",
@@ -304,7 +335,7 @@ const struct pw_query_info pw_queries[] = {
      .joined = WITH_PROFILE,
      .of_actor = true,
      COLUMNS(user_columns),
-     .scopes = {{PW_EVERYONE, "t.user_id = ?", false}}},
+     .scopes = {{PW_EVERYONE, "t.user_id = ?", NULL}}},
     {.name = "sessions",
      .path = "/sessions",
      .doc = "Who is signed in, by id: one's own live sessions, for an admin all.",
@@ -316,8 +347,8 @@ const struct pw_query_info pw_queries[] = {
      .fixed = "t.live = 1 AND t.expires_at_us > UNIX_TIMESTAMP() * 1000000",
      COLUMNS(session_columns),
      .filters = {BY_ID("user_id", "Only of this person", "t.user_id = ?", PW_ROLE(ADMIN))},
-     .scopes = {{PW_ROLE(ADMIN), NULL, false},
-                {PW_EVERYONE & ~PW_ROLE(ADMIN), "t.user_id = ?", false}}},
+     .scopes = {{PW_ROLE(ADMIN), NULL, NULL},
+                {PW_EVERYONE & ~PW_ROLE(ADMIN), "t.user_id = ?", NULL}}},
 };
 
 const uint32_t pw_query_count = PW_COUNT(pw_queries);

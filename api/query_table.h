@@ -50,11 +50,11 @@ struct pw_query_filter {
 struct pw_query_scope {
     uint32_t roles;
     const char *sql; /* A condition with one `?`, the actor's id; NULL: everything of the tenant. */
-    bool of_exams;   /* It reads the read model `exams` as well. */
+    const char *also; /* Another read model that it reads; or NULL. */
 };
 
 #define PW_QUERY_FILTERS_MAX 6
-#define PW_QUERY_SCOPES_MAX  3
+#define PW_QUERY_SCOPES_MAX  4
 
 struct pw_query_info {
     const char *name;

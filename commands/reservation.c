@@ -1,6 +1,6 @@
 /* commands/reservation.c: one student's way to a seat in one slot, from the first ask to its end.
  *
- * The table below is its life. An open reservation is linked into its student's chain, so that a booking is checked against this student's
+ * The table below is its life. An open reservation, or one whose sitting was attended or missed, is linked into its student's chain, so that a booking is checked against this student's
  * calendar alone, however many reservations the tenant has. */
 #include "commands/reservation_parts.h"
 
@@ -14,6 +14,8 @@ const struct reservation_meaning reservation_meanings[PW_RESERVATION_STATE_COUNT
     [PW_RESERVATION_ON_OFFER] = {"offered", true, true, false},
     [PW_RESERVATION_TURNED_DOWN] = {"over: its offer was declined", false, false, false},
     [PW_RESERVATION_LAPSED] = {"over: its offer ran out", false, false, false},
+    [PW_RESERVATION_ATTENDED] = {"over: the student came", false, true, true},
+    [PW_RESERVATION_NO_SHOW] = {"over: the student did not come", false, true, false},
 };
 
 bool pw_reservation_blocks_calendar(uint32_t state)
@@ -45,6 +47,10 @@ static const struct reservation_step life[] = {
     STEP(PW_RESERVATION_CONFIRMED, CANCEL_WITH_SLOT, CANCELLED_WITH_SLOT, GIVEN_BACK),
     STEP(PW_RESERVATION_WAITING, CANCEL_WITH_SLOT, CANCELLED_WITH_SLOT, GIVEN_BACK),
     STEP(PW_RESERVATION_ON_OFFER, CANCEL_WITH_SLOT, CANCELLED_WITH_SLOT, GIVEN_BACK),
+    STEP(PW_RESERVATION_CONFIRMED, MARK_ATTENDED, MARKED_ATTENDED, ATTENDED),
+    STEP(PW_RESERVATION_NO_SHOW, MARK_ATTENDED, MARKED_ATTENDED, ATTENDED),
+    STEP(PW_RESERVATION_CONFIRMED, MARK_NO_SHOW, MARKED_NO_SHOW, NO_SHOW),
+    STEP(PW_RESERVATION_ATTENDED, MARK_NO_SHOW, MARKED_NO_SHOW, NO_SHOW),
     STEP(PW_RESERVATION_CONFIRMED, RESCHEDULE, RESCHEDULED, CONFIRMED),
     STEP(RESERVATION_NONE, JOIN_WAITLIST, WAITLIST_JOINED, WAITING),
     STEP(PW_RESERVATION_WAITING, PRIORITISE, PRIORITISED, WAITING),
@@ -107,11 +113,11 @@ static void calendar_take(struct reservation_calendar *calendar, const struct pw
     calendar->is_forfeited |=
         other->by_offer == PW_BY_OFFER_MOVED && pw_id_equal(&other->exam_id, &slot->exam_id);
     if (pw_id_equal(&other->slot_id, slot_id)) {
-        calendar->is_forfeited |= !meaning->is_open;
+        calendar->is_forfeited |= other->state == PW_RESERVATION_GIVEN_BACK;
         calendar->in_slot_id = meaning->is_open ? *id : calendar->in_slot_id;
         return;
     }
-    if (meaning->blocks && pw_id_equal(&other->exam_id, &slot->exam_id)) {
+    if (meaning->blocks && meaning->is_open && pw_id_equal(&other->exam_id, &slot->exam_id)) {
         calendar->in_exam_id = *id;
     }
     /* Both are half-open: who is free again at ten can sit at ten. */

@@ -202,8 +202,15 @@ static uint32_t by_offer_after(const struct pw_reservation *before, enum pw_even
                                                              : before->by_offer;
 }
 
-/* Takes a reservation from one state to the next. One whose seat was gained by an offer and is given back stays in the chain: it ends
- * the student's entitlement to another one. */
+/* Whether one stays in its student's chain after a step: one whose seat was gained by an offer and is given back, since it ends the student's
+ * entitlement to another one; and one that was sat, which may still block the calendar, or be marked anew. */
+static bool stays_chained(uint32_t state, uint32_t by_offer)
+{
+    return reservation_meanings[state].is_open || by_offer != PW_BY_OFFER_NO ||
+           state == PW_RESERVATION_ATTENDED || state == PW_RESERVATION_NO_SHOW;
+}
+
+/* Takes a reservation from one state to the next. */
 static enum pw_code step_evolve(struct pw_tenant *tenant, const struct pw_event *event,
                                 const struct change *change, struct pw_undo *undo,
                                 struct pw_err *err)
@@ -216,7 +223,7 @@ static enum pw_code step_evolve(struct pw_tenant *tenant, const struct pw_event 
         return pw_misfit(err, event, why);
     }
     uint32_t by_offer = by_offer_after(before, event->type);
-    bool leaves_chain = !reservation_meanings[step->to].is_open && by_offer == PW_BY_OFFER_NO;
+    bool leaves_chain = !stays_chained(step->to, by_offer);
     pw_due_leave(tenant, &event->stream_id, undo);
     take_or_give_seat(tenant, change->slot_id, step, undo);
     if (leaves_chain) {
@@ -255,6 +262,8 @@ STEP_EVOLVE(hold_expired)
 STEP_EVOLVE(cancelled)
 STEP_EVOLVE(cancelled_by_staff)
 STEP_EVOLVE(cancelled_with_slot)
+STEP_EVOLVE(marked_attended)
+STEP_EVOLVE(marked_no_show)
 STEP_EVOLVE(waitlist_left)
 STEP_EVOLVE(prioritised, .priority = is->priority)
 STEP_EVOLVE(offered, .expires_at = is->expires_at)

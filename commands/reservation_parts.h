@@ -3,6 +3,7 @@
  *   reservation.c         its life as a table, and what a student's calendar says
  *   reservation_book.c    seats that are booked, held and given back
  *   reservation_wait.c    the waiting list, and offers
+ *   reservation_attend.c  who came, and who did not
  *   reservation_evolve.c  what happened */
 #ifndef PW_COMMANDS_RESERVATION_PARTS_H
 #define PW_COMMANDS_RESERVATION_PARTS_H

@@ -1,10 +1,21 @@
 /* commands/slot.c: a time and a number of seats in which an exam is sat. */
-#include "commands/members.h"
+#include "commands/slot_parts.h"
 
 /* Admins run all of the tenant's slots, teachers those of their own exams. */
 static bool may_run(const struct pw_exam *exam, const struct pw_context *context)
 {
     return context->role == PW_ROLE_ADMIN || pw_id_equal(&exam->owner_id, &context->actor_id);
+}
+
+const struct pw_slot *slot_to_run(const struct pw_tenant *tenant, const struct pw_id *slot_id,
+                                  const struct pw_context *context, struct pw_err *err)
+{
+    const struct pw_slot *slot = pw_tenant_slot(tenant, slot_id);
+    if (slot == NULL || !may_run(pw_tenant_exam(tenant, &slot->exam_id), context)) {
+        pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
+        return NULL;
+    }
+    return slot;
 }
 
 enum pw_code pw_slot_open_decide(const struct pw_tenant *tenant, const struct pw_slot_open *command,
@@ -39,9 +50,9 @@ enum pw_code pw_slot_change_capacity_decide(const struct pw_tenant *tenant,
                                             const struct pw_context *context,
                                             struct pw_decision *out, struct pw_err *err)
 {
-    const struct pw_slot *slot = pw_tenant_slot(tenant, &command->slot_id);
-    if (slot == NULL || !may_run(pw_tenant_exam(tenant, &slot->exam_id), context)) {
-        return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
+    const struct pw_slot *slot = slot_to_run(tenant, &command->slot_id, context, err);
+    if (slot == NULL) {
+        return PW_ERR_NO_SUCH_SLOT;
     }
     if (slot->state == PW_SLOT_CANCELLED) {
         return pw_slot_fail_cancelled(err, slot);
@@ -74,9 +85,9 @@ enum pw_code pw_slot_close_decide(const struct pw_tenant *tenant,
                                   const struct pw_context *context, struct pw_decision *out,
                                   struct pw_err *err)
 {
-    const struct pw_slot *slot = pw_tenant_slot(tenant, &command->slot_id);
-    if (slot == NULL || !may_run(pw_tenant_exam(tenant, &slot->exam_id), context)) {
-        return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
+    const struct pw_slot *slot = slot_to_run(tenant, &command->slot_id, context, err);
+    if (slot == NULL) {
+        return PW_ERR_NO_SUCH_SLOT;
     }
     if (slot->state == PW_SLOT_CANCELLED) {
         return pw_slot_fail_cancelled(err, slot);
@@ -94,9 +105,9 @@ enum pw_code pw_slot_cancel_decide(const struct pw_tenant *tenant,
                                    const struct pw_context *context, struct pw_decision *out,
                                    struct pw_err *err)
 {
-    const struct pw_slot *slot = pw_tenant_slot(tenant, &command->slot_id);
-    if (slot == NULL || !may_run(pw_tenant_exam(tenant, &slot->exam_id), context)) {
-        return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
+    const struct pw_slot *slot = slot_to_run(tenant, &command->slot_id, context, err);
+    if (slot == NULL) {
+        return PW_ERR_NO_SUCH_SLOT;
     }
     if (slot->state == PW_SLOT_CANCELLED) {
         return PW_OK;

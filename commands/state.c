@@ -22,6 +22,7 @@ static const struct map_row {
     MAP_ROW(sessions, struct pw_id, struct pw_session),
     MAP_ROW(exams, struct pw_id, struct pw_exam),
     MAP_ROW(slots, struct pw_id, struct pw_slot),
+    {offsetof(struct pw_tenant, proctors), sizeof(struct pw_assignment), 0},
     MAP_ROW(reservations, struct pw_id, struct pw_reservation),
     MAP_ROW(students, struct pw_id, struct pw_student),
     MAP_ROW(expiring, struct pw_id, struct pw_place),

@@ -77,6 +77,12 @@ struct pw_slot {
     struct pw_id waiting; /* That of those who wait, by priority, then by turn. */
 };
 
+/* Who proctors a slot. */
+struct pw_assignment {
+    struct pw_id slot_id;
+    struct pw_id proctor_id;
+};
+
 enum pw_user_state { PW_USER_ACTIVE = 1, PW_USER_DEACTIVATED, PW_USER_ERASED };
 
 /* A person. What is personal stands in the events only, sealed; decisions need the address's tag. */
@@ -119,13 +125,22 @@ enum pw_reservation_state {
     PW_RESERVATION_ON_OFFER,
     PW_RESERVATION_TURNED_DOWN, /* Its offer was declined. */
     PW_RESERVATION_LAPSED,      /* Its offer has expired. */
+    PW_RESERVATION_ATTENDED,
+    PW_RESERVATION_NO_SHOW,
     PW_RESERVATION_STATE_COUNT
 };
 
 struct pw_reservation;
+struct pw_tenant; /* Opaque outside commands/'s deciders: commands/tenant_state.h. */
 
 /* Whether one in that state blocks its student's calendar. */
 bool pw_reservation_blocks_calendar(uint32_t state);
+
+/* Attendance is marked from so long before the start on. */
+#define PW_EARLY_MINUTES 60
+
+bool pw_slot_is_proctored_by(const struct pw_tenant *tenant, const struct pw_id *slot_id,
+                             const struct pw_id *proctor_id);
 
 /* Whether one in that state may still become something. */
 bool pw_reservation_is_open(uint32_t state);
@@ -159,7 +174,6 @@ enum pw_by_offer {
     PW_BY_OFFER_MOVED /* It was, and another slot of the exam was preferred: it counts as given back. */
 };
 
-struct pw_tenant; /* Opaque outside commands/'s deciders: commands/tenant_state.h. */
 struct pw_state;
 
 /* Numbers what evolve makes of events, and how that is serialised: a state that was kept under another

@@ -1,7 +1,7 @@
 /* commands/state_wire.c: the state's one canonical serialisation, written and read.
  *
  * A tenant is [id, version, issuers, equality key, minutes of holds and offers, users, passwords, sessions, exams,
- * slots, reservations, students]; each of the last seven is an array of its entries, sorted by id. What
+ * slots, reservations, students, proctors]; each of the last eight is an array of its entries, sorted by id. What
  * follows from them (addresses, the number of admins, what is due) is found again. The fields of an entry stand below twice, once to be
  * written and once to be read, in the same order. */
 #include "commands/members.h"
@@ -10,7 +10,7 @@
 #include <endian.h>
 #include <stdlib.h>
 
-#define TENANT_FIELDS 13
+#define TENANT_FIELDS 14
 
 /* A kind of map: the fields of an entry, its id not counted, and how few bytes it may take. */
 struct kind {
@@ -380,6 +380,46 @@ static void read_map(struct pw_cursor *cursor, struct pw_map *map, const struct 
     pw_map_index(map);
 }
 
+/* --- Who proctors what: pairs of ids, sorted --- */
+
+static int by_bytes(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct pw_assignment));
+}
+
+static void write_proctors(struct pw_buffer *buffer, const struct pw_map *map)
+{
+    size_t count = (size_t)pw_map_count(map);
+    struct pw_assignment *all = pw_memory_new(count + 1, sizeof *all);
+    uint64_t cursor = 0;
+    const void *key;
+    const void *value;
+    for (size_t i = 0; pw_map_next(map, &cursor, &key, &value); i++) {
+        memcpy(&all[i], key, sizeof all[i]);
+    }
+    qsort(all, count, sizeof *all, by_bytes);
+    pw_write_array(buffer, (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
+        pw_write_bin(buffer, &all[i], sizeof all[i]);
+    }
+    free(all);
+}
+
+static void read_proctors(struct pw_cursor *cursor, struct pw_map *map)
+{
+    struct pw_assignment before = {{{0}}, {{0}}};
+    uint32_t count = pw_read_array(cursor);
+    for (uint32_t i = 0; i < count && !cursor->bad; i++) {
+        struct pw_assignment assignment = {{{0}}, {{0}}};
+        read_bin(cursor, (uint8_t *)&assignment, sizeof assignment);
+        cursor->bad = cursor->bad || by_bytes(&before, &assignment) >= 0;
+        if (!cursor->bad) {
+            pw_map_put(map, &assignment, NULL);
+        }
+        before = assignment;
+    }
+}
+
 /* --- Tenants --- */
 
 static void write_tenant(struct pw_buffer *buffer, const struct pw_tenant *tenant)
@@ -404,6 +444,7 @@ static void write_tenant(struct pw_buffer *buffer, const struct pw_tenant *tenan
     write_map(buffer, tenant->slots, &slots);
     write_map(buffer, tenant->reservations, &reservations);
     write_map(buffer, tenant->students, &students);
+    write_proctors(buffer, tenant->proctors);
 }
 
 void pw_state_serialise(const struct pw_state *state, struct pw_buffer *buffer)
@@ -518,6 +559,7 @@ void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
         struct id_list open = {0};
         read_map(cursor, tenant->reservations, &reservations, &open);
         read_map(cursor, tenant->students, &students, NULL);
+        read_proctors(cursor, tenant->proctors);
         cursor->bad = cursor->bad || !find_due(tenant, &open);
         free(open.ids);
         pw_due_list_tenant(state, tenant, NULL);

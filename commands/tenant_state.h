@@ -12,7 +12,7 @@
 #include "commands/decide.h"
 #include "commands/order.h"
 
-/* The open reservations of a student, and those that end their entitlement to others: a chain through
+/* The open reservations of a student, those of which a sitting was marked, and those that end their entitlement to others: a chain through
  * pw_reservation.next_id, newest first. */
 struct pw_student {
     struct pw_id first_id;
@@ -38,6 +38,7 @@ struct pw_tenant {
     struct pw_map *sessions;     /* id -> struct pw_session */
     struct pw_map *exams;        /* id -> struct pw_exam */
     struct pw_map *slots;        /* id -> struct pw_slot */
+    struct pw_map *proctors;     /* struct pw_assignment */
     struct pw_map *reservations; /* id -> struct pw_reservation */
     struct pw_map *students;     /* id -> struct pw_student; only those with a live reservation. */
     struct pw_map

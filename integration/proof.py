@@ -132,7 +132,7 @@ class Folded:
             yield f"/students/{student}/calendar", [
                 {"reservation_id": row["id"]} | {name: row[name] for name in
                                                  ("slot_id", "exam_id", "starts_at", "ends_at", "free_again_at")}
-                for row in self.reservations.values() if row["student_id"] == student and row["state"] in ("confirmed", "held")]
+                for row in self.reservations.values() if row["student_id"] == student and row["state"] in ("confirmed", "held", "attended")]
 
     def _exam_drafted(self, key, event, at_us, title, duration, lead, buffer, owner):
         self.exams[key] = {"id": key, "owner_id": owner} | dict.fromkeys(
@@ -182,6 +182,18 @@ class Folded:
         self._step(key, event, at_us, "cancelled", slot, 0 if self.reservations[key]["state"] == "waiting" else -1)
 
     _reservation_cancelled_with_slot = _reservation_cancelled_by_staff
+
+    def _slot_proctor_assigned(self, key, event, at_us, *_):
+        self.slots[key] |= {"version": event.stream_version}
+        self._take_seats(key, 0, at_us)
+
+    _slot_proctor_released = _slot_proctor_assigned
+
+    def _reservation_marked_attended(self, key, event, at_us, slot, *_):
+        self._step(key, event, at_us, "attended", slot)
+
+    def _reservation_marked_no_show(self, key, event, at_us, slot, *_):
+        self._step(key, event, at_us, "no-show", slot)
 
     def _slot_closed(self, key, event, at_us, *_):
         self.slots[key] |= {"state": "closed", "version": event.stream_version}

@@ -245,9 +245,44 @@ class BookingTest(AnswerCase):
         shown = self.read(admin, f"/slots/{slot}", off)
         self.assertEqual([shown[name] for name in ("state", "taken_count", "waiting_count")], ["cancelled", 0, 0])
         self.assertIn(slot, [row["id"] for row in admin.all(f"/slots?state=cancelled&exam_id={exam}")])
-        decided = [each for each in read_whole_ledger(house.stack).decisions if each["stream"] in (anns, bobs, toms) and each["role"] == "system"]
+        decided = [each for each in read_whole_ledger(house.stack).decisions
+                   if each["kind"] == "commit" and each["stream"] in (anns, bobs, toms) and each["role"] == "system"]
         self.assertEqual({(each["stream"], event["type"], event["payload"][3]) for each in decided for event in each["events"]},
                          {(seat, "reservation_cancelled_with_slot", "environment.emergency") for seat in (anns, bobs, toms)})
+
+    def test_proctors_mark_who_came(self):
+        starts_at = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4)).isoformat().replace("+00:00", "Z")
+        slot, other = house.slot(capacity=3, starts_at=starts_at), house.slot(starts_at=at(days=5))
+        students = [house.tenant.student().client(house.node) for _ in range(2)]
+        ann, bob = students
+        anns, bobs = (self.expect_yes(student.post(f"/slots/{slot}/reservations"), 201, 1) for student in students)
+        kim_id = str(uuid.uuid4())
+        kim = house.client(house.tenant.token(kim_id, ["proctor"]))
+        self.expect_no(kim.post(f"/reservations/{anns}/mark-attended"), 404, "no-such-reservation")
+        self.assertEqual(kim.get(f"/slots/{slot}").status, 404)
+        assigned = house.as_teacher().post(f"/slots/{slot}/assign-proctor", {"proctor_id": kim_id})
+        self.expect_yes(assigned, 200, 2)
+        self.expect_yes(house.as_teacher().post(f"/slots/{slot}/assign-proctor", {"proctor_id": kim_id}), 200, 2)
+        self.assertEqual([row["id"] for row in self.read(kim, "/slots", assigned)["items"]], [slot])
+        self.assertEqual({row["id"] for row in self.read(kim, "/reservations", assigned)["items"]}, {anns, bobs})
+        self.assertEqual([row["proctor_id"] for row in self.read(house.as_teacher(), f"/slots/{slot}/proctors", assigned)["items"]], [kim_id])
+        self.assertEqual([row["id"] for row in self.read(house.as_admin(), f"/slots?proctor_id={kim_id}", assigned)["items"]], [slot])
+        self.expect_yes(kim.post(f"/reservations/{anns}/mark-attended"), 200, 2)
+        self.expect(kim.post(f"/reservations/{bobs}/mark-no-show", {}), 400, "invalid", ["/reason"])
+        away = f"/reservations/{bobs}/mark-no-show", {"reason": "examinee.absent"}
+        wait_until("begun", lambda: kim.post(*away).status == 200, 30)
+        came = kim.post(f"/reservations/{bobs}/mark-attended")
+        self.expect_yes(came, 200, 3)
+        self.assertEqual(self.shown(bob, bobs, came)["state"], "attended")
+        self.expect_yes(kim.post(*away), 200, 4)
+        self.expect_no(ann.post(f"/reservations/{anns}/cancel"), 409, "reservation-not-live")
+        shown = self.read(house.as_admin(), "/reservations?state=no-show", kim.post(*away))["items"]
+        self.assertIn(bobs, [row["id"] for row in shown])
+        gone = house.as_admin().post(f"/slots/{slot}/release-proctor", {"proctor_id": kim_id})
+        self.expect_yes(gone, 200, 3)
+        self.assertEqual(self.read(kim, "/slots", gone)["items"], [])
+        self.expect_no(kim.post(f"/reservations/{anns}/mark-no-show", {"reason": "other"}), 404, "no-such-reservation")
+        self.assertEqual(self.read(ann, f"/slots/{other}", gone)["state"], "open")
 
     def test_an_office_sets_how_long_a_seat_is_held(self):
         tenant = house.stack.tenant(house.node)

@@ -118,12 +118,15 @@ class BookingsTest(unittest.TestCase):
     T, OTHER_T, EXAM, EXAM_2 = b"T" * 16, b"U" * 16, b"E" * 16, b"F" * 16
     SLOT, SLOT_2, ANN, BOB = b"S" * 16, b"Z" * 16, b"a" * 16, b"b" * 16
 
-    def replay(self, *commits):
+    def replay(self, *commits, by=None):
+        """by: the role of who commanded all of it, and their id."""
         writer, decisions = Writer(), []
         reader = ledger.PartitionReader(ledger.Ledger(1), 0)
         for offset, value in enumerate([writer.genesis, *(writer.commit(tenant, *events) for tenant, *events in commits)]):
             self.assertEqual(reader.take(offset, value).verdict, "accepted")
             decisions += decisions_as_dicts(reader)
+        for decision in decisions if by else ():
+            decision |= {"role": by[0], "actor": str(uuid.UUID(bytes=by[1]))}
         return check_bookings(json.loads(json.dumps(decisions)))
 
     def opened(self, slot, exam, starts_at, capacity):
@@ -191,6 +194,27 @@ class BookingsTest(unittest.TestCase):
             self.slot_ends("closed"), self.slot_ends("cancelled", "environment.power"), self.goes_with_slot(3, tom, "environment.power"),
             self.goes_with_slot(2, self.BOB, "environment.power"), self.goes_with_slot(1, self.ANN, "environment.power"))
         self.assertEqual((seen.reservations, list(seen.slots.values())), ({}, [0]))
+
+    def test_who_came(self):
+        tom, soon = b"t" * 16, NOW + 60_000_000
+        full = [(self.T, self.opened(self.SLOT, self.EXAM, soon, 1)), (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, soon))]
+        tom_proctors = (self.T, (self.SLOT, "slot_proctor_assigned", [self.EXAM, tom]))
+        released = (self.T, (self.SLOT, "slot_proctor_released", [self.EXAM, tom]))
+        came = (self.T, self.step("marked_attended", 1, self.SLOT, self.EXAM, self.ANN))
+        again = (self.T, self.reserved(2, self.SLOT_2, self.EXAM, self.ANN, LATER))
+        self.replay(*full, (self.T, self.opened(self.SLOT_2, self.EXAM, LATER, 2)), tom_proctors, came, again, by=("proctor", tom))
+        self.replay(*full, came, by=("admin", self.BOB))
+        for what, by, *commits in (
+            ("neither proctors", ("proctor", tom), *full, came),
+            ("neither proctors", ("proctor", tom), *full, tom_proctors, released, came),
+            ("do not proctor", ("admin", tom), *full, tom_proctors, tom_proctors),
+            ("that they proctor", ("admin", tom), *full, released),
+            ("has not begun", ("admin", tom), *full, (self.T, self.step("marked_no_show", 1, self.SLOT, self.EXAM, self.ANN))),
+            ("no such booked", ("admin", tom), full[0], (self.T, self.held(1, self.SLOT, self.EXAM, self.ANN, soon, NOW + 99)), came),
+            ("2 reservations and 1 seats", ("admin", tom), *full, came, (self.T, self.reserved(2, self.SLOT, self.EXAM, self.BOB, soon))),
+        ):
+            with self.subTest(what), self.assertRaisesRegex(Broken, what):
+                self.replay(*commits, by=by)
 
     def test_a_seat_goes_round(self):
         full = [(self.T, self.opened(self.SLOT, self.EXAM, LATER, 1)), (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, LATER))]

@@ -49,15 +49,21 @@ def table():
 
 
 class Side:
-    """An exam, a slot and a seat, of a teacher and a student who may be one person; each given as a connection."""
+    """An exam, a slot and a seat, of a teacher and a student who may be one person, each given as a connection; and who proctors it."""
 
     def __init__(self, teacher, student, student_id):
         exam = _id(teacher.command("/exams", {"title": "Linear Algebra I", "duration_minutes": 60}))
         _id(teacher.command(f"/exams/{exam}/publish"))
         slot = _id(teacher.command("/slots", {"exam_id": exam, "starts_at": at(days=30), "capacity": 400}))
         seat = student.command(f"/slots/{slot}/reservations")
-        self.position = seat.position
+        self.teacher, self.position = teacher, seat.position
         self.things = {"exam_id": exam, "slot_id": slot, "reservation_id": _id(seat), "student_id": student_id}
+
+
+    def assign(self, proctor):
+        answer = self.teacher.command(f"/slots/{self.things['slot_id']}/assign-proctor", {"proctor_id": proctor})
+        assert answer.status == 200, answer
+        self.position = answer.position
 
 
 class Bearer:
@@ -150,6 +156,8 @@ class RolesTest(AnswerCase):
         ours = Side(signed_in["teacher"].client(house.node), signed_in["student"].client(house.node), owners["student"].id)
         strangers = {role: Actor(house.tenant, role) for role in (*ROLES, "service")}
         theirs = Side(strangers["teacher"].client(house.node), strangers["student"].client(house.node), strangers["student"].id)
+        ours.assign(owners["proctor"].id)
+        theirs.assign(strangers["proctor"].id)
         for role in ROLES:
             may, person = self.column(role), owners[role]
             bearers += [Bearer(f"{role}, signed in here", signed_in[role].access, ours, may, person),
@@ -159,6 +167,7 @@ class RolesTest(AnswerCase):
         person = Person(house.node, house.tenant, list(ROLES))
         session = person.sign_in(house.node)
         everything = Side(session.client(house.node), session.client(house.node), person.id)
+        everything.assign(person.id)
         bearers.append(Bearer("all roles in one", session.access, everything, self.best(), person))
         return bearers, other
 
@@ -224,7 +233,8 @@ class RolesTest(AnswerCase):
             self.judge(row, f"{bearer.name}, their own", answer, fits, may)
         if others is not None and may != "any":
             answer = self.send(bearer.client, row, others, self.seen_by(row, bearer))
-            fits = {"no": answer.status == 403, "own": answer.status == NOT_FOUND, "yes": self.reached(answer)}[may]
+            nothing = answer.status == NOT_FOUND or (answer.status == 200 and answer.json.get("items") == [])
+            fits = {"no": answer.status == 403, "own": nothing, "yes": self.reached(answer)}[may]
             self.judge(row, f"{bearer.name}, others'", answer, fits, may)
 
     def things(self, row, bearer, other, may):

@@ -1,4 +1,4 @@
-/* projections/slots.c: a slot with its seats. Reservations change the seats taken, so they make rows
+/* projections/slots.c: a slot with its seats, and who proctors it. Reservations change the seats taken, so they make rows
  * here too. */
 #include "projections/projection.h"
 
@@ -18,7 +18,14 @@ static const struct pw_column columns[] = {
     {"left_count", PW_COLUMN_INTEGER},
 };
 static const struct pw_table table = {"slots", columns, PW_COUNT(columns), 1};
-static const struct pw_table *const tables[] = {&table};
+static const struct pw_column proctor_columns[] = {
+    {"slot_id", PW_COLUMN_ID},
+    {"proctor_id", PW_COLUMN_ID},
+    {"live", PW_COLUMN_INTEGER}, /* One who was released stays, as a row that says so. */
+};
+static const struct pw_table proctors = {"slot_proctors", proctor_columns,
+                                         PW_COUNT(proctor_columns), 2};
+static const struct pw_table *const tables[] = {&table, &proctors};
 
 static enum pw_code slot_row(const struct pw_tenant *after, const struct pw_id *id,
                              struct pw_rows *out, struct pw_err *err)
@@ -44,6 +51,26 @@ static enum pw_code slot_row(const struct pw_tenant *after, const struct pw_id *
     return PW_OK;
 }
 
+static void proctor_row(const struct pw_id *slot_id, const struct pw_id *proctor_id, bool live,
+                        struct pw_rows *out)
+{
+    struct pw_cell *cells = pw_rows_add(out, &proctors);
+    cells[0] = pw_cell_id(*slot_id);
+    cells[1] = pw_cell_id(*proctor_id);
+    cells[2] = pw_cell_integer(live);
+}
+
+static enum pw_code slot_rows(const struct pw_event *event, const struct pw_tenant *after,
+                              struct pw_rows *out, struct pw_err *err)
+{
+    if (event->type == PW_EVENT_SLOT_PROCTOR_ASSIGNED) {
+        proctor_row(&event->stream_id, &event->slot_proctor_assigned.proctor_id, true, out);
+    } else if (event->type == PW_EVENT_SLOT_PROCTOR_RELEASED) {
+        proctor_row(&event->stream_id, &event->slot_proctor_released.proctor_id, false, out);
+    }
+    return slot_row(after, &event->stream_id, out, err);
+}
+
 /* One that was moved changes the seats of two slots. */
 static enum pw_code reservation_rows(const struct pw_event *event, const struct pw_tenant *after,
                                      struct pw_rows *out, struct pw_err *err)
@@ -62,7 +89,7 @@ static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *a
                          struct pw_rows *out, struct pw_err *err)
 {
     switch (pw_event_info(event->type)->aggregate) {
-    case PW_AGGREGATE_slot: return slot_row(after, &event->stream_id, out, err);
+    case PW_AGGREGATE_slot: return slot_rows(event, after, out, err);
     case PW_AGGREGATE_reservation: return reservation_rows(event, after, out, err);
     case PW_AGGREGATE_tenant:
     case PW_AGGREGATE_user:

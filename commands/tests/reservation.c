@@ -106,6 +106,14 @@ static const struct row reservation_reserve_rows[] = {
      PW_ERR_SLOT_CLOSED, NOTHING},
     {"nor does one that is cancelled, and says why", GIVEN(SLOT, NO_POWER), RESERVE(50, 40), BY_ANN,
      PW_ERR_SLOT_CANCELLED, NOTHING, "environment.power"},
+    {"who came may sit the exam again", GIVEN(TWO, ANNS, CAME(50, 2, ANN, 40, 30)), RESERVE(52, 41),
+     BY_ANN, PW_OK, THEN(RESERVED(52, ANN, 41, 30, LATER))},
+    {"not at the same time", GIVEN(ANN_SITS_AND(NOON), CAME(50, 2, ANN, 40, 30)), RESERVE(52, 41),
+     BY_ANN, PW_ERR_CALENDAR_CONFLICT, NOTHING},
+    {"who stayed away may", GIVEN(ANN_SITS_AND(NOON), STAYED_AWAY(50, 2, ANN, 40, 30, OTHER)),
+     RESERVE(52, 41), BY_ANN, PW_OK, THEN(RESERVED(52, ANN, 41, 31, NOON))},
+    {"a seat that was sat is taken", GIVEN(SLOT, ANNS, STAYED_AWAY(50, 2, ANN, 40, 30, OTHER)),
+     RESERVE(51, 40), BY_BOB, PW_ERR_SLOT_FULL, NOTHING},
     {"begun goes before closed", GIVEN(SLOT, SLOT_CLOSED(40, 0, 30)), RESERVE(50, 40),
      AT(ANN, STUDENT, NOON), PW_ERR_SLOT_STARTED, NOTHING},
     {"cancelled goes before begun", GIVEN(SLOT, NO_POWER), RESERVE(50, 40), AT(ANN, STUDENT, NOON),
@@ -321,6 +329,9 @@ static const struct row reservation_join_waitlist_rows[] = {
      GIVEN(BOB_CHOOSES, OFFER_ACCEPTED(51, 0, BOB, 40, 30),
            CANCELLED_BY_STAFF(51, 0, BOB, 40, 30, OTHER), RESERVED(54, ANN, 40, 30, NOON)),
      JOIN(53, 40), BY_BOB, PW_OK, THEN(JOINED(53, BOB, 40, 30))},
+    {"who came by an offer has not given it back",
+     GIVEN(BOB_CHOOSES, OFFER_ACCEPTED(51, 0, BOB, 40, 30), CAME(51, 0, BOB, 40, 30)), JOIN(53, 40),
+     BY_BOB, PW_OK, THEN(JOINED(53, BOB, 40, 30))},
     {"unless they had left it before",
      GIVEN(BOB_GOT_IT, RESERVED(54, TOM, 40, 30, NOON),
            CANCELLED_BY_STAFF(51, 0, BOB, 41, 30, OTHER)),
@@ -580,3 +591,65 @@ static const struct row reservation_cancel_with_slot_rows[] = {
      PW_ERR_NO_SUCH_RESERVATION, NOTHING},
 };
 ROWS_OF(reservation_cancel_with_slot);
+
+#define MARK_CAME(reservation)                                                                     \
+    {                                                                                              \
+        .type = PW_COMMAND_RESERVATION_MARK_ATTENDED, .reservation_mark_attended = {               \
+            ID(reservation)                                                                        \
+        }                                                                                          \
+    }
+#define MARK_AWAY(reservation, reason)                                                             \
+    {                                                                                              \
+        .type = PW_COMMAND_RESERVATION_MARK_NO_SHOW, .reservation_mark_no_show = {                 \
+            ID(reservation),                                                                       \
+            PW_REASON_##reason                                                                     \
+        }                                                                                          \
+    }
+#define TOM_PROCTORS     SLOT, ANNS, ASSIGNED(40, 2, 30, TOM)
+#define BY_TOM_AT(at_us) AT(TOM, PROCTOR, at_us)
+#define ANN_CAME         CAME(50, 2, ANN, 40, 30)
+#define ANN_STAYED_AWAY  STAYED_AWAY(50, 2, ANN, 40, 30, EXAMINEE_ABSENT)
+
+static const struct row reservation_mark_attended_rows[] = {
+    {"by who proctors the slot", GIVEN(TOM_PROCTORS), MARK_CAME(50), BY_TOM_AT(NOON), PW_OK,
+     THEN(ANN_CAME)},
+    {"by an admin", GIVEN(SLOT, ANNS), MARK_CAME(50), AT(TEA, ADMIN, NOON), PW_OK, THEN(ANN_CAME)},
+    {"from an hour before the start", GIVEN(TOM_PROCTORS), MARK_CAME(50),
+     BY_TOM_AT(NOON - MINUTES(60)), PW_OK, THEN(ANN_CAME)},
+    {"not before", GIVEN(TOM_PROCTORS), MARK_CAME(50), BY_TOM_AT(NOON - MINUTES(60) - 1),
+     PW_ERR_SITTING_NOT_BEGUN, NOTHING, "60 minutes"},
+    {"once", GIVEN(TOM_PROCTORS, ANN_CAME), MARK_CAME(50), BY_TOM_AT(NOON), PW_OK, NOTHING},
+    {"who was not seen at first", GIVEN(TOM_PROCTORS, ANN_STAYED_AWAY), MARK_CAME(50),
+     BY_TOM_AT(NOON), PW_OK, THEN(CAME(50, 3, ANN, 40, 30))},
+    {"not who holds a seat only", GIVEN(SLOT, ANN_HOLDS, ASSIGNED(40, 2, 30, TOM)), MARK_CAME(50),
+     BY_TOM_AT(NOON), PW_ERR_RESERVATION_NOT_BOOKED, NOTHING, "it is held"},
+    {"nor who gave it back", GIVEN(TOM_PROCTORS, CANCELLED(50, ANN, 40, 30)), MARK_CAME(50),
+     BY_TOM_AT(NOON), PW_ERR_RESERVATION_NOT_BOOKED, NOTHING, "it is cancelled"},
+    {"of a slot that they do not proctor it does not exist", GIVEN(SLOT, ANNS), MARK_CAME(50),
+     BY_TOM_AT(NOON), PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+    {"nor once they are released", GIVEN(TOM_PROCTORS, RELEASED(40, 3, 30, TOM)), MARK_CAME(50),
+     BY_TOM_AT(NOON), PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+    {"there is no such reservation", GIVEN(TOM_PROCTORS), MARK_CAME(51), BY_TOM_AT(NOON),
+     PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+};
+ROWS_OF(reservation_mark_attended);
+
+static const struct row reservation_mark_no_show_rows[] = {
+    {"by who proctors the slot", GIVEN(TOM_PROCTORS), MARK_AWAY(50, EXAMINEE_ABSENT),
+     BY_TOM_AT(NOON), PW_OK, THEN(ANN_STAYED_AWAY)},
+    {"by an admin, later", GIVEN(SLOT, ANNS), MARK_AWAY(50, EXAMINEE_EXCUSED),
+     AT(TEA, ADMIN, NOON + MINUTES(9000)), PW_OK,
+     THEN(STAYED_AWAY(50, 2, ANN, 40, 30, EXAMINEE_EXCUSED))},
+    {"not before the start", GIVEN(TOM_PROCTORS), MARK_AWAY(50, EXAMINEE_ABSENT),
+     BY_TOM_AT(NOON - 1), PW_ERR_SITTING_NOT_BEGUN, NOTHING},
+    {"once", GIVEN(TOM_PROCTORS, ANN_STAYED_AWAY), MARK_AWAY(50, EXAMINEE_LATE), BY_TOM_AT(NOON),
+     PW_OK, NOTHING},
+    {"who was taken for another", GIVEN(TOM_PROCTORS, ANN_CAME), MARK_AWAY(50, EXAMINEE_ABSENT),
+     BY_TOM_AT(NOON), PW_OK, THEN(STAYED_AWAY(50, 3, ANN, 40, 30, EXAMINEE_ABSENT))},
+    {"not who waits only", GIVEN(BOB_WAITS, ASSIGNED(40, 2, 30, TOM)),
+     MARK_AWAY(51, EXAMINEE_ABSENT), BY_TOM_AT(NOON), PW_ERR_RESERVATION_NOT_BOOKED, NOTHING,
+     "it is waiting"},
+    {"of a slot that they do not proctor it does not exist", GIVEN(SLOT, ANNS),
+     MARK_AWAY(50, EXAMINEE_ABSENT), BY_TOM_AT(NOON), PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+};
+ROWS_OF(reservation_mark_no_show);

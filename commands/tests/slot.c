@@ -1,5 +1,5 @@
 /* commands/tests/slot.c: slots of published exams. Algebra (exam 30) takes 90 minutes. */
-#include "commands/tests/world.h"
+#include "commands/tests/people.h"
 
 #define OPEN(slot, exam, starts, seats)                                                            \
     {                                                                                              \
@@ -142,3 +142,70 @@ static const struct row slot_cancel_rows[] = {
      PW_ERR_NO_SUCH_SLOT, NOTHING},
 };
 ROWS_OF(slot_cancel);
+
+#define ASSIGN(slot, proctor)                                                                      \
+    {                                                                                              \
+        .type = PW_COMMAND_SLOT_ASSIGN_PROCTOR, .slot_assign_proctor = { ID(slot), proctor }       \
+    }
+#define RELEASE(slot, proctor)                                                                     \
+    {                                                                                              \
+        .type = PW_COMMAND_SLOT_RELEASE_PROCTOR, .slot_release_proctor = { ID(slot), proctor }     \
+    }
+#define WITH_ACCOUNTS                                                                              \
+    ALGEBRA_NOON, EQUALITY_CHOSEN, REGISTERED(11, PW_ROLE(STUDENT) | PW_ROLE(PROCTOR), TEXT(""))
+#define WITH_AN_OUTSIDER ALGEBRA_NOON, TRUSTED
+#define TRUSTED          TRUSTED_AS(2)
+#define TRUSTED_AS(version)                                                                        \
+    {                                                                                              \
+        .type = PW_EVENT_TENANT_ISSUER_TRUSTED, .stream_id = OUR_TENANT,                           \
+        .stream_version = version, .tenant_issuer_trusted = {                                      \
+            TEXT("sso"),                                                                           \
+            {{7}}                                                                                  \
+        }                                                                                          \
+    }
+
+static const struct row slot_assign_proctor_rows[] = {
+    {"somebody whose account says so", GIVEN(WITH_ACCOUNTS), ASSIGN(40, BOB), BY_TEA, PW_OK,
+     THEN(ASSIGNED(40, 2, 30, BOB))},
+    {"an admin assigns to any slot", GIVEN(WITH_ACCOUNTS), ASSIGN(40, BOB), BY_ADA, PW_OK,
+     THEN(ASSIGNED(40, 2, 30, BOB))},
+    {"somebody whom only an outside issuer knows", GIVEN(WITH_AN_OUTSIDER), ASSIGN(40, TOM), BY_TEA,
+     PW_OK, THEN(ASSIGNED(40, 2, 30, TOM))},
+    {"nobody whom nobody knows", GIVEN(WITH_ACCOUNTS), ASSIGN(40, TOM), BY_TEA,
+     PW_ERR_NOT_A_PROCTOR, NOTHING},
+    {"not somebody of another role",
+     GIVEN(ALGEBRA_NOON, EQUALITY_CHOSEN, REGISTERED(11, PW_ROLE(STUDENT), TEXT(""))),
+     ASSIGN(40, BOB), BY_TEA, PW_ERR_NOT_A_PROCTOR, NOTHING},
+    {"nor whose account is shut", GIVEN(WITH_ACCOUNTS, DEACTIVATED(11, 0)), ASSIGN(40, BOB), BY_TEA,
+     PW_ERR_NOT_A_PROCTOR, NOTHING},
+    {"once", GIVEN(WITH_ACCOUNTS, ASSIGNED(40, 2, 30, BOB)), ASSIGN(40, BOB), BY_TEA, PW_OK,
+     NOTHING},
+    {"a second one", GIVEN(WITH_ACCOUNTS, TRUSTED_AS(3), ASSIGNED(40, 2, 30, TOM)), ASSIGN(40, BOB),
+     BY_TEA, PW_OK, THEN(ASSIGNED(40, 3, 30, BOB))},
+    {"not to a slot that is cancelled",
+     GIVEN(WITH_ACCOUNTS, SLOT_CANCELLED(40, 2, 30, STAFF_ABSENT)), ASSIGN(40, BOB), BY_TEA,
+     PW_ERR_SLOT_CANCELLED, NOTHING, "staff.absent"},
+    {"there is no such slot", GIVEN(ALGEBRA), ASSIGN(40, BOB), BY_ADA, PW_ERR_NO_SUCH_SLOT,
+     NOTHING},
+    {"another teacher's does not exist", GIVEN(WITH_ACCOUNTS), ASSIGN(40, BOB), BY_TOM,
+     PW_ERR_NO_SUCH_SLOT, NOTHING},
+};
+ROWS_OF(slot_assign_proctor);
+
+static const struct row slot_release_proctor_rows[] = {
+    {"who was assigned", GIVEN(WITH_ACCOUNTS, ASSIGNED(40, 2, 30, BOB)), RELEASE(40, BOB), BY_TEA,
+     PW_OK, THEN(RELEASED(40, 3, 30, BOB))},
+    {"and may be again",
+     GIVEN(WITH_ACCOUNTS, ASSIGNED(40, 2, 30, BOB), RELEASED(40, 3, 30, BOB),
+           ASSIGNED(40, 4, 30, BOB)),
+     RELEASE(40, BOB), BY_ADA, PW_OK, THEN(RELEASED(40, 5, 30, BOB))},
+    {"who is not changes nothing", GIVEN(WITH_ACCOUNTS, ASSIGNED(40, 2, 30, BOB)), RELEASE(40, TOM),
+     BY_TEA, PW_OK, NOTHING},
+    {"of another slot", GIVEN(WITH_ACCOUNTS, OPENED(41, 30, NOON, 2), ASSIGNED(40, 2, 30, BOB)),
+     RELEASE(41, BOB), BY_TEA, PW_OK, NOTHING},
+    {"there is no such slot", GIVEN(ALGEBRA), RELEASE(40, BOB), BY_ADA, PW_ERR_NO_SUCH_SLOT,
+     NOTHING},
+    {"another teacher's does not exist", GIVEN(WITH_ACCOUNTS, ASSIGNED(40, 2, 30, BOB)),
+     RELEASE(40, BOB), BY_TOM, PW_ERR_NO_SUCH_SLOT, NOTHING},
+};
+ROWS_OF(slot_release_proctor);

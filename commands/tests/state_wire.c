@@ -60,6 +60,12 @@ static const struct pw_event events[] = {
     SLOT_CLOSED(44, 0, 30),
     SLOT_CANCELLED(44, 0, 30, TECHNICAL_PLATFORM),
     CANCELLED_WITH_SLOT(65, 0, BOB, 44, 30, TECHNICAL_PLATFORM),
+    ASSIGNED(40, 0, 30, TOM),
+    ASSIGNED(40, 0, 30, BOB),
+    ASSIGNED(42, 0, 30, TOM),
+    RELEASED(40, 0, 30, BOB),
+    CAME(50, 0, ANN, 40, 30),
+    STAYED_AWAY(54, 0, ANN, 42, 30, EXAMINEE_ABSENT),
 };
 
 static void bytes_of(const struct pw_state *state, struct pw_buffer *ret_bytes)
@@ -113,7 +119,7 @@ Test(state_wire, the_same_events_give_the_same_bytes_in_every_version)
             "a2e8d357357c9c61190226a81181854cfaa512707c011d90bdbca0b478de8a0e", /* Without holds. */
         [3] =
             "966690b147e34f0d9ae33b79312128ea03365ff5866164e422d9f5d4274a3bd3", /* Slots without a state. */
-        [4] = "9b87be32ac93d81f7992475686883b16efdb5c675b5e641aa90d44683759e0ed",
+        [4] = "d3e9675bf8c6e60d74db3f62f986432d05a6d5a839cebcf1f75e01e41269db32",
     };
     char text[65];
     struct pw_state *state = pw_state_new();

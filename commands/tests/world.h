@@ -313,6 +313,41 @@ struct rows {
             PW_REASON_##reason_                                                                    \
         }                                                                                          \
     }
+#define ASSIGNED(slot, version, exam, proctor)                                                     \
+    {                                                                                              \
+        .type = PW_EVENT_SLOT_PROCTOR_ASSIGNED, .stream_id = ID(slot), .stream_version = version,  \
+        .slot_proctor_assigned = {                                                                 \
+            ID(exam),                                                                              \
+            proctor                                                                                \
+        }                                                                                          \
+    }
+#define RELEASED(slot, version, exam, proctor)                                                     \
+    {                                                                                              \
+        .type = PW_EVENT_SLOT_PROCTOR_RELEASED, .stream_id = ID(slot), .stream_version = version,  \
+        .slot_proctor_released = {                                                                 \
+            ID(exam),                                                                              \
+            proctor                                                                                \
+        }                                                                                          \
+    }
+#define CAME(reservation, version, student, slot, exam)                                            \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_MARKED_ATTENDED, .stream_id = ID(reservation),                \
+        .stream_version = version, .reservation_marked_attended = {                                \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student                                                                                \
+        }                                                                                          \
+    }
+#define STAYED_AWAY(reservation, version, student, slot, exam, reason_)                            \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_MARKED_NO_SHOW, .stream_id = ID(reservation),                 \
+        .stream_version = version, .reservation_marked_no_show = {                                 \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student,                                                                               \
+            PW_REASON_##reason_                                                                    \
+        }                                                                                          \
+    }
 #define WAITLIST_CLOSED(slot, version, exam)                                                       \
     {                                                                                              \
         .type = PW_EVENT_SLOT_WAITLIST_CLOSED, .stream_id = ID(slot), .stream_version = version,   \

@@ -25,7 +25,7 @@ def check_bookings(decisions):
             apply = _EVENTS.get(event["type"])
             if apply is not None:
                 replay.at = f"{decision['position']} {event['type']} {event['stream']}"
-                replay.at_us = decision["decided_at_us"]
+                replay.at_us, replay.by = decision["decided_at_us"], (decision["role"], decision["actor"])
                 apply(replay, decision["tenant"], event["stream"], event["payload"])
     if replay.broken:
         raise Broken("\n".join(replay.broken))
@@ -40,7 +40,8 @@ class _Slot:
         self.waiting = {}  # id of a reservation that waits: its priority; in the order in which they came
         self.offered = {}  # id of a reservation with an open offer: when it runs out
         self.forfeited, self.is_closed = set(), False  # Students who gave an offered seat back; and the waiting list's end.
-        self.state, self.why = "open", None
+        self.state, self.why, self.proctors = "open", None, set()
+        self.sat = set()  # Those that were marked: who came, and who did not. They keep their seats.
 
 
 class _Reservation(typing.NamedTuple):
@@ -60,7 +61,7 @@ class _Replay:
         self.asked = {}  # id of a reservation that waited: tenant, slot, exam and student as they were when it began
         self.gone = set()  # (tenant, exam, student) of who left an offered seat for another one
         self.by_offer = set()  # ids of live reservations whose seat was offered
-        self.broken, self.at, self.at_us = [], "", 0
+        self.broken, self.at, self.at_us, self.by = [], "", 0, (None, None)
 
     def need(self, condition, what):
         if not condition:
@@ -171,6 +172,38 @@ class _Replay:
         if slot in self.slots:
             self.need(self.at_us >= self.slots[slot].lead_at, "the lead time has not begun")
             self.slots[slot].is_closed = True
+
+    def proctor_assigned(self, tenant, slot, payload):
+        good = slot in self.slots and self.slots[slot].exam == _id(payload[0]) and _id(payload[1]) not in self.slots[slot].proctors
+        self.need(good and self.slots[slot].state != "cancelled", "there is no such slot that they do not proctor")
+        if good:
+            self.slots[slot].proctors.add(_id(payload[1]))
+
+    def proctor_released(self, tenant, slot, payload):
+        good = slot in self.slots and self.slots[slot].exam == _id(payload[0]) and _id(payload[1]) in self.slots[slot].proctors
+        self.need(good, "there is no such slot that they proctor")
+        if good:
+            self.slots[slot].proctors.discard(_id(payload[1]))
+
+    def marked_attended(self, tenant, reservation, payload):
+        self._mark(tenant, reservation, payload, -3600_000_000)
+
+    def marked_no_show(self, tenant, reservation, payload):
+        self._mark(tenant, reservation, payload, 0)
+
+    def _mark(self, tenant, reservation, payload, from_us):
+        """By the office, or a proctor of the slot; what was marked once may be marked anew."""
+        seats = self.slots.get(_id(payload[0]))
+        may = seats is not None and (self.by[0] == "admin" or self.by[1] in seats.proctors)
+        self.need(may, "who marked it neither proctors the slot nor is an admin")
+        if seats is None or reservation in seats.sat:
+            return
+        live = self.reservations.get(reservation)
+        self.need(live is not None and reservation not in self.expires, "there is no such booked reservation")
+        self.need(live is None or self.at_us >= live.starts_at + from_us, "the sitting has not begun")
+        self.by_offer.discard(reservation)
+        self.ended_by(tenant, reservation, payload)
+        seats.sat.add(reservation)
 
     def slot_closed(self, tenant, slot, payload):
         self._end_slot(slot, payload, ("open",), "closed")
@@ -290,7 +323,7 @@ class _Replay:
     def _within(self, tenant, slot):
         seats = self.slots[slot]
         self.need(seats.tenant == tenant, f"slot {slot} is another tenant's")
-        taken = len(seats.live) + len(seats.offered)
+        taken = len(seats.live) + len(seats.offered) + len(seats.sat)
         self.need(taken <= seats.capacity, f"slot {slot} has {taken} reservations and {seats.capacity} seats")
 
 
@@ -304,6 +337,10 @@ _EVENTS = {
     "reservation_cancelled": _Replay.cancelled,
     "reservation_cancelled_by_staff": _Replay.cancelled_by_staff,
     "reservation_cancelled_with_slot": _Replay.cancelled_with_slot,
+    "reservation_marked_attended": _Replay.marked_attended,
+    "reservation_marked_no_show": _Replay.marked_no_show,
+    "slot_proctor_assigned": _Replay.proctor_assigned,
+    "slot_proctor_released": _Replay.proctor_released,
     "slot_closed": _Replay.slot_closed,
     "slot_cancelled": _Replay.slot_cancelled,
     "reservation_rescheduled": _Replay.rescheduled,

@@ -179,6 +179,32 @@ static struct op *op_end_slot(struct world *world, uint32_t tenant)
     return op_seal(op);
 }
 
+/* Somebody with an account, or one of three without. */
+static struct pw_id any_proctor(struct world *world, uint32_t tenant)
+{
+    const struct accounts *accounts = &world->accounts[tenant];
+    uint64_t known = accounts->count < 8 ? accounts->count : 8;
+    if (known > 0 && draw(world, 3) == 0) {
+        return accounts->list[draw(world, known)].id;
+    }
+    return (struct pw_id){{0x9c, (uint8_t)tenant, (uint8_t)draw(world, 3), 1}};
+}
+
+static struct op *op_proctor(struct world *world, uint32_t tenant)
+{
+    bool release = draw(world, 4) == 0;
+    struct pw_id slot = any_of(world, &world->slots[tenant]);
+    struct op *op = op_new(
+        world, tenant, release ? PW_COMMAND_SLOT_RELEASE_PROCTOR : PW_COMMAND_SLOT_ASSIGN_PROCTOR,
+        world->teachers[tenant], PW_ROLE_TEACHER);
+    struct pw_id proctor = any_proctor(world, tenant);
+    op->request.command.slot_assign_proctor = (struct pw_slot_assign_proctor){slot, proctor};
+    if (release) {
+        op->request.command.slot_release_proctor = (struct pw_slot_release_proctor){slot, proctor};
+    }
+    return op_seal(op);
+}
+
 static struct op *op_reserve(struct world *world, uint32_t tenant)
 {
     struct op *op = op_new(world, tenant, PW_COMMAND_RESERVATION_RESERVE,
@@ -256,6 +282,21 @@ static struct op *op_choose(struct world *world, uint32_t tenant)
     return op_seal(op);
 }
 
+/* Who came, and who did not: by a proctor, or by the office. */
+static struct op *op_mark(struct world *world, uint32_t tenant)
+{
+    bool came = draw(world, 2) == 0;
+    struct pw_id id;
+    struct op *op = op_of_own(
+        world, tenant,
+        came ? PW_COMMAND_RESERVATION_MARK_ATTENDED : PW_COMMAND_RESERVATION_MARK_NO_SHOW, &id);
+    memcpy(pw_command_body(&op->request.command), &id, sizeof id);
+    op->request.role = draw(world, 3) == 0 ? PW_ROLE_ADMIN : PW_ROLE_PROCTOR;
+    op->request.actor_id =
+        op->request.role == PW_ROLE_ADMIN ? world->teachers[tenant] : any_proctor(world, tenant);
+    return op_seal(op);
+}
+
 static struct op *op_move(struct world *world, uint32_t tenant)
 {
     struct pw_id id;
@@ -303,8 +344,10 @@ struct op *op_any(struct world *world)
                     : dice < 64 ? op_cancel(world, tenant)
                     : dice < 69 ? op_move(world, tenant)
                     : dice < 70 ? op_rules(world, tenant)
-                    : dice < 80 ? op_capacity(world, tenant)
-                    : dice < 82 ? op_end_slot(world, tenant)
+                    : dice < 76 ? op_capacity(world, tenant)
+                    : dice < 78 ? op_end_slot(world, tenant)
+                    : dice < 80 ? op_proctor(world, tenant)
+                    : dice < 82 ? op_mark(world, tenant)
                     : dice < 88 ? op_open(world, tenant, false)
                     : dice < 90 ? op_draft(world, tenant)
                     : dice < 94 ? op_revise(world, tenant)

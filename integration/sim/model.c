@@ -83,6 +83,8 @@ static bool same_content(const struct content *a, const struct content *b)
     case PW_COMMAND_RESERVATION_CONFIRM_HOLD:                                                      \
     case PW_COMMAND_RESERVATION_CANCEL:                                                            \
     case PW_COMMAND_RESERVATION_CANCEL_BY_STAFF:                                                   \
+    case PW_COMMAND_RESERVATION_MARK_ATTENDED:                                                     \
+    case PW_COMMAND_RESERVATION_MARK_NO_SHOW:                                                      \
     case PW_COMMAND_RESERVATION_RESCHEDULE:                                                        \
     case PW_COMMAND_RESERVATION_JOIN_WAITLIST:                                                     \
     case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:                                                    \
@@ -143,6 +145,42 @@ static enum pw_code call_off(const struct model *model, const struct pw_job *req
     return !slot->is_off && now_us >= slot->starts_at + MINUTE((int64_t)slot->content.duration)
                ? PW_ERR_SLOT_OVER
                : PW_OK;
+}
+
+uint32_t proctor_at(const struct slot *slot, const struct pw_id *id)
+{
+    uint32_t i = 0;
+    while (i < slot->proctor_count && !pw_id_equal(&slot->proctors[i], id)) {
+        i++;
+    }
+    return i;
+}
+
+static enum pw_code assign(const struct model *model, const struct pw_job *request,
+                           bool *ret_changes)
+{
+    const struct pw_id *tenant = &request->boundary_id;
+    const struct pw_slot_assign_proctor *command = &request->command.slot_assign_proctor;
+    uint32_t at = slot_at(model, tenant, &command->slot_id);
+    if (at == UINT32_MAX) {
+        return PW_ERR_NO_SUCH_SLOT;
+    }
+    const struct slot *slot = &model->slots[at];
+    bool may = people_know(model->people, tenant, &command->proctor_id)
+                   ? people_may_proctor(model->people, tenant, &command->proctor_id)
+                   : model->tenants[tenant_at(model, tenant)].issuer_count > 0;
+    *ret_changes = proctor_at(slot, &command->proctor_id) == slot->proctor_count;
+    return slot->is_off ? PW_ERR_SLOT_CANCELLED : may ? PW_OK : PW_ERR_NOT_A_PROCTOR;
+}
+
+static enum pw_code release(const struct model *model, const struct pw_job *request,
+                            bool *ret_changes)
+{
+    const struct pw_slot_release_proctor *command = &request->command.slot_release_proctor;
+    uint32_t at = slot_at(model, &request->boundary_id, &command->slot_id);
+    *ret_changes = at != UINT32_MAX && proctor_at(&model->slots[at], &command->proctor_id) <
+                                           model->slots[at].proctor_count;
+    return at == UINT32_MAX ? PW_ERR_NO_SUCH_SLOT : PW_OK;
 }
 
 static struct content revised(const struct pw_exam_revise_draft *command)
@@ -216,6 +254,8 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
     }
     case PW_COMMAND_SLOT_OPEN: return open_slot(model, request, now_us);
     case PW_COMMAND_SLOT_CHANGE_CAPACITY: return capacity(model, request, ret_changes);
+    case PW_COMMAND_SLOT_ASSIGN_PROCTOR: return assign(model, request, ret_changes);
+    case PW_COMMAND_SLOT_RELEASE_PROCTOR: return release(model, request, ret_changes);
     case PW_COMMAND_SLOT_CLOSE: return close_slot(model, request, ret_changes);
     case PW_COMMAND_SLOT_CANCEL:
         return call_off(model, request, now_us, ret_changes);
@@ -332,6 +372,20 @@ static uint32_t exam_apply(struct model *model, const struct pw_job *request,
     return ++exam->version;
 }
 
+static uint32_t proctor_apply(struct model *model, const struct pw_job *request)
+{
+    const struct pw_id *id = pw_command_target(&request->command);
+    struct slot *slot = &model->slots[slot_at(model, &request->boundary_id, id)];
+    if (request->command.type == PW_COMMAND_SLOT_ASSIGN_PROCTOR) {
+        assert(slot->proctor_count < PROCTORS_MAX);
+        slot->proctors[slot->proctor_count++] = request->command.slot_assign_proctor.proctor_id;
+    } else {
+        uint32_t at = proctor_at(slot, &request->command.slot_release_proctor.proctor_id);
+        slot->proctors[at] = slot->proctors[--slot->proctor_count];
+    }
+    return ++slot->version;
+}
+
 static uint32_t end_slot(struct model *model, const struct pw_job *request)
 {
     const struct pw_id *id = pw_command_target(&request->command);
@@ -367,6 +421,8 @@ uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t 
         slot->capacity = command->capacity;
         return ++slot->version;
     }
+    case PW_COMMAND_SLOT_ASSIGN_PROCTOR:
+    case PW_COMMAND_SLOT_RELEASE_PROCTOR: return proctor_apply(model, request);
     case PW_COMMAND_SLOT_CLOSE:
     case PW_COMMAND_SLOT_CANCEL:
         return end_slot(model, request);
@@ -426,7 +482,8 @@ static const uint32_t folded_states[] = {
     [CANCELLED] = PW_RESERVATION_GIVEN_BACK, [RUN_OUT] = PW_RESERVATION_RUN_OUT,
     [WAITING] = PW_RESERVATION_WAITING,      [LEFT] = PW_RESERVATION_LEFT,
     [OFFERED] = PW_RESERVATION_ON_OFFER,     [DECLINED] = PW_RESERVATION_TURNED_DOWN,
-    [LAPSED] = PW_RESERVATION_LAPSED};
+    [LAPSED] = PW_RESERVATION_LAPSED,        [ATTENDED] = PW_RESERVATION_ATTENDED,
+    [MISSED] = PW_RESERVATION_NO_SHOW};
 
 const char *model_differs(const struct model *model, const struct pw_tenant *tenant,
                           const struct pw_id *tenant_id)
@@ -446,6 +503,12 @@ const char *model_differs(const struct model *model, const struct pw_tenant *ten
     }
     for (uint32_t i = 0; i < model->slot_count; i++) {
         const struct slot *slot = &model->slots[i];
+        for (uint32_t j = 0; pw_id_equal(&slot->tenant, tenant_id) && j < slot->proctor_count;
+             j++) {
+            if (!pw_slot_is_proctored_by(tenant, &slot->id, &slot->proctors[j])) {
+                return "a slot's proctors";
+            }
+        }
         if (pw_id_equal(&slot->tenant, tenant_id) &&
             slot_differs(slot, pw_tenant_slot(tenant, &slot->id), taken(model, &slot->id),
                          open_in(model, slot))) {

@@ -31,6 +31,8 @@ struct exam {
     uint32_t version;
 };
 
+#define PROCTORS_MAX 16
+
 struct slot {
     struct pw_id tenant;
     struct pw_id id;
@@ -42,6 +44,8 @@ struct slot {
     bool is_shut;   /* No further seats. */
     bool is_off;    /* It does not take place; */
     uint32_t why;   /* for this reason. */
+    struct pw_id proctors[PROCTORS_MAX];
+    uint32_t proctor_count;
     uint32_t version;
 };
 
@@ -50,7 +54,19 @@ struct seat {
     struct pw_id id;
     struct pw_id slot;
     struct pw_id student;
-    enum { HELD, BOOKED, CANCELLED, RUN_OUT, WAITING, LEFT, OFFERED, DECLINED, LAPSED } state;
+    enum {
+        HELD,
+        BOOKED,
+        CANCELLED,
+        RUN_OUT,
+        WAITING,
+        LEFT,
+        OFFERED,
+        DECLINED,
+        LAPSED,
+        ATTENDED,
+        MISSED
+    } state;
     int64_t expires_at; /* While it is held or offered. */
     uint32_t priority;
     bool by_offer;
@@ -104,7 +120,10 @@ uint32_t first_waiting(const struct model *model, const struct slot *slot);
 /* From then on nothing is offered, and no student gives a seat back. */
 int64_t offers_end_at(const struct slot *slot);
 
-/* Of the students' commands. */
+/* Whether somebody proctors a slot: their place among its proctors; or how many there are. */
+uint32_t proctor_at(const struct slot *slot, const struct pw_id *id);
+
+/* Of the students' commands, and what is said of them. */
 enum pw_code seat_decide(const struct model *model, const struct pw_job *request, int64_t now_us,
                          bool *ret_changes);
 uint32_t seat_apply(struct model *model, const struct pw_job *request, int64_t now_us,

@@ -82,6 +82,18 @@ static struct signed_in *session_of(const struct people *people, const struct pw
     return NULL;
 }
 
+bool people_know(const struct people *people, const struct pw_id *tenant, const struct pw_id *id)
+{
+    return person_of(people, tenant, id) != NULL;
+}
+
+bool people_may_proctor(const struct people *people, const struct pw_id *tenant,
+                        const struct pw_id *id)
+{
+    const struct person *person = person_of(people, tenant, id);
+    return person != NULL && person->standing == ACTIVE && (person->roles & PW_ROLE(PROCTOR)) != 0;
+}
+
 static bool is_admin(const struct person *person)
 {
     return person->standing == ACTIVE && (person->roles & PW_ROLE(ADMIN)) != 0;

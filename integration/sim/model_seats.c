@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-/* In the student's calendar. */
+/* One that may be given back. */
 static bool is_live(const struct seat *seat)
 {
     return seat->state == HELD || seat->state == BOOKED;
@@ -11,12 +11,13 @@ static bool is_live(const struct seat *seat)
 
 static bool has_seat(const struct seat *seat)
 {
-    return is_live(seat) || seat->state == OFFERED;
+    return is_live(seat) || seat->state == OFFERED || seat->state == ATTENDED ||
+           seat->state == MISSED;
 }
 
 static bool is_open(const struct seat *seat)
 {
-    return has_seat(seat) || seat->state == WAITING;
+    return is_live(seat) || seat->state == OFFERED || seat->state == WAITING;
 }
 
 bool seat_is_open(const struct seat *seat)
@@ -52,6 +53,8 @@ static const struct pw_id *reservation_asked(const struct pw_command *command)
     case PW_COMMAND_RESERVATION_CONFIRM_HOLD:
     case PW_COMMAND_RESERVATION_CANCEL:
     case PW_COMMAND_RESERVATION_CANCEL_BY_STAFF:
+    case PW_COMMAND_RESERVATION_MARK_ATTENDED:
+    case PW_COMMAND_RESERVATION_MARK_NO_SHOW:
     case PW_COMMAND_RESERVATION_RESCHEDULE:
     case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:
     case PW_COMMAND_RESERVATION_PRIORITISE:
@@ -117,8 +120,8 @@ static struct stake stake_of(const struct model *model, const struct pw_job *req
         stake.same_slot |= is_open(seat) && other == slot;
         stake.is_forfeited |= seat->state == CANCELLED && seat->by_offer && other == slot;
         stake.is_forfeited |= seat->was_left && pw_id_equal(&other->exam, &slot->exam);
-        if (is_live(seat) && other != slot) {
-            stake.same_exam |= pw_id_equal(&other->exam, &slot->exam);
+        if ((is_live(seat) || seat->state == ATTENDED) && other != slot) {
+            stake.same_exam |= is_live(seat) && pw_id_equal(&other->exam, &slot->exam);
             stake.clashes |=
                 slot->starts_at < free_again(other) && other->starts_at < free_again(slot);
         }
@@ -262,6 +265,30 @@ static enum pw_code cancel(const struct model *model, const struct pw_job *reque
                                                                         : PW_OK;
 }
 
+/* By the office, or by somebody who proctors the slot. */
+static enum pw_code mark(const struct model *model, const struct pw_job *request, int64_t now_us,
+                         bool *ret_changes)
+{
+    uint32_t at = seat_at(model, &request->boundary_id, pw_command_target(&request->command));
+    if (at == UINT32_MAX) {
+        return PW_ERR_NO_SUCH_RESERVATION;
+    }
+    const struct seat *seat = &model->seats[at];
+    const struct slot *slot = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
+    bool came = request->command.type == PW_COMMAND_RESERVATION_MARK_ATTENDED;
+    int64_t from = came ? slot->starts_at - MINUTE(60) : slot->starts_at;
+    if (request->role != PW_ROLE_ADMIN &&
+        proctor_at(slot, &request->actor_id) == slot->proctor_count) {
+        return PW_ERR_NO_SUCH_RESERVATION;
+    }
+    *ret_changes = seat->state != (came ? ATTENDED : MISSED);
+    return !*ret_changes ? PW_OK
+           : seat->state != BOOKED && seat->state != ATTENDED && seat->state != MISSED
+               ? PW_ERR_RESERVATION_NOT_BOOKED
+           : now_us < from ? PW_ERR_SITTING_NOT_BEGUN
+                           : PW_OK;
+}
+
 enum pw_code seat_decide(const struct model *model, const struct pw_job *request, int64_t now_us,
                          bool *ret_changes)
 {
@@ -271,6 +298,8 @@ enum pw_code seat_decide(const struct model *model, const struct pw_job *request
     case PW_COMMAND_RESERVATION_JOIN_WAITLIST: return join(model, request, now_us);
     case PW_COMMAND_RESERVATION_CANCEL: return cancel(model, request, now_us);
     case PW_COMMAND_RESERVATION_RESCHEDULE: return move(model, request, now_us, ret_changes);
+    case PW_COMMAND_RESERVATION_MARK_ATTENDED:
+    case PW_COMMAND_RESERVATION_MARK_NO_SHOW: return mark(model, request, now_us, ret_changes);
     default: return change(model, request, ret_changes);
     }
 }
@@ -315,6 +344,8 @@ static uint32_t change_apply(struct model *model, const struct pw_job *request)
         seat->slot = request->command.reservation_reschedule.slot_id;
         seat->was_left = seat->by_offer;
         break;
+    case PW_COMMAND_RESERVATION_MARK_ATTENDED: seat->state = ATTENDED; break;
+    case PW_COMMAND_RESERVATION_MARK_NO_SHOW: seat->state = MISSED; break;
     case PW_COMMAND_RESERVATION_LEAVE_WAITLIST: seat->state = LEFT; break;
     case PW_COMMAND_RESERVATION_DECLINE_OFFER: seat->state = DECLINED; break;
     case PW_COMMAND_RESERVATION_PRIORITISE:

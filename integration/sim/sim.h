@@ -387,6 +387,10 @@ enum pw_code people_decide(const struct people *people, const struct pw_job *req
                            int64_t now_us, bool *ret_changes);
 uint32_t people_apply(struct people *people, const struct pw_job *request, int64_t now_us,
                       const struct pw_id *stream_id);
+/* Whether somebody has an account, and may proctor by it. */
+bool people_know(const struct people *people, const struct pw_id *tenant, const struct pw_id *id);
+bool people_may_proctor(const struct people *people, const struct pw_id *tenant,
+                        const struct pw_id *id);
 const char *people_differ(const struct people *people, const struct pw_tenant *tenant,
                           const struct pw_id *tenant_id);
 

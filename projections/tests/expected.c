@@ -18,7 +18,7 @@
         REFRESHED(60, 2, 10, NINE + 5, NINE + DAYS(8)), ERASED(10, 4), ENDED(61, 2, 10, "erased"), \
         ENDED(60, 3, 10, "erased")
 
-static const struct pw_event events[] = {TWO_BOOKED, ANN_GOES};
+static const struct pw_event events[] = {TWO_BOOKED, ANN_GOES, ASSIGNED(40, 2, 30, TOM)};
 enum { EVENTS = PW_COUNT(events), PARTITIONS = 3, ROWS_MAX = 4 };
 
 /* The record of event i lies at offset 10 + i of partition 1. */

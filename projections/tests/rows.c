@@ -70,6 +70,16 @@ static const struct rows_row rows[] = {
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), RESERVED(51, BOB, 40, 30, TEN),
            SLOT_CANCELLED(40, 0, 30, OTHER), CANCELLED_WITH_SLOT(51, 0, BOB, 40, 30, OTHER)),
      SLOT_AT_TEN "capacity=2 taken_count=1 version=2 state=3 waiting_count=0 left_count=1\n"},
+    {"a proctor is assigned", &pw_slots_projection, GIVEN(OPEN, ASSIGNED(40, 0, 30, TOM)),
+     "slot_proctors: slot_id=#40 proctor_id=#13 live=1\n" SLOT_AT_TEN
+     "capacity=2 taken_count=0 version=2 state=1 waiting_count=0 left_count=0\n"},
+    {"and released", &pw_slots_projection,
+     GIVEN(OPEN, ASSIGNED(40, 0, 30, TOM), RELEASED(40, 0, 30, TOM)),
+     "slot_proctors: slot_id=#40 proctor_id=#13 live=0\n" SLOT_AT_TEN
+     "capacity=2 taken_count=0 version=3 state=1 waiting_count=0 left_count=0\n"},
+    {"who came had a seat", &pw_slots_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), CAME(50, 0, ANN, 40, 30)),
+     SLOT_AT_TEN "capacity=2 taken_count=1 version=1 state=1 waiting_count=0 left_count=0\n"},
     {"an exam is no slot", &pw_slots_projection, GIVEN(CREATED, DRAFTED(30)), ""},
     {"a reservation is confirmed", &pw_reservations_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN)),
@@ -101,6 +111,14 @@ static const struct rows_row rows[] = {
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN)),
      "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "
      "exam_id=#30 ends_at_us=1800009000000000 free_again_at_us=1800009900000000 live=1\n"},
+    {"a sitting that is sat blocks it", &pw_calendar_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), CAME(50, 0, ANN, 40, 30)),
+     "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "
+     "exam_id=#30 ends_at_us=1800009000000000 free_again_at_us=1800009900000000 live=1\n"},
+    {"one that was missed does not", &pw_calendar_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), STAYED_AWAY(50, 0, ANN, 40, 30, OTHER)),
+     "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "
+     "exam_id=#30 ends_at_us=1800009000000000 free_again_at_us=1800009900000000 live=0\n"},
     {"one that staff took blocks it no more", &pw_calendar_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), CANCELLED_BY_STAFF(50, 2, ANN, 40, 30, OTHER)),
      "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "
