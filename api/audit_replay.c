@@ -70,6 +70,7 @@ static json_t *field_json(const struct pw_field *field, const char *body)
         pw_base64url_format(((const struct pw_hash *)value)->bytes, 32, text);
         return json_string(text);
     case PW_FIELD_KIND_roles: return roles_json(*(const uint32_t *)value);
+    case PW_FIELD_KIND_flag: return json_boolean(*(const uint32_t *)value != 0);
     case PW_FIELD_KIND_reason:
         return json_string(pw_reason_name((enum pw_reason) * (const uint32_t *)value));
     case PW_FIELD_KIND_sealed: {

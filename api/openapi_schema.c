@@ -103,6 +103,10 @@ static json_t *field_schema(const struct pw_field *field)
     case PW_FIELD_KIND_password:
     case PW_FIELD_KIND_secret: schema = formatted_schema(field, "password"); break;
     case PW_FIELD_KIND_roles: schema = roles_schema(field); break;
+    case PW_FIELD_KIND_flag:
+        schema = json_pack("{s:s, s:o}", "type", "boolean", "description",
+                           json_sprintf("%s.", field->doc));
+        break;
     case PW_FIELD_KIND_reason: schema = reason_schema(field); break;
     case PW_FIELD_KIND_sealed: assert(!"a command has nothing sealed"); break;
     case PW_FIELD_KIND_count:
@@ -113,7 +117,9 @@ static json_t *field_schema(const struct pw_field *field)
     }
     bool is_text = field->kind == PW_FIELD_KIND_personal || field->kind == PW_FIELD_KIND_password;
     if (field->source == PW_FROM_BODY_OR && !is_text) {
-        json_object_set_new(schema, "default", json_integer(field->fallback));
+        json_object_set_new(schema, "default",
+                            field->kind == PW_FIELD_KIND_flag ? json_boolean(field->fallback != 0)
+                                                              : json_integer(field->fallback));
     }
     return schema;
 }

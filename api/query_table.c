@@ -86,6 +86,7 @@ static const struct pw_query_column exam_columns[] = {
     MAYBE_COUNT("published_buffer_minutes", "Kept free after the end",
                 "t.published_buffer_minutes"),
     MAYBE_HASH("published_hash", "SHA-256 of that version's content", "t.published_hash"),
+    FLAG("withdrawn", "Whether the exam is at its end", "t.withdrawn"),
     COUNT("version", "Version of its stream: the ETag of the single thing", "t.version"),
     AT("changed_at", "When the record was decided that changed it last", "t.changed_at_us"),
 };

@@ -70,8 +70,8 @@ int64_t pw_slot_lead_at_us(const struct pw_slot *slot)
 
 static int64_t slot_due_at_us(const struct pw_tenant *tenant, const struct pw_slot *slot)
 {
-    if (slot->state == PW_SLOT_CANCELLED) {
-        return slot->open_count > 0 ? AT_ONCE_US : 0;
+    if (pw_slot_is_off(slot)) {
+        return slot->open_count > 0 || slot->state == PW_SLOT_WITHDRAWN ? AT_ONCE_US : 0;
     }
     int64_t due_at_us = first_at_us(tenant->expiring, slot->expiring);
     if (pw_id_is_nil(&slot->waiting) || !pw_slot_offers(slot)) {
@@ -180,7 +180,7 @@ static bool due_in_slot(const struct pw_tenant *tenant, const struct pw_id *slot
                         struct pw_due *ret_due)
 {
     const struct pw_slot *slot = pw_tenant_slot(tenant, slot_id);
-    if (slot == NULL || slot->state == PW_SLOT_CANCELLED) {
+    if (slot == NULL || pw_slot_is_off(slot)) {
         return false;
     }
     struct pw_id first = pw_order_first(tenant->expiring, slot->expiring);
@@ -204,7 +204,7 @@ static bool is_cancelled_with_slot(const struct pw_tenant *tenant,
                                    const struct pw_reservation *reservation)
 {
     return pw_reservation_is_open(reservation->state) &&
-           pw_tenant_slot(tenant, &reservation->slot_id)->state == PW_SLOT_CANCELLED;
+           pw_slot_is_off(pw_tenant_slot(tenant, &reservation->slot_id));
 }
 
 static bool due_in_calendar(const struct pw_tenant *tenant, const struct pw_id *student_id,
@@ -235,6 +235,22 @@ static bool due_in_slot_of(const struct pw_tenant *tenant, const struct pw_id *r
     return reservation != NULL && due_in_slot(tenant, &reservation->slot_id, now_us, ret_due);
 }
 
+/* Whether anybody still has something there is asked of every slot of the exam. */
+static bool due_in_exam(const struct pw_tenant *tenant, const struct pw_id *exam_id, int64_t now_us,
+                        struct pw_due *ret_due)
+{
+    uint64_t cursor = 0;
+    const void *id;
+    const void *value;
+    while (pw_map_next(tenant->slots, &cursor, &id, &value)) {
+        const struct pw_slot *slot = value;
+        if (pw_id_equal(&slot->exam_id, exam_id) && due_in_slot(tenant, id, now_us, ret_due)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool pw_due_before(const struct pw_tenant *tenant, const struct pw_command *command,
                    const struct pw_id *actor_id, int64_t now_us, struct pw_due *ret_due)
 {
@@ -242,6 +258,8 @@ bool pw_due_before(const struct pw_tenant *tenant, const struct pw_command *comm
         return false;
     }
     switch (command->type) {
+    case PW_COMMAND_EXAM_WITHDRAW:
+        return due_in_exam(tenant, &command->exam_withdraw.exam_id, now_us, ret_due);
     case PW_COMMAND_SLOT_CHANGE_CAPACITY:
         return due_in_slot(tenant, &command->slot_change_capacity.slot_id, now_us, ret_due);
     case PW_COMMAND_RESERVATION_RESERVE:
@@ -287,7 +305,13 @@ bool pw_due_next(const struct pw_state *state, int64_t now_us, struct pw_due *re
     struct pw_id tenant_id = pw_order_first(state->due, state->due_tenants);
     const struct pw_tenant *tenant = pw_state_tenant(state, &tenant_id);
     struct pw_id slot_id = pw_order_first(tenant->due, tenant->due_slots);
-    if (pw_tenant_slot(tenant, &slot_id)->state == PW_SLOT_CANCELLED) {
+    const struct pw_slot *slot = pw_tenant_slot(tenant, &slot_id);
+    if (slot->state == PW_SLOT_WITHDRAWN) {
+        struct pw_command command = {.type = PW_COMMAND_SLOT_CANCEL_WITH_EXAM,
+                                     .slot_cancel_with_exam = {.slot_id = slot_id}};
+        return is_due(tenant, command, 0, ret_due);
+    }
+    if (slot->state == PW_SLOT_CANCELLED) {
         struct pw_id id = pw_members_first_open(tenant, &slot_id);
         return ends_with_slot(tenant, &id, ret_due);
     }

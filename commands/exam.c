@@ -57,6 +57,9 @@ enum pw_code pw_exam_revise_draft_decide(const struct pw_tenant *tenant,
     if (exam == NULL) {
         return pw_fail(err, PW_ERR_NO_SUCH_EXAM, "exam_id");
     }
+    if (exam->is_withdrawn) {
+        return pw_fail(err, PW_ERR_EXAM_WITHDRAWN, "exam_id");
+    }
     struct pw_hash hash = pw_exam_content_hash(command->title, command->duration_minutes,
                                                command->lead_time_minutes, command->buffer_minutes);
     if (pw_hash_equal(&hash, &exam->draft_hash)) {
@@ -81,6 +84,9 @@ enum pw_code pw_exam_publish_decide(const struct pw_tenant *tenant,
     if (exam == NULL) {
         return pw_fail(err, PW_ERR_NO_SUCH_EXAM, "exam_id");
     }
+    if (exam->is_withdrawn) {
+        return pw_fail(err, PW_ERR_EXAM_WITHDRAWN, "exam_id");
+    }
     if (exam->published_number > 0 && pw_hash_equal(&exam->draft_hash, &exam->published_hash)) {
         return PW_OK;
     }
@@ -88,6 +94,47 @@ enum pw_code pw_exam_publish_decide(const struct pw_tenant *tenant,
         pw_decision_add(out, PW_EVENT_EXAM_VERSION_PUBLISHED, &command->exam_id);
     event->exam_version_published = (struct pw_exam_version_published){
         .version_number = exam->published_number + 1, .content_hash = exam->draft_hash};
+    return PW_OK;
+}
+
+/* A slot of the exam that starts after a moment and in which somebody has something; nil: there is none. */
+static struct pw_id booked_slot(const struct pw_tenant *tenant, const struct pw_id *exam_id,
+                                int64_t after_us)
+{
+    uint64_t cursor = 0;
+    const void *id;
+    const void *value;
+    while (pw_map_next(tenant->slots, &cursor, &id, &value)) {
+        const struct pw_slot *slot = value;
+        if (pw_id_equal(&slot->exam_id, exam_id) && slot->starts_at_us > after_us &&
+            !pw_slot_is_off(slot) && slot->open_count > 0) {
+            return *(const struct pw_id *)id;
+        }
+    }
+    return (struct pw_id){{0}};
+}
+
+enum pw_code pw_exam_withdraw_decide(const struct pw_tenant *tenant,
+                                     const struct pw_exam_withdraw *command,
+                                     const struct pw_context *context, struct pw_decision *out,
+                                     struct pw_err *err)
+{
+    const struct pw_exam *exam = own_exam(tenant, &command->exam_id, context);
+    if (exam == NULL) {
+        return pw_fail(err, PW_ERR_NO_SUCH_EXAM, "exam_id");
+    }
+    if (exam->is_withdrawn) {
+        return PW_OK;
+    }
+    struct pw_id booked = booked_slot(tenant, &command->exam_id, context->decided_at_us);
+    if (!command->cancel_slots && !pw_id_is_nil(&booked)) {
+        char text[PW_ID_TEXT_BYTES + 1];
+        pw_id_format(&booked, text);
+        return pw_fail(err, PW_ERR_EXAM_IS_BOOKED, "slot %s", text);
+    }
+    pw_decision_add(out, PW_EVENT_EXAM_WITHDRAWN, &command->exam_id)->exam_withdrawn =
+        (struct pw_exam_withdrawn){.reason = command->reason,
+                                   .withdrawn_at = context->decided_at_us};
     return PW_OK;
 }
 
@@ -180,5 +227,33 @@ enum pw_code pw_exam_version_published_evolve(struct pw_tenant *tenant,
     exam->published_duration_minutes = exam->draft_duration_minutes;
     exam->published_lead_time_minutes = exam->draft_lead_time_minutes;
     exam->published_buffer_minutes = exam->draft_buffer_minutes;
+    return PW_OK;
+}
+
+/* Its slots count as cancelled from here on; the record of each follows (due.c). */
+enum pw_code pw_exam_withdrawn_evolve(struct pw_tenant *tenant, const struct pw_event *event,
+                                      struct pw_undo *undo, struct pw_err *err)
+{
+    const struct pw_exam_withdrawn *withdrawn = &event->exam_withdrawn;
+    const struct pw_exam *before = pw_tenant_exam(tenant, &event->stream_id);
+    if (before == NULL || before->is_withdrawn) {
+        return pw_misfit(err, event, "there is no such exam that is not withdrawn");
+    }
+    struct pw_exam *exam = pw_map_put(tenant->exams, &event->stream_id, undo);
+    exam->version = event->stream_version;
+    exam->is_withdrawn = 1;
+    uint64_t cursor = 0;
+    const void *id;
+    const void *value;
+    while (pw_map_next(tenant->slots, &cursor, &id, &value)) {
+        const struct pw_slot *is = value;
+        if (pw_id_equal(&is->exam_id, &event->stream_id) && !pw_slot_is_off(is) &&
+            is->starts_at_us > withdrawn->withdrawn_at) {
+            struct pw_slot *slot = pw_map_put(tenant->slots, id, undo);
+            slot->state = PW_SLOT_WITHDRAWN;
+            slot->cancel_reason = withdrawn->reason;
+            pw_due_list_slot(tenant, id, undo);
+        }
+    }
     return PW_OK;
 }

@@ -277,15 +277,16 @@ void pw_map_index(struct pw_map *map)
 
 void *pw_map_put(struct pw_map *map, const void *key, struct pw_undo *undo)
 {
-    if (map->count >= map->cell_count / 4 * 3) {
-        cells_grow(map, map->cell_count == 0 ? CELLS_MIN : map->cell_count * 2);
-    }
     uint32_t hash = hash_of(map, key);
-    struct cell *cell = cell_find(map, key, hash);
-    if (cell->entry != 0) {
+    struct cell *cell = map->cell_count > 0 ? cell_find(map, key, hash) : NULL;
+    if (cell != NULL && cell->entry != 0) { /* Nothing moves: somebody may be walking. */
         uint8_t *value = entry_at(map, cell->entry - 1) + map->value_offset;
         pw_undo_save_image(undo, map, key, value);
         return value;
+    }
+    if (map->count >= map->cell_count / 4 * 3) {
+        cells_grow(map, map->cell_count == 0 ? CELLS_MIN : map->cell_count * 2);
+        cell = cell_find(map, key, hash);
     }
     pw_undo_save_image(undo, map, key, NULL);
     uint32_t number = entry_take(map);

@@ -52,7 +52,7 @@ void *pw_map_put(struct pw_map *map, const void *key, struct pw_undo *undo);
 /* Nothing where there is no such key. */
 void pw_map_remove(struct pw_map *map, const void *key, struct pw_undo *undo);
 
-/* Walks all entries: start with *cursor = 0; false at the end. No put or remove meanwhile. */
+/* Walks all entries: start with *cursor = 0; false at the end. Meanwhile nothing is added or removed; what is there may be put. */
 bool pw_map_next(const struct pw_map *map, uint64_t *cursor, const void **ret_key,
                  const void **ret_value);
 

@@ -6,7 +6,7 @@ static enum pw_code check_seat(const struct pw_tenant *tenant, const struct pw_i
                                const struct pw_slot *slot, const struct pw_id *except_id,
                                const struct pw_context *context, struct pw_err *err)
 {
-    if (slot->state == PW_SLOT_CANCELLED) {
+    if (pw_slot_is_off(slot)) {
         return pw_slot_fail_cancelled(err, slot);
     }
     if (context->decided_at_us >= slot->starts_at_us) {
@@ -200,7 +200,7 @@ enum pw_code pw_reservation_cancel_with_slot_decide(
         return code;
     }
     const struct pw_slot *slot = pw_tenant_slot(tenant, &reservation->slot_id);
-    if (slot->state == PW_SLOT_CANCELLED) {
+    if (pw_slot_is_off(slot)) {
         pw_decision_add(out, PW_EVENT_RESERVATION_CANCELLED_WITH_SLOT, &command->reservation_id)
             ->reservation_cancelled_with_slot = (struct pw_reservation_cancelled_with_slot){
             RESERVATION_OF(reservation), .reason = slot->cancel_reason};

@@ -10,7 +10,7 @@ enum pw_code pw_reservation_join_waitlist_decide(const struct pw_tenant *tenant,
     if (slot == NULL) {
         return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
     }
-    if (slot->state == PW_SLOT_CANCELLED) {
+    if (pw_slot_is_off(slot)) {
         return pw_slot_fail_cancelled(err, slot);
     }
     if (slot->state == PW_SLOT_CLOSED) {

@@ -26,6 +26,9 @@ enum pw_code pw_slot_open_decide(const struct pw_tenant *tenant, const struct pw
     if (exam == NULL || !may_run(exam, context)) {
         return pw_fail(err, PW_ERR_NO_SUCH_EXAM, "exam_id");
     }
+    if (exam->is_withdrawn) {
+        return pw_fail(err, PW_ERR_EXAM_WITHDRAWN, "exam_id");
+    }
     if (exam->published_number == 0) {
         return pw_fail(err, PW_ERR_EXAM_NOT_PUBLISHED, "it is a draft");
     }
@@ -54,7 +57,7 @@ enum pw_code pw_slot_change_capacity_decide(const struct pw_tenant *tenant,
     if (slot == NULL) {
         return PW_ERR_NO_SUCH_SLOT;
     }
-    if (slot->state == PW_SLOT_CANCELLED) {
+    if (pw_slot_is_off(slot)) {
         return pw_slot_fail_cancelled(err, slot);
     }
     if (command->capacity < slot->taken_count) {
@@ -77,7 +80,7 @@ enum pw_code pw_slot_fail_cancelled(struct pw_err *err, const struct pw_slot *sl
 
 uint32_t pw_slot_left_count(const struct pw_slot *slot)
 {
-    return slot->state == PW_SLOT_CANCELLED ? slot->open_count : 0;
+    return pw_slot_is_off(slot) ? slot->open_count : 0;
 }
 
 enum pw_code pw_slot_close_decide(const struct pw_tenant *tenant,
@@ -89,7 +92,7 @@ enum pw_code pw_slot_close_decide(const struct pw_tenant *tenant,
     if (slot == NULL) {
         return PW_ERR_NO_SUCH_SLOT;
     }
-    if (slot->state == PW_SLOT_CANCELLED) {
+    if (pw_slot_is_off(slot)) {
         return pw_slot_fail_cancelled(err, slot);
     }
     if (slot->state == PW_SLOT_OPEN) {
@@ -109,7 +112,7 @@ enum pw_code pw_slot_cancel_decide(const struct pw_tenant *tenant,
     if (slot == NULL) {
         return PW_ERR_NO_SUCH_SLOT;
     }
-    if (slot->state == PW_SLOT_CANCELLED) {
+    if (pw_slot_is_off(slot)) {
         return PW_OK;
     }
     if (context->decided_at_us >= slot->ends_at_us) {
@@ -117,6 +120,24 @@ enum pw_code pw_slot_cancel_decide(const struct pw_tenant *tenant,
     }
     pw_decision_add(out, PW_EVENT_SLOT_CANCELLED, &command->slot_id)->slot_cancelled =
         (struct pw_slot_cancelled){.exam_id = slot->exam_id, .reason = command->reason};
+    return PW_OK;
+}
+
+/* Whether it was due: its exam is withdrawn, and it has no record of that yet. */
+enum pw_code pw_slot_cancel_with_exam_decide(const struct pw_tenant *tenant,
+                                             const struct pw_slot_cancel_with_exam *command,
+                                             const struct pw_context *context,
+                                             struct pw_decision *out, struct pw_err *err)
+{
+    const struct pw_slot *slot = pw_tenant_slot(tenant, &command->slot_id);
+    (void)context;
+    if (slot == NULL) {
+        return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
+    }
+    if (slot->state == PW_SLOT_WITHDRAWN) {
+        pw_decision_add(out, PW_EVENT_SLOT_CANCELLED, &command->slot_id)->slot_cancelled =
+            (struct pw_slot_cancelled){.exam_id = slot->exam_id, .reason = slot->cancel_reason};
+    }
     return PW_OK;
 }
 
@@ -202,7 +223,7 @@ enum pw_code pw_slot_capacity_changed_evolve(struct pw_tenant *tenant, const str
 
 /* The slot of an event that takes it from what it must be to something else, to be changed; NULL: it does not fit. */
 static struct pw_slot *slot_to_end(struct pw_tenant *tenant, const struct pw_event *event,
-                                   const struct pw_id *exam_id, uint32_t last_state,
+                                   const struct pw_id *exam_id, bool may_be_off,
                                    struct pw_undo *undo, struct pw_err *err)
 {
     const struct pw_slot *before = pw_tenant_slot(tenant, &event->stream_id);
@@ -210,7 +231,7 @@ static struct pw_slot *slot_to_end(struct pw_tenant *tenant, const struct pw_eve
         pw_misfit(err, event, "there is no such slot of the exam");
         return NULL;
     }
-    if (before->state > last_state) {
+    if (before->state == PW_SLOT_CANCELLED || (!may_be_off && before->state != PW_SLOT_OPEN)) {
         pw_misfit(err, event, "it is closed or cancelled already");
         return NULL;
     }
@@ -223,7 +244,7 @@ enum pw_code pw_slot_closed_evolve(struct pw_tenant *tenant, const struct pw_eve
                                    struct pw_undo *undo, struct pw_err *err)
 {
     struct pw_slot *slot =
-        slot_to_end(tenant, event, &event->slot_closed.exam_id, PW_SLOT_OPEN, undo, err);
+        slot_to_end(tenant, event, &event->slot_closed.exam_id, false, undo, err);
     if (slot == NULL) {
         return PW_ERR_LEDGER_DAMAGED;
     }
@@ -236,7 +257,7 @@ enum pw_code pw_slot_cancelled_evolve(struct pw_tenant *tenant, const struct pw_
                                       struct pw_undo *undo, struct pw_err *err)
 {
     struct pw_slot *slot =
-        slot_to_end(tenant, event, &event->slot_cancelled.exam_id, PW_SLOT_CLOSED, undo, err);
+        slot_to_end(tenant, event, &event->slot_cancelled.exam_id, true, undo, err);
     if (slot == NULL) {
         return PW_ERR_LEDGER_DAMAGED;
     }

@@ -31,7 +31,7 @@ enum pw_code pw_slot_assign_proctor_decide(const struct pw_tenant *tenant,
     if (slot == NULL) {
         return PW_ERR_NO_SUCH_SLOT;
     }
-    if (slot->state == PW_SLOT_CANCELLED) {
+    if (pw_slot_is_off(slot)) {
         return pw_slot_fail_cancelled(err, slot);
     }
     if (!is_proctor(tenant, &command->proctor_id)) {

@@ -46,18 +46,24 @@ struct pw_exam {
     uint32_t draft_duration_minutes;
     uint32_t draft_lead_time_minutes;
     uint32_t draft_buffer_minutes;
+    uint32_t is_withdrawn;
     struct pw_hash draft_hash; /* Of the content, as schemas/exam.def defines it. */
     struct pw_hash published_hash;
 };
 
 /* The numbers are for ever: read models have them. */
-enum pw_slot_state { PW_SLOT_OPEN = 1, PW_SLOT_CLOSED, PW_SLOT_CANCELLED };
+enum pw_slot_state {
+    PW_SLOT_OPEN = 1,
+    PW_SLOT_CLOSED,
+    PW_SLOT_CANCELLED,
+    PW_SLOT_WITHDRAWN /* It counts as cancelled, by its exam; its own record of that is to come. */
+};
 
 struct pw_slot {
     struct pw_id exam_id;
     uint32_t version;
     uint32_t state;         /* enum pw_slot_state */
-    uint32_t cancel_reason; /* enum pw_reason, of one that is cancelled. */
+    uint32_t cancel_reason; /* enum pw_reason, of one that is cancelled, or withdrawn. */
     uint32_t exam_version;
     int64_t starts_at_us;
     int64_t ends_at_us;

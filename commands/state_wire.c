@@ -166,6 +166,7 @@ static void write_exam(struct pw_buffer *buffer, const void *value)
     pw_write_uint(buffer, exam->published_lead_time_minutes);
     pw_write_uint(buffer, exam->published_buffer_minutes);
     write_hash(buffer, &exam->published_hash);
+    pw_write_uint(buffer, exam->is_withdrawn);
 }
 
 static void read_exam(struct pw_cursor *cursor, void *value)
@@ -184,6 +185,7 @@ static void read_exam(struct pw_cursor *cursor, void *value)
     exam->published_lead_time_minutes = read_minutes(cursor);
     exam->published_buffer_minutes = read_minutes(cursor);
     read_hash(cursor, &exam->published_hash);
+    exam->is_withdrawn = (uint32_t)pw_read_uint(cursor, 1);
 }
 
 static void write_slot(struct pw_buffer *buffer, const void *value)
@@ -218,7 +220,7 @@ static void read_slot(struct pw_cursor *cursor, void *value)
     slot->taken_count = (uint32_t)pw_read_uint(cursor, slot->capacity);
     slot->joined_count = read_number(cursor);
     slot->waitlist_closed = (uint32_t)pw_read_uint(cursor, 1);
-    slot->state = (uint32_t)pw_read_uint(cursor, PW_SLOT_CANCELLED);
+    slot->state = (uint32_t)pw_read_uint(cursor, PW_SLOT_WITHDRAWN);
     cursor->bad = cursor->bad || slot->state < PW_SLOT_OPEN;
     slot->cancel_reason = (uint32_t)pw_read_uint(cursor, PW_REASON_COUNT - 1);
 }
@@ -278,7 +280,7 @@ static void read_student(struct pw_cursor *cursor, void *value)
 static const struct kind users = {8, 126, write_user, read_user};
 static const struct kind passwords = {1, 22, write_password, read_password};
 static const struct kind sessions = {6, 59, write_session, read_session};
-static const struct kind exams = {13, 116, write_exam, read_exam};
+static const struct kind exams = {14, 117, write_exam, read_exam};
 static const struct kind slots = {13, 48, write_slot, read_slot};
 static const struct kind reservations = {13, 100, write_reservation, read_reservation};
 static const struct kind students = {1, 37, write_student, read_student};

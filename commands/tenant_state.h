@@ -91,6 +91,12 @@ static inline bool pw_slot_offers(const struct pw_slot *slot)
     return slot->state == PW_SLOT_OPEN && !slot->waitlist_closed;
 }
 
+/* Whether the sitting does not take place. */
+static inline bool pw_slot_is_off(const struct pw_slot *slot)
+{
+    return slot->state == PW_SLOT_CANCELLED || slot->state == PW_SLOT_WITHDRAWN;
+}
+
 /* SLOT_CANCELLED, with the reason. */
 enum pw_code pw_slot_fail_cancelled(struct pw_err *err, const struct pw_slot *slot);
 

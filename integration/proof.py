@@ -135,13 +135,16 @@ class Folded:
                 for row in self.reservations.values() if row["student_id"] == student and row["state"] in ("confirmed", "held", "attended")]
 
     def _exam_drafted(self, key, event, at_us, title, duration, lead, buffer, owner):
-        self.exams[key] = {"id": key, "owner_id": owner} | dict.fromkeys(
+        self.exams[key] = {"id": key, "owner_id": owner, "withdrawn": False} | dict.fromkeys(
             ["published_number", *("published_" + name for name in DRAFT), "published_hash"])
         self._exam_draft_revised(key, event, at_us, title, duration, lead, buffer)
 
     def _exam_draft_revised(self, key, event, at_us, *draft):
         self.exams[key] |= {f"draft_{name}": value for name, value in zip(DRAFT, draft)}
         self.exams[key] |= {"version": event.stream_version, "changed_at": at_us}
+
+    def _exam_withdrawn(self, key, event, at_us, *_):
+        self.exams[key] |= {"withdrawn": True, "version": event.stream_version, "changed_at": at_us}
 
     def _exam_version_published(self, key, event, at_us, number, content_hash):
         row = self.exams[key]

@@ -250,6 +250,25 @@ class BookingTest(AnswerCase):
         self.assertEqual({(each["stream"], event["type"], event["payload"][3]) for each in decided for event in each["events"]},
                          {(seat, "reservation_cancelled_with_slot", "environment.emergency") for seat in (anns, bobs, toms)})
 
+    def test_an_exam_is_withdrawn(self):
+        exam = house.exam(lead_time_minutes=60)
+        slots = [house.slot(exam, capacity=2, starts_at=at(days=9, hours=hours)) for hours in (0, 6)]
+        ann, teacher = house.tenant.student().client(house.node), house.as_teacher()
+        seat = self.expect_yes(ann.post(f"/slots/{slots[1]}/reservations"), 201, 1)
+        withdraw = f"/exams/{exam}/withdraw"
+        booked = self.expect_no(teacher.post(withdraw, {"reason": "staff.schedule"}), 409, "exam-is-booked")
+        self.assertIn(slots[1], booked.json["detail"])
+        self.expect(teacher.post(withdraw, {"reason": "staff.schedule", "cancel_slots": "yes"}), 400, "invalid", ["/cancel_slots"])
+        gone = teacher.post(withdraw, {"reason": "staff.schedule", "cancel_slots": True})
+        self.expect_yes(gone, 200, 3)
+        self.expect_yes(teacher.post(withdraw, {"reason": "other"}), 200, 3)
+        self.expect_no(ann.post(f"/slots/{slots[0]}/reservations"), 409, "slot-cancelled")
+        self.expect_no(teacher.post("/slots", {"exam_id": exam, "starts_at": at(days=3), "capacity": 5}), 409, "exam-withdrawn")
+        self.expect_no(teacher.post(f"/exams/{exam}/publish"), 409, "exam-withdrawn")
+        self.assertTrue(self.read(teacher, f"/exams/{exam}", gone)["withdrawn"])
+        wait_until("cancelled", lambda: self.shown(ann, seat, gone)["state"] == "cancelled", 30)
+        wait_until("off", lambda: {row["state"] for row in teacher.all(f"/slots?exam_id={exam}")} == {"cancelled"}, 30)
+
     def test_proctors_mark_who_came(self):
         starts_at = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4)).isoformat().replace("+00:00", "Z")
         slot, other = house.slot(capacity=3, starts_at=starts_at), house.slot(starts_at=at(days=5))

@@ -22,7 +22,7 @@ SLOT_FIELDS = {"id", "exam_id", "exam_version", "starts_at", "ends_at", "lead_ti
                "free_count", "waiting_count", "state", "left_count", "version", "changed_at"}
 RESERVATION_FIELDS = {"id", "slot_id", "exam_id", "student_id", "state", "starts_at", "ends_at", "free_again_at", "expires_at",
                       "version", "changed_at"}
-EXAM_FIELDS = {"id", "owner_id", "version", "changed_at", "published_number", "published_hash",
+EXAM_FIELDS = {"id", "owner_id", "withdrawn", "version", "changed_at", "published_number", "published_hash",
                *(f"{stage}_{name}" for stage in ("draft", "published") for name in ("title", "duration_minutes",
                                                                                     "lead_time_minutes", "buffer_minutes"))}
 

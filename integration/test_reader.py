@@ -195,6 +195,22 @@ class BookingsTest(unittest.TestCase):
             self.goes_with_slot(2, self.BOB, "environment.power"), self.goes_with_slot(1, self.ANN, "environment.power"))
         self.assertEqual((seen.reservations, list(seen.slots.values())), ({}, [0]))
 
+    def test_an_exam_that_is_withdrawn(self):
+        def withdrawn(at_us, why="staff.schedule"):
+            return self.T, (self.EXAM, "exam_withdrawn", [why, at_us])
+        booked = [(self.T, self.opened(self.SLOT, self.EXAM, LATER, 1)), (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, LATER))]
+        self.replay(*booked, withdrawn(NOW + 3), self.goes_with_slot(1, self.ANN, "staff.schedule"), self.slot_ends("cancelled", "staff.schedule"))
+        for what, *commits in (
+            ("withdrawn already", withdrawn(NOW + 1), withdrawn(NOW + 2)),
+            ("at another time", withdrawn(NOW + 7)),
+            ("the exam is withdrawn", withdrawn(NOW + 1), booked[0]),
+            ("for another reason", *booked, withdrawn(NOW + 3), self.slot_ends("cancelled", "other")),
+            ("another reason", *booked, withdrawn(NOW + 3), self.goes_with_slot(1, self.ANN, "other")),
+            ("closed or cancelled", booked[0], withdrawn(NOW + 2), booked[1]),
+        ):
+            with self.subTest(what), self.assertRaisesRegex(Broken, what):
+                self.replay(*commits)
+
     def test_who_came(self):
         tom, soon = b"t" * 16, NOW + 60_000_000
         full = [(self.T, self.opened(self.SLOT, self.EXAM, soon, 1)), (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, soon))]

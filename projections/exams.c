@@ -15,6 +15,7 @@ static const struct pw_column columns[] = {
     {"published_buffer_minutes", PW_COLUMN_INTEGER},
     {"published_hash", PW_COLUMN_HASH},
     {"version", PW_COLUMN_INTEGER},
+    {"withdrawn", PW_COLUMN_INTEGER},
 };
 static const struct pw_table table = {"exams", columns, PW_COUNT(columns), 1};
 static const struct pw_table *const tables[] = {&table};
@@ -55,6 +56,7 @@ static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *a
     cells[6] = pw_cell_integer(exam->published_number);
     published_cells(exam, &cells[7]);
     cells[12] = pw_cell_integer(exam->version);
+    cells[13] = pw_cell_integer(exam->is_withdrawn);
     return PW_OK;
 }
 

@@ -45,7 +45,8 @@ static enum pw_code slot_row(const struct pw_tenant *after, const struct pw_id *
     cells[7] = pw_cell_integer(slot->capacity);
     cells[8] = pw_cell_integer(slot->taken_count);
     cells[9] = pw_cell_integer(slot->version);
-    cells[10] = pw_cell_integer(slot->state);
+    bool is_off = slot->state == PW_SLOT_WITHDRAWN; /* Its own record is to come. */
+    cells[10] = pw_cell_integer(is_off ? PW_SLOT_CANCELLED : slot->state);
     cells[11] = pw_cell_integer(slot->waiting_count);
     cells[12] = pw_cell_integer(pw_slot_left_count(slot));
     return PW_OK;

@@ -51,6 +51,7 @@ static void write_field(struct pw_buffer *buffer, const struct pw_field *field, 
     case PW_FIELD_KIND_password:
     case PW_FIELD_KIND_secret: pw_write_text(buffer, *(const struct pw_str *)value); break;
     case PW_FIELD_KIND_count:
+    case PW_FIELD_KIND_flag:
     case PW_FIELD_KIND_minutes: pw_write_uint(buffer, *(const uint32_t *)value); break;
     case PW_FIELD_KIND_at: pw_write_uint(buffer, (uint64_t) * (const int64_t *)value); break;
     case PW_FIELD_KIND_hash:
@@ -92,6 +93,7 @@ static void read_field(struct pw_cursor *cursor, const struct pw_field *field, v
             memcpy(value, bytes, sizeof(struct pw_hash));
         }
         break;
+    case PW_FIELD_KIND_flag: *(uint32_t *)value = (uint32_t)pw_read_uint(cursor, 1); break;
     case PW_FIELD_KIND_roles: *(uint32_t *)value = read_roles(cursor); break;
     case PW_FIELD_KIND_reason: *(uint32_t *)value = read_reason(cursor); break;
     case PW_FIELD_KIND_sealed:

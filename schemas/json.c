@@ -251,6 +251,7 @@ static void read_string(struct reader *reader, const struct pw_field *field, con
     case PW_FIELD_KIND_reason: read_reason(reader, field, text, ret_value); break;
     case PW_FIELD_KIND_count:
     case PW_FIELD_KIND_minutes:       /* Numbers: read_number. */
+    case PW_FIELD_KIND_flag:          /* read_flag */
     case PW_FIELD_KIND_roles:         /* read_roles */
     case PW_FIELD_KIND_sealed: break; /* Of events only. */
     }
@@ -291,6 +292,16 @@ static void read_number(struct reader *reader, const struct pw_field *field, con
         violate(reader, field, "must be at most %" PRId64, field->max);
     } else {
         *ret_value = (uint32_t)integer;
+    }
+}
+
+static void read_flag(struct reader *reader, const struct pw_field *field, const json_t *value,
+                      uint32_t *ret_flag)
+{
+    if (json_is_boolean(value)) {
+        *ret_flag = json_is_true(value);
+    } else {
+        violate(reader, field, "must be true or false");
     }
 }
 
@@ -338,7 +349,8 @@ static void fall_back(const struct pw_field *field, void *ret_value)
     } else if (field->kind == PW_FIELD_KIND_personal || field->kind == PW_FIELD_KIND_password) {
         *(struct pw_str *)ret_value = PW_STR("");
     } else {
-        assert(is_number(field)); /* A table gives fallbacks to nothing else. */
+        /* A table gives fallbacks to nothing else. */
+        assert(is_number(field) || field->kind == PW_FIELD_KIND_flag);
         *(uint32_t *)ret_value = (uint32_t)field->fallback;
     }
 }
@@ -379,6 +391,8 @@ static void read_fields(struct reader *reader, const struct pw_message *message,
         found += value != NULL ? 1 : 0;
         if (value != NULL && is_number(field)) {
             read_number(reader, field, value, ret_value);
+        } else if (value != NULL && field->kind == PW_FIELD_KIND_flag) {
+            read_flag(reader, field, value, ret_value);
         } else if (value != NULL && field->kind == PW_FIELD_KIND_roles) {
             read_roles(reader, field, value, ret_value);
         } else if (value != NULL) {

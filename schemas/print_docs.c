@@ -40,6 +40,7 @@ static const struct kind_row {
     [PW_FIELD_KIND_key] = {"key", "bin of 32 bytes", "43 characters of base64url, unpadded"},
     [PW_FIELD_KIND_roles] = {"roles", "array of str, in the order of the roles below",
                              "array of names of roles, each once"},
+    [PW_FIELD_KIND_flag] = {"flag", "integer, 1 or 0", "`true` or `false`"},
     [PW_FIELD_KIND_reason] = {"reason", "str", "name of a reason, as below"},
     [PW_FIELD_KIND_personal] = {"personal", "sealed before anything is written down",
                                 "string without control characters"},
@@ -191,6 +192,7 @@ static void print_limits(const struct pw_field *field)
         break;
     case PW_FIELD_KIND_id:
     case PW_FIELD_KIND_hash:
+    case PW_FIELD_KIND_flag:
     case PW_FIELD_KIND_reason:
     case PW_FIELD_KIND_key: break; /* The kind says it all. */
     case PW_FIELD_KIND_roles:
@@ -200,6 +202,8 @@ static void print_limits(const struct pw_field *field)
     }
     if (field->source == PW_FROM_BODY_OR && is_text(field)) {
         printf("; none if left out");
+    } else if (field->source == PW_FROM_BODY_OR && field->kind == PW_FIELD_KIND_flag) {
+        printf("`%s` if left out", field->fallback != 0 ? "true" : "false");
     } else if (field->source == PW_FROM_BODY_OR) {
         printf("; %" PRId64 " if left out", field->fallback);
     }

@@ -29,6 +29,7 @@
  *   hash      struct pw_hash  bin 32      64 hex digits
  *   key       struct pw_hash  bin 32      base64url without padding
  *   roles     uint32_t        array       names of roles, min to max of them, each once; bits of PW_ROLE
+ *   flag      uint32_t        integer     true or false: 1 or 0
  *   reason    uint32_t        str         name of a reason (schemas/reasons.def); enum pw_reason
  *   personal  struct pw_str   (sealed)    as text; the shell seals it before the queue
  *   email     struct pw_str   (sealed)    the shape of an e-mail address; sealed likewise
@@ -57,6 +58,7 @@
 #define PW_CTYPE_hash     struct pw_hash
 #define PW_CTYPE_key      struct pw_hash
 #define PW_CTYPE_roles    uint32_t
+#define PW_CTYPE_flag     uint32_t
 #define PW_CTYPE_reason   uint32_t
 #define PW_CTYPE_personal struct pw_str
 #define PW_CTYPE_email    struct pw_str
@@ -75,6 +77,7 @@ enum pw_field_kind {
     PW_FIELD_KIND_hash,
     PW_FIELD_KIND_key,
     PW_FIELD_KIND_roles,
+    PW_FIELD_KIND_flag,
     PW_FIELD_KIND_reason,
     PW_FIELD_KIND_personal,
     PW_FIELD_KIND_email,

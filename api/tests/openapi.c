@@ -199,6 +199,9 @@ static void check_field(const struct pw_field *field, json_t *schema)
         cr_expect_str_eq(json_string_value(json_object_get(schema, "type")), "array");
         cr_expect(json_is_array(AT(schema, "items", "enum")));
         break;
+    case PW_FIELD_KIND_flag:
+        cr_expect_str_eq(json_string_value(json_object_get(schema, "type")), "boolean");
+        break;
     case PW_FIELD_KIND_reason:
         cr_expect_eq(json_array_size(json_object_get(schema, "enum")), PW_REASON_COUNT);
         break;

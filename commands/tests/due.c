@@ -203,6 +203,37 @@ Test(due, what_is_in_a_cancelled_slot_ends_one_by_one)
     pw_state_free(state);
 }
 
+Test(due, slots_of_a_withdrawn_exam_are_cancelled_then_what_is_in_them)
+{
+    const struct pw_event given[] = {TWO_SLOTS, RESERVED(50, ANN, 40, 30, NOON),
+                                     WITHDRAWN(30, 3, OTHER, NINE)};
+    struct pw_state *state = state_of(given, PW_COUNT(given));
+    struct pw_due due;
+    struct pw_id ann = ANN;
+    struct pw_command elsewhere = COMMAND(RESERVATION_RESERVE, reservation_reserve, ID(41), ID(60));
+    cr_expect(before(state, elsewhere, ann, NINE, &due) && ends(&due) == 0x32, "her own first");
+    cr_assert(pw_due_next(state, NINE, &due));
+    cr_expect(is(&due, PW_COMMAND_SLOT_CANCEL_WITH_EXAM, 40));
+    world_fold(state, (const struct pw_event[]){SLOT_CANCELLED(40, 2, 30, OTHER)}, 1);
+    cr_expect(pw_due_next(state, NINE, &due) && ends(&due) == 0x32);
+    world_fold(state, (const struct pw_event[]){CANCELLED_WITH_SLOT(50, 2, ANN, 40, 30, OTHER)}, 1);
+    cr_expect_eq(pw_due_at(state), INT64_MAX);
+    pw_state_free(state);
+}
+
+Test(due, a_hold_that_has_run_out_keeps_no_exam)
+{
+    const struct pw_event given[] = {TWO_SLOTS, HELD(50, ANN, 40, 30, NOON, NINE)};
+    struct pw_state *state = state_of(given, PW_COUNT(given));
+    struct pw_due due;
+    struct pw_id tea = TEA;
+    cr_expect(before(state, COMMAND(EXAM_WITHDRAW, exam_withdraw, ID(30), 0, 0), tea, NINE, &due) &&
+              expires(&due, 50));
+    cr_expect_not(
+        before(state, COMMAND(EXAM_WITHDRAW, exam_withdraw, ID(31), 0, 0), tea, NINE, &due));
+    pw_state_free(state);
+}
+
 Test(due, nobody_waits_until_a_whole_slot_has_ended)
 {
     const struct pw_event given[] = {TWO_SLOTS, RESERVED(50, ANN, 40, 30, NOON),

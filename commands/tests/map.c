@@ -111,6 +111,32 @@ Test(map, walks_every_entry_once)
     pw_map_free(map);
 }
 
+/* Of every size, so that some are as full as a map may be before it grows. */
+Test(map, what_is_there_may_be_put_while_it_is_walked)
+{
+    for (uint64_t count = 1; count <= 200; count++) {
+        struct pw_map *map = pw_map_new(sizeof(struct key), sizeof(uint64_t));
+        uint64_t cursor = 0;
+        uint64_t walked = 0;
+        const void *key;
+        const void *value;
+        for (uint64_t i = 0; i < count; i++) {
+            struct key added = key_of(i);
+            pw_map_put(map, &added, NULL);
+        }
+        while (pw_map_next(map, &cursor, &key, &value)) {
+            ++*(uint64_t *)pw_map_put(map, key, NULL);
+            walked++;
+        }
+        cr_expect_eq(walked, count);
+        for (uint64_t i = 0; i < count; i++) {
+            struct key added = key_of(i);
+            cr_expect_eq(*(const uint64_t *)pw_map_get(map, &added), 1);
+        }
+        pw_map_free(map);
+    }
+}
+
 Test(map, what_was_appended_is_found_once_it_is_indexed)
 {
     static const uint64_t counts[] = {0, 1, 12, 13, 1000, 100000};

@@ -9,6 +9,7 @@
     {                                                                                              \
         .type = PW_COMMAND_SLOT_CHANGE_CAPACITY, .slot_change_capacity = { ID(slot), seats }       \
     }
+#define GONE   WITHDRAWN(30, 3, STAFF_ABSENT, NINE)
 #define BY_TEA AT(TEA, TEACHER, NINE)
 #define BY_TOM AT(TOM, TEACHER, NINE)
 #define BY_ADA AT(ADA, ADMIN, NINE)
@@ -33,6 +34,8 @@ static const struct row slot_open_rows[] = {
      NOTHING},
     {"another teacher's does not exist", GIVEN(ALGEBRA), OPEN(40, 30, NOON, 2), BY_TOM,
      PW_ERR_NO_SUCH_EXAM, NOTHING},
+    {"not of an exam that is withdrawn", GIVEN(ALGEBRA, WITHDRAWN(30, 3, OTHER, NINE)),
+     OPEN(40, 30, NOON, 2), BY_TEA, PW_ERR_EXAM_WITHDRAWN, NOTHING},
     {"a draft is not sat", GIVEN(CREATED, DRAFTED(30)), OPEN(40, 30, NOON, 2), BY_TEA,
      PW_ERR_EXAM_NOT_PUBLISHED, NOTHING},
     {"not in the past", GIVEN(ALGEBRA), OPEN(40, 30, NINE - 1, 2), BY_TEA, PW_ERR_SLOT_IN_PAST,
@@ -65,6 +68,8 @@ static const struct row slot_change_capacity_rows[] = {
      THEN(CAPACITY(40, 3, 3))},
     {"not a cancelled one", GIVEN(ALGEBRA_NOON, SLOT_CANCELLED(40, 0, 30, STAFF_SCHEDULE)),
      CHANGE(40, 3), BY_TEA, PW_ERR_SLOT_CANCELLED, NOTHING, "staff.schedule"},
+    {"nor one that is so by its exam", GIVEN(ALGEBRA_NOON, GONE), CHANGE(40, 3), BY_TEA,
+     PW_ERR_SLOT_CANCELLED, NOTHING, "staff.absent"},
     {"there is no such slot", GIVEN(ALGEBRA), CHANGE(40, 3), BY_ADA, PW_ERR_NO_SUCH_SLOT, NOTHING},
     {"another teacher's does not exist", GIVEN(ALGEBRA_NOON), CHANGE(40, 3), BY_TOM,
      PW_ERR_NO_SUCH_SLOT, NOTHING},
@@ -130,6 +135,8 @@ static const struct row slot_cancel_rows[] = {
      THEN(SLOT_CANCELLED(40, 3, 30, OTHER))},
     {"once, for the first reason", GIVEN(ALGEBRA_NOON, IS_CANCELLED), CANCEL(40, OTHER), BY_TEA,
      PW_OK, NOTHING},
+    {"one that is so by its exam", GIVEN(ALGEBRA_NOON, GONE), CANCEL(40, OTHER), BY_TEA, PW_OK,
+     NOTHING},
     {"while it is sat", GIVEN(ALGEBRA_NOON), CANCEL(40, ENVIRONMENT_POWER),
      AT(TEA, TEACHER, NOON + MINUTES(90) - 1), PW_OK, THEN(IS_CANCELLED)},
     {"not when it is over", GIVEN(ALGEBRA_NOON), CANCEL(40, OTHER),
@@ -209,3 +216,26 @@ static const struct row slot_release_proctor_rows[] = {
      RELEASE(40, BOB), BY_TOM, PW_ERR_NO_SUCH_SLOT, NOTHING},
 };
 ROWS_OF(slot_release_proctor);
+
+#define CANCEL_WITH_EXAM(slot)                                                                     \
+    {                                                                                              \
+        .type = PW_COMMAND_SLOT_CANCEL_WITH_EXAM, .slot_cancel_with_exam = { ID(slot) }            \
+    }
+#define BY_SYSTEM AT(OPS, SYSTEM, NINE)
+
+static const struct row slot_cancel_with_exam_rows[] = {
+    {"one that starts later", GIVEN(ALGEBRA_NOON, GONE), CANCEL_WITH_EXAM(40), BY_SYSTEM, PW_OK,
+     THEN(SLOT_CANCELLED(40, 2, 30, STAFF_ABSENT))},
+    {"a closed one", GIVEN(ALGEBRA_NOON, SLOT_CLOSED(40, 2, 30), GONE), CANCEL_WITH_EXAM(40),
+     BY_SYSTEM, PW_OK, THEN(SLOT_CANCELLED(40, 3, 30, STAFF_ABSENT))},
+    {"not one that has begun", GIVEN(ALGEBRA_NOON, WITHDRAWN(30, 3, STAFF_ABSENT, NOON)),
+     CANCEL_WITH_EXAM(40), BY_SYSTEM, PW_OK, NOTHING},
+    {"once", GIVEN(ALGEBRA_NOON, GONE, SLOT_CANCELLED(40, 2, 30, STAFF_ABSENT)),
+     CANCEL_WITH_EXAM(40), BY_SYSTEM, PW_OK, NOTHING},
+    {"not one that is cancelled already",
+     GIVEN(ALGEBRA_NOON, SLOT_CANCELLED(40, 2, 30, OTHER), GONE), CANCEL_WITH_EXAM(40), BY_SYSTEM,
+     PW_OK, NOTHING},
+    {"there is no such slot", GIVEN(ALGEBRA, GONE), CANCEL_WITH_EXAM(40), BY_SYSTEM,
+     PW_ERR_NO_SUCH_SLOT, NOTHING},
+};
+ROWS_OF(slot_cancel_with_exam);

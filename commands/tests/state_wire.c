@@ -66,6 +66,7 @@ static const struct pw_event events[] = {
     RELEASED(40, 0, 30, BOB),
     CAME(50, 0, ANN, 40, 30),
     STAYED_AWAY(54, 0, ANN, 42, 30, EXAMINEE_ABSENT),
+    WITHDRAWN(31, 0, STAFF_MISTAKE, NINE),
 };
 
 static void bytes_of(const struct pw_state *state, struct pw_buffer *ret_bytes)
@@ -119,7 +120,7 @@ Test(state_wire, the_same_events_give_the_same_bytes_in_every_version)
             "a2e8d357357c9c61190226a81181854cfaa512707c011d90bdbca0b478de8a0e", /* Without holds. */
         [3] =
             "966690b147e34f0d9ae33b79312128ea03365ff5866164e422d9f5d4274a3bd3", /* Slots without a state. */
-        [4] = "d3e9675bf8c6e60d74db3f62f986432d05a6d5a839cebcf1f75e01e41269db32",
+        [4] = "44aad29ba7b56a6a27479d4e403b5b20c72a97a244262a02364c1f58aaee842c",
     };
     char text[65];
     struct pw_state *state = pw_state_new();

@@ -38,6 +38,7 @@ static bool same_field(const struct pw_field *field, const void *a, const void *
     case PW_FIELD_KIND_count:
     case PW_FIELD_KIND_roles:
     case PW_FIELD_KIND_reason:
+    case PW_FIELD_KIND_flag:
     case PW_FIELD_KIND_minutes: return *(const uint32_t *)a == *(const uint32_t *)b;
     case PW_FIELD_KIND_at: return *(const int64_t *)a == *(const int64_t *)b;
     case PW_FIELD_KIND_hash:

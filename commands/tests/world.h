@@ -348,6 +348,14 @@ struct rows {
             PW_REASON_##reason_                                                                    \
         }                                                                                          \
     }
+#define WITHDRAWN(exam, version, reason_, at_us)                                                   \
+    {                                                                                              \
+        .type = PW_EVENT_EXAM_WITHDRAWN, .stream_id = ID(exam), .stream_version = version,         \
+        .exam_withdrawn = {                                                                        \
+            PW_REASON_##reason_,                                                                   \
+            at_us                                                                                  \
+        }                                                                                          \
+    }
 #define WAITLIST_CLOSED(slot, version, exam)                                                       \
     {                                                                                              \
         .type = PW_EVENT_SLOT_WAITLIST_CLOSED, .stream_id = ID(slot), .stream_version = version,   \

@@ -41,6 +41,7 @@ class _Slot:
         self.offered = {}  # id of a reservation with an open offer: when it runs out
         self.forfeited, self.is_closed = set(), False  # Students who gave an offered seat back; and the waiting list's end.
         self.state, self.why, self.proctors = "open", None, set()
+        self.by_exam = False  # Cancelled because its exam was withdrawn, and not on record itself yet.
         self.sat = set()  # Those that were marked: who came, and who did not. They keep their seats.
 
 
@@ -60,6 +61,7 @@ class _Replay:
         self.expires = {}  # id of a held reservation: when it runs out
         self.asked = {}  # id of a reservation that waited: tenant, slot, exam and student as they were when it began
         self.gone = set()  # (tenant, exam, student) of who left an offered seat for another one
+        self.withdrawn_exams = set()  # (tenant, exam)
         self.by_offer = set()  # ids of live reservations whose seat was offered
         self.broken, self.at, self.at_us, self.by = [], "", 0, (None, None)
 
@@ -67,8 +69,18 @@ class _Replay:
         if not condition:
             self.broken.append(f"{self.at}: {what}")
 
+    def withdrawn(self, tenant, exam, payload):
+        """Its slots that start later count as cancelled; each one's own record of that follows."""
+        self.need((tenant, exam) not in self.withdrawn_exams, "the exam is withdrawn already")
+        self.need(payload[1] == self.at_us, "it was withdrawn at another time than it was decided")
+        self.withdrawn_exams.add((tenant, exam))
+        for seats in self.slots.values():
+            if (seats.tenant, seats.exam) == (tenant, exam) and seats.times[0] > payload[1] and seats.state != "cancelled":
+                seats.state, seats.why, seats.by_exam = "cancelled", payload[0], True
+
     def opened(self, tenant, slot, payload):
         exam, _, _, _, _, _, capacity = payload[:7]
+        self.need((tenant, _id(exam)) not in self.withdrawn_exams, "the exam is withdrawn")
         self.need(slot not in self.slots, "the slot was opened before")
         self.slots[slot] = _Slot(tenant, _id(exam), capacity)
         self.slots[slot].times = payload[2], payload[3] + payload[5] * 60_000_000
@@ -209,6 +221,11 @@ class _Replay:
         self._end_slot(slot, payload, ("open",), "closed")
 
     def slot_cancelled(self, tenant, slot, payload):
+        if slot in self.slots and self.slots[slot].by_exam:
+            seats = self.slots[slot]
+            self.need(seats.exam == _id(payload[0]) and seats.why == payload[1], "its exam was withdrawn for another reason")
+            seats.by_exam = False
+            return
         self._end_slot(slot, payload, ("open", "closed"), "cancelled")
         if slot in self.slots:
             self.slots[slot].why = payload[1]
@@ -341,6 +358,7 @@ _EVENTS = {
     "reservation_marked_no_show": _Replay.marked_no_show,
     "slot_proctor_assigned": _Replay.proctor_assigned,
     "slot_proctor_released": _Replay.proctor_released,
+    "exam_withdrawn": _Replay.withdrawn,
     "slot_closed": _Replay.slot_closed,
     "slot_cancelled": _Replay.slot_cancelled,
     "reservation_rescheduled": _Replay.rescheduled,

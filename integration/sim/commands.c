@@ -138,6 +138,16 @@ struct op *op_publish(struct world *world, uint32_t tenant, const struct pw_id *
     return op_seal(op);
 }
 
+static struct op *op_withdraw(struct world *world, uint32_t tenant)
+{
+    struct op *op =
+        op_new(world, tenant, PW_COMMAND_EXAM_WITHDRAW, world->teachers[tenant], PW_ROLE_TEACHER);
+    op->request.command.exam_withdraw =
+        (struct pw_exam_withdraw){any_of(world, &world->exams[tenant]),
+                                  (uint32_t)draw(world, PW_REASON_COUNT), (uint32_t)draw(world, 2)};
+    return op_seal(op);
+}
+
 struct op *op_open(struct world *world, uint32_t tenant, bool is_first)
 {
     struct op *op =
@@ -335,26 +345,27 @@ struct op *op_any(struct world *world)
     uint32_t tenant = (uint32_t)draw(world, world->tenant_count);
     bool people = draw(world, 4) == 0;
     uint64_t dice = people ? 0 : draw(world, 100);
-    struct op *op = people      ? op_people(world, tenant)
-                    : dice < 25 ? op_reserve(world, tenant)
-                    : dice < 34 ? op_hold(world, tenant)
-                    : dice < 39 ? op_confirm(world, tenant)
-                    : dice < 50 ? op_join(world, tenant)
-                    : dice < 58 ? op_choose(world, tenant)
-                    : dice < 64 ? op_cancel(world, tenant)
-                    : dice < 69 ? op_move(world, tenant)
-                    : dice < 70 ? op_rules(world, tenant)
-                    : dice < 76 ? op_capacity(world, tenant)
-                    : dice < 78 ? op_end_slot(world, tenant)
-                    : dice < 80 ? op_proctor(world, tenant)
-                    : dice < 82 ? op_mark(world, tenant)
-                    : dice < 88 ? op_open(world, tenant, false)
-                    : dice < 90 ? op_draft(world, tenant)
-                    : dice < 94 ? op_revise(world, tenant)
-                    : dice < 97 ? op_publish(world, tenant, NULL)
-                    : dice < 98 ? op_issuer(world, tenant)
-                    : dice < 99 ? op_distrust(world, tenant)
-                                : op_tenant(world, tenant);
+    struct op *op = people                             ? op_people(world, tenant)
+                    : dice < 25                        ? op_reserve(world, tenant)
+                    : dice < 34                        ? op_hold(world, tenant)
+                    : dice < 39                        ? op_confirm(world, tenant)
+                    : dice < 50                        ? op_join(world, tenant)
+                    : dice < 58                        ? op_choose(world, tenant)
+                    : dice < 64                        ? op_cancel(world, tenant)
+                    : dice < 69                        ? op_move(world, tenant)
+                    : dice < 70                        ? op_rules(world, tenant)
+                    : dice < 76                        ? op_capacity(world, tenant)
+                    : dice < 78                        ? op_end_slot(world, tenant)
+                    : dice < 80                        ? op_proctor(world, tenant)
+                    : dice < 82                        ? op_mark(world, tenant)
+                    : dice < 88                        ? op_open(world, tenant, false)
+                    : dice < 91                        ? op_draft(world, tenant)
+                    : dice < 94                        ? op_revise(world, tenant)
+                    : dice < 97                        ? op_publish(world, tenant, NULL)
+                    : dice < 98 && draw(world, 3) == 0 ? op_withdraw(world, tenant)
+                    : dice < 98                        ? op_issuer(world, tenant)
+                    : dice < 99                        ? op_distrust(world, tenant)
+                                                       : op_tenant(world, tenant);
     if (draw(world, 60) == 0) {
         use_key_again(world, op);
     }

@@ -102,9 +102,10 @@ static enum pw_code open_slot(const struct model *model, const struct pw_job *re
     if (at == UINT32_MAX || !pw_id_equal(&model->exams[at].owner, &request->actor_id)) {
         return PW_ERR_NO_SUCH_EXAM;
     }
-    return model->exams[at].published_number == 0 ? PW_ERR_EXAM_NOT_PUBLISHED
-           : command->starts_at <= now_us         ? PW_ERR_SLOT_IN_PAST
-                                                  : PW_OK;
+    return model->exams[at].is_gone                 ? PW_ERR_EXAM_WITHDRAWN
+           : model->exams[at].published_number == 0 ? PW_ERR_EXAM_NOT_PUBLISHED
+           : command->starts_at <= now_us           ? PW_ERR_SLOT_IN_PAST
+                                                    : PW_OK;
 }
 
 static enum pw_code capacity(const struct model *model, const struct pw_job *request,
@@ -183,6 +184,31 @@ static enum pw_code release(const struct model *model, const struct pw_job *requ
     return at == UINT32_MAX ? PW_ERR_NO_SUCH_SLOT : PW_OK;
 }
 
+static bool starts_later(const struct slot *slot, const struct pw_job *request, int64_t now_us)
+{
+    return pw_id_equal(&slot->tenant, &request->boundary_id) &&
+           pw_id_equal(&slot->exam, &request->command.exam_withdraw.exam_id) &&
+           slot->starts_at > now_us && !slot->is_off;
+}
+
+static enum pw_code withdraw(const struct model *model, const struct pw_job *request,
+                             int64_t now_us, bool *ret_changes)
+{
+    const struct pw_exam_withdraw *command = &request->command.exam_withdraw;
+    uint32_t at = exam_at(model, &request->boundary_id, &command->exam_id);
+    bool is_booked = false;
+    for (uint32_t i = 0; i < model->seat_count; i++) {
+        const struct seat *seat = &model->seats[i];
+        is_booked |= pw_id_equal(&seat->tenant, &request->boundary_id) && seat_is_open(seat) &&
+                     starts_later(&model->slots[slot_at(model, &seat->tenant, &seat->slot)],
+                                  request, now_us);
+    }
+    *ret_changes = at != UINT32_MAX && !model->exams[at].is_gone;
+    return at == UINT32_MAX                                      ? PW_ERR_NO_SUCH_EXAM
+           : *ret_changes && is_booked && !command->cancel_slots ? PW_ERR_EXAM_IS_BOOKED
+                                                                 : PW_OK;
+}
+
 static struct content revised(const struct pw_exam_revise_draft *command)
 {
     return (struct content){command->title, command->duration_minutes, command->lead_time_minutes,
@@ -238,19 +264,24 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
     case PW_COMMAND_TENANT_TRUST_ISSUER: return trust(model, request, ret_changes);
     case PW_COMMAND_TENANT_DISTRUST_ISSUER: return distrust(model, request, ret_changes);
     case PW_COMMAND_EXAM_DRAFT: return PW_OK;
+    case PW_COMMAND_EXAM_WITHDRAW: return withdraw(model, request, now_us, ret_changes);
     case PW_COMMAND_EXAM_REVISE_DRAFT: {
         struct content content = revised(&request->command.exam_revise_draft);
         uint32_t at =
             exam_at(model, &request->boundary_id, &request->command.exam_revise_draft.exam_id);
         *ret_changes = at != UINT32_MAX && !same_content(&content, &model->exams[at].draft);
-        return at == UINT32_MAX ? PW_ERR_NO_SUCH_EXAM : PW_OK;
+        return at == UINT32_MAX           ? PW_ERR_NO_SUCH_EXAM
+               : model->exams[at].is_gone ? PW_ERR_EXAM_WITHDRAWN
+                                          : PW_OK;
     }
     case PW_COMMAND_EXAM_PUBLISH: {
         uint32_t at = exam_at(model, &request->boundary_id, &request->command.exam_publish.exam_id);
         *ret_changes = at != UINT32_MAX &&
                        (model->exams[at].published_number == 0 ||
                         !same_content(&model->exams[at].draft, &model->exams[at].published));
-        return at == UINT32_MAX ? PW_ERR_NO_SUCH_EXAM : PW_OK;
+        return at == UINT32_MAX           ? PW_ERR_NO_SUCH_EXAM
+               : model->exams[at].is_gone ? PW_ERR_EXAM_WITHDRAWN
+                                          : PW_OK;
     }
     case PW_COMMAND_SLOT_OPEN: return open_slot(model, request, now_us);
     case PW_COMMAND_SLOT_CHANGE_CAPACITY: return capacity(model, request, ret_changes);
@@ -265,6 +296,7 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
     case PW_COMMAND_RESERVATION_EXPIRE_OFFER:
     case PW_COMMAND_RESERVATION_OFFER:
     case PW_COMMAND_RESERVATION_CANCEL_WITH_SLOT:
+    case PW_COMMAND_SLOT_CANCEL_WITH_EXAM:
     case PW_COMMAND_SLOT_CLOSE_WAITLIST: return PW_ERR_FORBIDDEN; /* No client may. */
     case PW_COMMAND_TENANT_SET_RULES:
         *ret_changes = rules_differ(&model->tenants[tenant_at(model, &request->boundary_id)],
@@ -333,6 +365,22 @@ static uint32_t open_apply(struct model *model, const struct pw_job *request,
         .version = 1,
     };
     return 1;
+}
+
+static uint32_t withdraw_apply(struct model *model, const struct pw_job *request, int64_t now_us)
+{
+    const struct pw_exam_withdraw *command = &request->command.exam_withdraw;
+    struct exam *exam = &model->exams[exam_at(model, &request->boundary_id, &command->exam_id)];
+    for (uint32_t i = 0; i < model->slot_count; i++) {
+        struct slot *slot = &model->slots[i];
+        if (starts_later(slot, request, now_us)) {
+            slot->is_off = true;
+            slot->by_exam = true;
+            slot->why = command->reason;
+        }
+    }
+    exam->is_gone = true;
+    return ++exam->version;
 }
 
 static uint32_t tenant_apply(struct model *model, const struct pw_job *request)
@@ -410,6 +458,7 @@ uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t 
     case PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY:
     case PW_COMMAND_TENANT_SET_RULES: return tenant_apply(model, request);
     case PW_COMMAND_EXAM_DRAFT: return draft(model, request, stream_id);
+    case PW_COMMAND_EXAM_WITHDRAW: return withdraw_apply(model, request, decided_at_us);
     case PW_COMMAND_EXAM_REVISE_DRAFT:
         return exam_apply(model, request, &request->command.exam_revise_draft.exam_id);
     case PW_COMMAND_EXAM_PUBLISH:
@@ -432,6 +481,7 @@ uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t 
     case PW_COMMAND_RESERVATION_EXPIRE_OFFER:
     case PW_COMMAND_RESERVATION_OFFER:
     case PW_COMMAND_RESERVATION_CANCEL_WITH_SLOT:
+    case PW_COMMAND_SLOT_CANCEL_WITH_EXAM:
     case PW_COMMAND_SLOT_CLOSE_WAITLIST:
         break;
     PEOPLES_COMMANDS:
@@ -457,7 +507,8 @@ static uint32_t open_in(const struct model *model, const struct slot *slot)
 static bool slot_differs(const struct slot *slot, const struct pw_slot *folded, uint32_t seats,
                          uint32_t open)
 {
-    uint32_t state = slot->is_off    ? PW_SLOT_CANCELLED
+    uint32_t state = slot->by_exam   ? PW_SLOT_WITHDRAWN
+                     : slot->is_off  ? PW_SLOT_CANCELLED
                      : slot->is_shut ? PW_SLOT_CLOSED
                                      : PW_SLOT_OPEN;
     return folded == NULL || folded->state != state || folded->open_count != open ||
@@ -473,6 +524,7 @@ static bool exam_differs(const struct exam *exam, const struct pw_exam *folded)
 {
     return folded == NULL || folded->version != exam->version ||
            folded->published_number != exam->published_number ||
+           folded->is_withdrawn != exam->is_gone ||
            folded->draft_duration_minutes != exam->draft.duration ||
            folded->published_duration_minutes != exam->published.duration;
 }

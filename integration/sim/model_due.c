@@ -48,11 +48,28 @@ static bool calendar_waits(const struct model *model, const struct pw_job *reque
     return false;
 }
 
+/* Whether anything is due in any slot of the exam. */
+static bool exam_waits(const struct model *model, const struct pw_job *request, int64_t now_us)
+{
+    for (uint32_t i = 0; i < model->slot_count; i++) {
+        const struct slot *slot = &model->slots[i];
+        if (pw_id_equal(&slot->tenant, &request->boundary_id) &&
+            pw_id_equal(&slot->exam, &request->command.exam_withdraw.exam_id) &&
+            slot_waits(model, &slot->tenant, &slot->id, now_us)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool model_waits(const struct model *model, const struct pw_job *request, int64_t decided_at_us)
 {
     const struct pw_id *tenant = &request->boundary_id;
     const struct pw_id *slot = slot_asked(model, request);
     uint32_t at = seat_at(model, tenant, pw_command_target(&request->command));
+    if (request->command.type == PW_COMMAND_EXAM_WITHDRAW) {
+        return exam_waits(model, request, decided_at_us);
+    }
     if (slot == NULL) {
         return false;
     }
@@ -136,12 +153,25 @@ static bool end_with_slot(struct model *model, const struct pw_id *tenant,
            event->reservation_cancelled_with_slot.reason == slot->why;
 }
 
+static bool cancel_with_exam(struct model *model, const struct pw_id *tenant,
+                             const struct pw_event *event)
+{
+    uint32_t at = slot_at(model, tenant, &event->stream_id);
+    if (at == UINT32_MAX || !model->slots[at].by_exam) {
+        return false;
+    }
+    model->slots[at].by_exam = false;
+    return ++model->slots[at].version == event->stream_version &&
+           event->slot_cancelled.reason == model->slots[at].why;
+}
+
 bool model_fall_due(struct model *model, const struct pw_id *tenant, const struct pw_event *event,
                     int64_t decided_at_us)
 {
     switch (event->type) {
     case PW_EVENT_RESERVATION_HOLD_EXPIRED:
     case PW_EVENT_RESERVATION_OFFER_EXPIRED: return expire(model, tenant, event, decided_at_us);
+    case PW_EVENT_SLOT_CANCELLED: return cancel_with_exam(model, tenant, event);
     case PW_EVENT_RESERVATION_CANCELLED_WITH_SLOT: return end_with_slot(model, tenant, event);
     case PW_EVENT_RESERVATION_OFFERED: return offer(model, tenant, event, decided_at_us);
     case PW_EVENT_SLOT_WAITLIST_CLOSED: return close_list(model, tenant, event, decided_at_us);
@@ -160,7 +190,7 @@ bool model_is_late(const struct model *model, const struct pw_id *tenant, int64_
     }
     for (uint32_t i = 0; i < model->slot_count; i++) {
         if (pw_id_equal(&model->slots[i].tenant, tenant) &&
-            is_awaited(model, &model->slots[i], now_us)) {
+            (is_awaited(model, &model->slots[i], now_us) || model->slots[i].by_exam)) {
             return true;
         }
     }

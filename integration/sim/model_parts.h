@@ -28,6 +28,7 @@ struct exam {
     struct content draft;
     struct content published;
     uint32_t published_number;
+    bool is_gone;
     uint32_t version;
 };
 
@@ -44,6 +45,7 @@ struct slot {
     bool is_shut;   /* No further seats. */
     bool is_off;    /* It does not take place; */
     uint32_t why;   /* for this reason. */
+    bool by_exam;   /* Because its exam was withdrawn, and it has no record of that yet. */
     struct pw_id proctors[PROCTORS_MAX];
     uint32_t proctor_count;
     uint32_t version;

@@ -32,18 +32,30 @@ struct rows_row {
 static const struct rows_row rows[] = {
     {"a draft has no published part", &pw_exams_projection, GIVEN(CREATED, DRAFTED(30)),
      "exams: " ALGEBRA "published_number=0 published_title=- published_duration_minutes=- "
-     "published_lead_time_minutes=- published_buffer_minutes=- published_hash=- version=1\n"},
+     "published_lead_time_minutes=- published_buffer_minutes=- published_hash=- version=1 "
+     "withdrawn=0\n"},
     {"a published exam shows what was published", &pw_exams_projection,
      GIVEN(CREATED, DRAFTED(30), PUBLISHED(30, 0, 1)),
      "exams: " ALGEBRA "published_number=1 published_title=Algebra published_duration_minutes=90 "
-     "published_lead_time_minutes=60 published_buffer_minutes=15 published_hash=0078 version=2\n"},
+     "published_lead_time_minutes=60 published_buffer_minutes=15 published_hash=0078 version=2 "
+     "withdrawn=0\n"},
     {"a later draft changes the draft alone", &pw_exams_projection,
      GIVEN(CREATED, DRAFTED(30), PUBLISHED(30, 0, 1), REVISED(30, 0, "Algebra II", 120)),
      "exams: exam_id=#30 owner_id=#12 draft_title=Algebra II draft_duration_minutes=120 "
      "draft_lead_time_minutes=60 draft_buffer_minutes=15 "
      "published_number=1 published_title=Algebra published_duration_minutes=90 "
-     "published_lead_time_minutes=60 published_buffer_minutes=15 published_hash=0078 version=3\n"},
+     "published_lead_time_minutes=60 published_buffer_minutes=15 published_hash=0078 version=3 "
+     "withdrawn=0\n"},
     {"a tenant is no exam", &pw_exams_projection, GIVEN(CREATED), ""},
+    {"one that is withdrawn", &pw_exams_projection,
+     GIVEN(CREATED, DRAFTED(30), WITHDRAWN(30, 2, OTHER, NINE)),
+     "exams: " ALGEBRA "published_number=0 published_title=- published_duration_minutes=- "
+     "published_lead_time_minutes=- published_buffer_minutes=- published_hash=- version=2 "
+     "withdrawn=1\n"},
+    {"its slot is off before it says so itself", &pw_slots_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), WITHDRAWN(30, 3, OTHER, NINE),
+           CANCELLED_WITH_SLOT(50, 0, ANN, 40, 30, OTHER)),
+     SLOT_AT_TEN "capacity=2 taken_count=0 version=1 state=3 waiting_count=0 left_count=0\n"},
     {"a new slot is free", &pw_slots_projection, GIVEN(OPEN),
      SLOT_AT_TEN "capacity=2 taken_count=0 version=1 state=1 waiting_count=0 left_count=0\n"},
     {"a booking takes a seat of its slot", &pw_slots_projection,

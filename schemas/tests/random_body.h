@@ -65,6 +65,7 @@ static inline void random_field(uint64_t *seed, const struct pw_field *field, vo
     case PW_FIELD_KIND_roles:
         *(uint32_t *)(void *)value = (uint32_t)random_next(seed) % (UINT32_C(1) << PW_ROLE_COUNT);
         break;
+    case PW_FIELD_KIND_flag: *(uint32_t *)(void *)value = (uint32_t)random_next(seed) % 2; break;
     case PW_FIELD_KIND_reason:
         *(uint32_t *)(void *)value = (uint32_t)random_next(seed) % PW_REASON_COUNT;
         break;
@@ -106,6 +107,7 @@ static inline bool field_equal(const struct pw_field *field, const void *a, cons
     case PW_FIELD_KIND_count:
     case PW_FIELD_KIND_roles:
     case PW_FIELD_KIND_reason:
+    case PW_FIELD_KIND_flag:
     case PW_FIELD_KIND_minutes: return memcmp(x, y, sizeof(uint32_t)) == 0;
     case PW_FIELD_KIND_at: return memcmp(x, y, sizeof(int64_t)) == 0;
     case PW_FIELD_KIND_hash:
