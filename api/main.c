@@ -133,10 +133,17 @@ static const struct {
      "  --json                 print one JSON object\n"},
     {"audit replay", pw_verb_audit_replay, true, "Print the events of the ledger in its order.",
      "  --tenant ID            only this tenant's\n"
+     "  --exam ID              only this exam's, its slots' and their reservations'\n"
+     "  --student ID           only what is about this person, and what they asked\n"
+     "  --stream ID            only this stream's\n"
      "  --partition N          only this partition's\n"
      "  --from OFFSET          only from this offset on\n"
      "  --to OFFSET            only up to this offset\n"
+     "  --since TIME           only what was decided then or later, such as "
+     "2027-02-01T09:00:00+01:00\n"
+     "  --until TIME           only what was decided by then\n"
      "  --answers              also what was refused, and what changed nothing\n"
+     "  --refused              only what was refused, and why\n"
      "  --in DIR               of this export, not of the ledger in the settings\n"
      "  --json                 one JSON object a line\n"},
     {"audit export", pw_verb_audit_export, true,
