@@ -146,6 +146,17 @@ static const struct {
      "  --refused              only what was refused, and why\n"
      "  --in DIR               of this export, not of the ledger in the settings\n"
      "  --json                 one JSON object a line\n"},
+    {"audit as-of", pw_verb_audit_as_of, true,
+     "Print how a stream, or a tenant as a whole, stood at a position of the ledger or a moment "
+     "(docs/audit.md).",
+     "  --tenant ID            the tenant\n"
+     "  --stream ID            its exam, slot, reservation, person, session, or itself; without: "
+     "how much there is of each, and the hash of all\n"
+     "  --at POSITION          up to and including this record, such as 3:10452:9f3a01c2: what an "
+     "answer's Pw-Position says\n"
+     "  --time TIME            or: all that was decided by then; without either: the end\n"
+     "  --in DIR               of this export, not of the ledger in the settings\n"
+     "  --json                 print one JSON object\n"},
     {"audit export", pw_verb_audit_export, true,
      "Copy the ledger into files, record by record at its own offset. Goes on where it stopped.",
      "  --to DIR               where to; made where there is none\n"

@@ -60,6 +60,18 @@ static const char *const reservation_states[] = {"",         "confirmed", "cance
                                                  "expired",  "waiting",   "left",      "offered",
                                                  "declined", "lapsed",    NULL};
 
+const char *pw_query_user_state(uint32_t state)
+{
+    assert(state < PW_COUNT(user_states) - 1);
+    return user_states[state];
+}
+
+const char *pw_query_reservation_state(uint32_t state)
+{
+    assert(state < PW_COUNT(reservation_states) - 1);
+    return reservation_states[state];
+}
+
 static const struct pw_query_column exam_columns[] = {
     ID("id", "The exam", "t.exam_id"),
     ID("owner_id", "The teacher who drafted it", "t.owner_id"),

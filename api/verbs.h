@@ -35,6 +35,7 @@ int pw_verb_admin_import(int argc, char **argv);
 int pw_verb_audit_verify(int argc, char **argv);
 int pw_verb_audit_verify_projection(int argc, char **argv);
 int pw_verb_audit_replay(int argc, char **argv);
+int pw_verb_audit_as_of(int argc, char **argv);
 int pw_verb_audit_export(int argc, char **argv);
 int pw_verb_config(int argc, char **argv);
 int pw_verb_openapi(int argc, char **argv);
