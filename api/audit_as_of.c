@@ -1,7 +1,6 @@
 /* api/audit_as_of.c: `audit as-of`: how things stood at a position of the ledger, or at a moment. */
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "api/audit.h"
 #include "api/audit_json.h"

@@ -3,6 +3,7 @@ or a moment: all as the independent reader has it, on Kafka and in an export."""
 
 import json
 import random
+import shutil
 import unittest
 import uuid
 import warnings
@@ -334,6 +335,22 @@ class AsOfTest(ExitCase):
         house.exam()
         place = f"--at={house.tenant.partition}:{offsets[0]}"
         self.expect_end(self.run_as_of(place), WRONG, "no accepted record stands at", "the last one before is")
+
+    def test_damage_after_the_place_is_not_met(self):
+        whole, damaged = exported(), house.stack.dir / "damaged"
+        shutil.copytree(whole, damaged)
+        path = damaged / f"{house.tenant.partition:04}.log"
+        data = bytearray(path.read_bytes())
+        data[len(data) * 2 // 3] ^= 1
+        path.write_bytes(data)
+        positions = [position for position, _, _ in self.walk(whole)]
+        early, late = positions[len(positions) // 3], positions[-1]
+        self.assertEqual(self.as_of(f"--at={early}", f"--in={damaged}"), self.as_of(f"--at={early}", f"--in={whole}"))
+        for words in ([f"--at={late}"], []):
+            self.expect_end(self.run_as_of(*words, f"--in={damaged}"), WRONG, "damaged-file: ")
+        offset = early.split(":")[1]
+        for words, code in (([f"--to={offset}"], GOOD), ([], WRONG)):
+            self.expect_end(house.stack.run("audit", "replay", f"--tenant={house.tenant.id}", f"--in={damaged}", *words, check=False), code)
 
     def test_questions_that_are_none(self):
         for words in (["--at=x"], ["--at="], ["--at=1"], ["--at=0:1:xyz"], ["--time=x"], ["--time=2027-02-01"], ["--stream=x"],
