@@ -48,6 +48,7 @@ enum pw_code pw_audit_open(struct pw_audit *audit, const struct pw_config *confi
     audit->partition_count = count;
     audit->thread_count = 1;
     audit->folds = pw_memory_new(count, sizeof *audit->folds);
+    audit->unwanted = pw_memory_new(count, sizeof *audit->unwanted);
     for (uint32_t p = 0; p < count; p++) {
         pw_fold_init(&audit->folds[p], p);
         audit->folds[p].chain.partition_count = count;
@@ -68,6 +69,7 @@ void pw_audit_close(struct pw_audit *audit)
     }
     pthread_mutex_destroy(&audit->lock);
     free(audit->folds);
+    free(audit->unwanted);
 }
 
 /* One thread of a read, and its partitions. */
@@ -124,6 +126,12 @@ static void take_record(struct share *share, const struct pw_feed_event *event)
     struct pw_fold *fold = &share->audit->folds[event->partition];
     const struct pw_audit_reader *reader = share->reader;
     struct pw_record record;
+    if (reader->wants != NULL &&
+        !reader->wants(reader->self, fold, event->offset, event->value, event->value_bytes)) {
+        share->audit->unwanted[event->partition] = true;
+        pw_feed_stop(share->feed, event->partition);
+        return;
+    }
     bool is_first = fold->chain.accepted_count == 0;
     enum pw_verdict verdict =
         pw_fold_take_hashed(fold, event->offset, event->value, event->value_bytes, event->hash,
@@ -171,6 +179,9 @@ static enum pw_code share_read(struct share *share)
         return code;
     }
     while (pw_feed_take(share->feed, &event)) {
+        if (share->audit->unwanted[event.partition]) {
+            continue; /* It was read ahead. */
+        }
         if (event.kind == PW_LEDGER_RECORD) {
             take_record(share, &event);
             continue;

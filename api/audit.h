@@ -2,7 +2,8 @@
  *
  * Contract  Partitions are read from offset 0 to the high watermark and folded. `record` is told of
  *           every accepted record, after the fold took it; `event` of its events, as
- *           pw_fold_observer has it.
+ *           pw_fold_observer has it. A reader may want no more of a partition: nothing is told of
+ *           it from there on, and its fold stays as it is.
  * Threads   Partitions are shared out among a few threads, each with another one that reads and
  *           hashes for it: what is told of one partition comes from one thread, in order; what is
  *           told of several may come at the same time. */
@@ -18,6 +19,9 @@
 struct pw_audit_reader {
     void *self;
     struct pw_fold_observer observer;
+    /* Whether this record, which the fold has not seen yet, and what comes after it are wanted. NULL: all are. */
+    bool (*wants)(void *self, const struct pw_fold *fold, int64_t offset, const void *value,
+                  size_t value_bytes);
     /* NULL: not told. */
     void (*record)(void *self, const struct pw_fold *fold, const struct pw_record *record);
     void (*void_record)(void *self, const struct pw_fold *fold, int64_t offset);
@@ -32,6 +36,7 @@ struct pw_audit {
     uint32_t thread_count;
     uint32_t partition_count;
     struct pw_fold *folds;      /* One a partition. */
+    bool *unwanted;             /* By partition: its reader wanted no more. */
     atomic_ullong record_count; /* Read so far, for progress. */
     bool shows_progress;
 

@@ -4,87 +4,17 @@
 #include <stdlib.h>
 
 #include "api/audit.h"
+#include "api/audit_filter.h"
+#include "api/audit_json.h"
 #include "api/verbs.h"
 
 struct replay {
     struct pw_audit audit;
+    struct pw_audit_filter filter;
     bool as_json;
-    bool has_tenant;
-    bool shows_answers;
-    struct pw_id tenant_id;
-    int64_t from;
-    int64_t to;
     const struct pw_fold *fold; /* The one that is being read. */
     int64_t offset;
 };
-
-static json_t *id_json(const struct pw_id *id)
-{
-    char text[PW_ID_TEXT_BYTES + 1];
-    if (pw_id_is_nil(id)) {
-        return json_null();
-    }
-    pw_id_format(id, text);
-    return json_string(text);
-}
-
-static json_t *at_json(int64_t at_us)
-{
-    char text[PW_AT_TEXT_BYTES_MAX];
-    return json_stringn(text, pw_at_format(at_us, text));
-}
-
-static json_t *roles_json(uint32_t roles)
-{
-    json_t *names = json_array();
-    for (int role = 0; role < PW_ROLE_COUNT; role++) {
-        if ((roles >> role & 1) != 0) {
-            json_array_append_new(names, json_string(pw_role_name((enum pw_role)role)));
-        }
-    }
-    return names;
-}
-
-static json_t *text_json(struct pw_str text)
-{
-    return json_stringn_nocheck(text.ptr != NULL ? text.ptr : "", text.len);
-}
-
-/* A field, as the tables' kinds are written in JSON. */
-static json_t *field_json(const struct pw_field *field, const char *body)
-{
-    const void *value = body + field->offset;
-    char text[PW_SEALED_BYTES_MAX * 4 / 3 + 4];
-    switch (field->kind) {
-    case PW_FIELD_KIND_id: return id_json(value);
-    case PW_FIELD_KIND_text:
-    case PW_FIELD_KIND_zone:
-    case PW_FIELD_KIND_language: return text_json(*(const struct pw_str *)value);
-    case PW_FIELD_KIND_count:
-    case PW_FIELD_KIND_minutes: return json_integer(*(const uint32_t *)value);
-    case PW_FIELD_KIND_at: return at_json(*(const int64_t *)value);
-    case PW_FIELD_KIND_hash:
-        pw_hex_format(((const struct pw_hash *)value)->bytes, 32, text);
-        return json_string(text);
-    case PW_FIELD_KIND_key:
-        pw_base64url_format(((const struct pw_hash *)value)->bytes, 32, text);
-        return json_string(text);
-    case PW_FIELD_KIND_roles: return roles_json(*(const uint32_t *)value);
-    case PW_FIELD_KIND_flag: return json_boolean(*(const uint32_t *)value != 0);
-    case PW_FIELD_KIND_reason:
-        return json_string(pw_reason_name((enum pw_reason) * (const uint32_t *)value));
-    case PW_FIELD_KIND_sealed: {
-        const struct pw_str *sealed = value;
-        pw_base64url_format((const uint8_t *)sealed->ptr, sealed->len, text);
-        return json_string(text);
-    }
-    case PW_FIELD_KIND_personal: /* No event has these. */
-    case PW_FIELD_KIND_email:
-    case PW_FIELD_KIND_password:
-    case PW_FIELD_KIND_secret: break;
-    }
-    return json_null();
-}
 
 static json_t *payload_json(struct pw_event *event)
 {
@@ -93,7 +23,7 @@ static json_t *payload_json(struct pw_event *event)
     json_t *payload = json_object();
     for (uint32_t i = 0; i < message->field_count; i++) {
         json_object_set_new(payload, message->fields[i].name,
-                            field_json(&message->fields[i], body));
+                            pw_audit_json_field(&message->fields[i], body));
     }
     return payload;
 }
@@ -102,7 +32,7 @@ static json_t *record_json(const struct replay *replay, const struct pw_record *
 {
     return json_pack("{s:i, s:I, s:I, s:o}", "partition", (int)replay->fold->chain.partition,
                      "offset", (json_int_t)replay->offset, "height", (json_int_t)record->height,
-                     "decided_at", at_json(record->decided_at_us));
+                     "decided_at", pw_audit_json_at(record->decided_at_us));
 }
 
 static void print_json_line(json_t *line)
@@ -118,26 +48,26 @@ static void print_event_json(const struct replay *replay, const struct pw_record
     const struct pw_commit *commit = &record->commit;
     struct pw_event copy = *event;
     json_t *line = record_json(replay, record);
-    json_object_set_new(line, "tenant_id", id_json(&commit->tenant_id));
-    json_object_set_new(line, "boundary_id", id_json(&commit->boundary_id));
-    json_object_set_new(line, "command_id", id_json(&commit->command_id));
-    json_object_set_new(line, "actor_id", id_json(&commit->actor_id));
+    json_object_set_new(line, "tenant_id", pw_audit_json_id(&commit->tenant_id));
+    json_object_set_new(line, "boundary_id", pw_audit_json_id(&commit->boundary_id));
+    json_object_set_new(line, "command_id", pw_audit_json_id(&commit->command_id));
+    json_object_set_new(line, "actor_id", pw_audit_json_id(&commit->actor_id));
     json_object_set_new(line, "role", json_string(pw_role_name(commit->role)));
-    json_object_set_new(line, "correlation_id", id_json(&commit->correlation_id));
-    json_object_set_new(line, "causation_id", id_json(&commit->causation_id));
-    json_object_set_new(line, "stream_type", text_json(raw->stream_type));
-    json_object_set_new(line, "stream_id", id_json(&raw->stream_id));
+    json_object_set_new(line, "correlation_id", pw_audit_json_id(&commit->correlation_id));
+    json_object_set_new(line, "causation_id", pw_audit_json_id(&commit->causation_id));
+    json_object_set_new(line, "stream_type", pw_audit_json_text(raw->stream_type));
+    json_object_set_new(line, "stream_id", pw_audit_json_id(&raw->stream_id));
     json_object_set_new(line, "stream_version", json_integer(raw->stream_version));
-    json_object_set_new(line, "event_type", text_json(raw->event_type));
+    json_object_set_new(line, "event_type", pw_audit_json_text(raw->event_type));
     json_object_set_new(line, "event_version", json_integer(raw->event_version));
     json_object_set_new(line, "payload", payload_json(&copy));
     print_json_line(line);
 }
 
-static void print_place(const struct replay *replay, const struct pw_record *record)
+static void print_place(const struct replay *replay, int64_t decided_at_us)
 {
     char moment[PW_AT_TEXT_BYTES_MAX];
-    size_t len = pw_at_format(record->decided_at_us, moment);
+    size_t len = pw_at_format(decided_at_us, moment);
     printf("%u:%lld %.*s ", replay->fold->chain.partition, (long long)replay->offset, (int)len,
            moment);
 }
@@ -153,17 +83,11 @@ static void print_event_text(const struct replay *replay, const struct pw_record
     pw_id_format(&raw->stream_id, stream);
     pw_id_format(&record->commit.actor_id, actor);
     payload = json_dumps(json, JSON_COMPACT);
-    print_place(replay, record);
+    print_place(replay, record->decided_at_us);
     printf("%.*s %s#%u by %s %s %s\n", (int)raw->event_type.len, raw->event_type.ptr, stream,
            raw->stream_version, pw_role_name(record->commit.role), actor, payload);
     free(payload);
     json_decref(json);
-}
-
-static bool is_wanted(const struct replay *replay, const struct pw_id *tenant_id)
-{
-    return replay->offset >= replay->from && replay->offset <= replay->to &&
-           (!replay->has_tenant || pw_id_equal(tenant_id, &replay->tenant_id));
 }
 
 static void on_event(void *self, const struct pw_record *record, uint32_t index,
@@ -171,8 +95,7 @@ static void on_event(void *self, const struct pw_record *record, uint32_t index,
 {
     struct replay *replay = self;
     (void)after;
-    replay->offset = replay->fold->chain.head_offset;
-    if (!is_wanted(replay, &record->commit.tenant_id)) {
+    if (!pw_audit_filter_event(&replay->filter, replay->offset, record, event)) {
         return;
     }
     if (replay->as_json) {
@@ -188,7 +111,7 @@ static void print_answer(const struct replay *replay, const struct pw_record *re
     if (!replay->as_json) {
         char actor[PW_ID_TEXT_BYTES + 1];
         pw_id_format(&answer->actor_id, actor);
-        print_place(replay, record);
+        print_place(replay, answer->decided_at_us);
         printf("%.*s %.*s for %s %.*s\n", (int)answer->command_name.len, answer->command_name.ptr,
                answer->problem_name.ptr != NULL ? (int)answer->problem_name.len : 15,
                answer->problem_name.ptr != NULL ? answer->problem_name.ptr : "changes-nothing",
@@ -196,31 +119,40 @@ static void print_answer(const struct replay *replay, const struct pw_record *re
         return;
     }
     json_t *line = record_json(replay, record);
-    json_object_set_new(line, "decided_at", at_json(answer->decided_at_us));
-    json_object_set_new(line, "boundary_id", id_json(&answer->boundary_id));
-    json_object_set_new(line, "command_id", id_json(&answer->command_id));
-    json_object_set_new(line, "actor_id", id_json(&answer->actor_id));
-    json_object_set_new(line, "command", text_json(answer->command_name));
-    json_object_set_new(line, "stream_id", id_json(&answer->stream_id));
+    json_object_set_new(line, "decided_at", pw_audit_json_at(answer->decided_at_us));
+    json_object_set_new(line, "boundary_id", pw_audit_json_id(&answer->boundary_id));
+    json_object_set_new(line, "command_id", pw_audit_json_id(&answer->command_id));
+    json_object_set_new(line, "actor_id", pw_audit_json_id(&answer->actor_id));
+    json_object_set_new(line, "command", pw_audit_json_text(answer->command_name));
+    json_object_set_new(line, "stream_id", pw_audit_json_id(&answer->stream_id));
     json_object_set_new(line, "stream_version", json_integer(answer->stream_version));
     json_object_set_new(line, "problem",
-                        answer->problem_name.ptr != NULL ? text_json(answer->problem_name)
+                        answer->problem_name.ptr != NULL ? pw_audit_json_text(answer->problem_name)
                                                          : json_null());
-    json_object_set_new(line, "detail", text_json(answer->detail));
+    json_object_set_new(line, "detail", pw_audit_json_text(answer->detail));
     print_json_line(line);
 }
 
-static void on_record(void *self, const struct pw_fold *fold, const struct pw_record *record)
+/* What rides along on a commit was decided before it, and so stands before its events. */
+static void on_accepted(void *self, const struct pw_chain *chain, const struct pw_record *record)
 {
     struct replay *replay = self;
-    const struct pw_id *tenant_id =
-        record->kind == PW_RECORD_COMMIT ? &record->commit.tenant_id : &record->answers_tenant_id;
-    replay->offset = fold->chain.head_offset;
+    replay->offset = chain->head_offset;
     for (uint32_t i = 0; i < record->answer_count; i++) {
-        if (replay->shows_answers && is_wanted(replay, tenant_id)) {
-            print_answer(replay, record, &record->answers[i]);
+        const struct pw_answer *answer = &record->answers[i];
+        if (pw_audit_filter_answer(&replay->filter, replay->offset, record, answer)) {
+            print_answer(replay, record, answer);
         }
     }
+}
+
+static bool wants(void *self, const struct pw_fold *fold, int64_t offset, const void *value,
+                  size_t value_bytes)
+{
+    const struct replay *replay = self;
+    (void)value;
+    (void)value_bytes;
+    return !pw_audit_filter_is_over(&replay->filter, offset, fold->chain.decided_at_us);
 }
 
 /* One partition after the other, so that the lines of each stand together and a run repeats
@@ -230,7 +162,10 @@ static int read_all(struct replay *replay, uint32_t first, uint32_t last)
     struct pw_err err = {0};
     int result = PW_EXIT_GOOD;
     struct pw_audit_reader reader = {
-        .self = replay, .observer = {.self = replay, .event = on_event}, .record = on_record};
+        .self = replay,
+        .observer = {.self = replay, .accepted = on_accepted, .event = on_event},
+        .wants = wants,
+    };
     for (uint32_t p = first; p <= last; p++) {
         replay->fold = &replay->audit.folds[p];
         enum pw_code code = pw_audit_read(&replay->audit, p, p, &reader, &err);
@@ -245,6 +180,22 @@ static int read_all(struct replay *replay, uint32_t first, uint32_t last)
     return fflush(stdout) == 0 ? result : PW_EXIT_WRONG;
 }
 
+/* A tenant is one boundary, so all of its records lie in one partition. */
+static int read_where_it_is(struct replay *replay, int64_t only)
+{
+    uint32_t count = replay->audit.partition_count;
+    const struct pw_id *tenant_id = &replay->filter.tenant_id;
+    if (!pw_id_is_nil(tenant_id)) {
+        int64_t home = pw_partition_of(tenant_id, count);
+        if (only >= 0 && only != home) {
+            return PW_EXIT_GOOD; /* There is nothing of theirs. */
+        }
+        only = home;
+    }
+    return only >= 0 ? read_all(replay, (uint32_t)only, (uint32_t)only)
+                     : read_all(replay, 0, count - 1);
+}
+
 static int replay_ledger(const struct pw_config *config, struct replay *replay, const char *dir,
                          const struct pw_verb_text *partition)
 {
@@ -254,45 +205,66 @@ static int replay_ledger(const struct pw_config *config, struct replay *replay, 
     if (code != PW_OK) {
         return pw_verb_fail(code, err.detail);
     }
-    uint32_t count = replay->audit.partition_count;
-    int result = PW_EXIT_USAGE;
-    if (pw_verb_number(partition, count - 1, &only)) {
-        result = only >= 0 ? read_all(replay, (uint32_t)only, (uint32_t)only)
-                           : read_all(replay, 0, count - 1);
-    }
+    bool good = pw_verb_number(partition, replay->audit.partition_count - 1, &only);
+    int result = good ? read_where_it_is(replay, only) : PW_EXIT_USAGE;
     pw_audit_close(&replay->audit);
     return result;
+}
+
+/* What replay is asked for, as it stands on the command line. */
+struct wish {
+    struct pw_verb_text tenant;
+    struct pw_verb_text stream;
+    struct pw_verb_text exam;
+    struct pw_verb_text student;
+    struct pw_verb_text from;
+    struct pw_verb_text to;
+    struct pw_verb_text since;
+    struct pw_verb_text until;
+    struct pw_verb_text partition;
+    struct pw_verb_text in;
+};
+
+static bool read_wish(const struct wish *wish, struct pw_audit_filter *filter)
+{
+    return pw_verb_id(&wish->tenant, "tenant", &filter->tenant_id) &&
+           pw_verb_id(&wish->stream, "stream", &filter->stream_id) &&
+           pw_verb_id(&wish->exam, "exam", &filter->exam_id) &&
+           pw_verb_id(&wish->student, "student", &filter->person_id) &&
+           pw_verb_number(&wish->from, INT64_MAX, &filter->from) &&
+           pw_verb_number(&wish->to, INT64_MAX, &filter->to) &&
+           pw_verb_at(&wish->since, "since", &filter->since_us) &&
+           pw_verb_at(&wish->until, "until", &filter->until_us);
 }
 
 int pw_verb_audit_replay(int argc, char **argv)
 {
     struct pw_config config;
-    struct replay replay = {.to = INT64_MAX};
-    struct pw_verb_text tenant = {0};
-    struct pw_verb_text partition = {0};
-    struct pw_verb_text from = {0};
-    struct pw_verb_text to = {0};
-    struct pw_verb_text in = {0};
+    struct replay replay = {0};
+    struct wish wish = {0};
     struct pw_flag flags[] = {
-        PW_FLAG_TEXT("tenant", tenant),
-        PW_FLAG_TEXT("partition", partition),
-        PW_FLAG_TEXT("from", from),
-        PW_FLAG_TEXT("to", to),
-        PW_FLAG_TEXT("in", in),
+        PW_FLAG_TEXT("tenant", wish.tenant),
+        PW_FLAG_TEXT("stream", wish.stream),
+        PW_FLAG_TEXT("exam", wish.exam),
+        PW_FLAG_TEXT("student", wish.student),
+        PW_FLAG_TEXT("from", wish.from),
+        PW_FLAG_TEXT("to", wish.to),
+        PW_FLAG_TEXT("since", wish.since),
+        PW_FLAG_TEXT("until", wish.until),
+        PW_FLAG_TEXT("partition", wish.partition),
+        PW_FLAG_TEXT("in", wish.in),
         PW_FLAG_SWITCH("json", replay.as_json),
-        PW_FLAG_SWITCH("answers", replay.shows_answers),
+        PW_FLAG_SWITCH("answers", replay.filter.with_answers),
+        PW_FLAG_SWITCH("refused", replay.filter.refused_only),
     };
+    pw_audit_filter_init(&replay.filter);
     int result = pw_verb_load(&config, argc, argv, flags, PW_COUNT(flags));
     if (result == PW_EXIT_GOOD) {
-        replay.has_tenant = tenant.text != NULL;
-        bool good = pw_verb_number(&from, INT64_MAX, &replay.from) &&
-                    pw_verb_number(&to, INT64_MAX, &replay.to);
-        if (replay.has_tenant && !pw_id_parse(pw_str_of(tenant.text), &replay.tenant_id)) {
-            fputs("proctorwise: --tenant must be a UUID\n", stderr);
-            good = false;
-        }
-        result = good ? replay_ledger(&config, &replay, in.text, &partition) : PW_EXIT_USAGE;
+        result = read_wish(&wish, &replay.filter)
+                     ? replay_ledger(&config, &replay, wish.in.text, &wish.partition)
+                     : PW_EXIT_USAGE;
     }
+    pw_audit_filter_close(&replay.filter);
     pw_config_close(&config);
     return result;
 }

@@ -133,12 +133,30 @@ static const struct {
      "  --json                 print one JSON object\n"},
     {"audit replay", pw_verb_audit_replay, true, "Print the events of the ledger in its order.",
      "  --tenant ID            only this tenant's\n"
+     "  --exam ID              only this exam's, its slots' and their reservations'\n"
+     "  --student ID           only what is about this person, and what they asked\n"
+     "  --stream ID            only this stream's\n"
      "  --partition N          only this partition's\n"
      "  --from OFFSET          only from this offset on\n"
      "  --to OFFSET            only up to this offset\n"
+     "  --since TIME           only what was decided then or later, such as "
+     "2027-02-01T09:00:00+01:00\n"
+     "  --until TIME           only what was decided by then\n"
      "  --answers              also what was refused, and what changed nothing\n"
+     "  --refused              only what was refused, and why\n"
      "  --in DIR               of this export, not of the ledger in the settings\n"
      "  --json                 one JSON object a line\n"},
+    {"audit as-of", pw_verb_audit_as_of, true,
+     "Print how a stream, or a tenant as a whole, stood at a position of the ledger or a moment "
+     "(docs/audit.md).",
+     "  --tenant ID            the tenant\n"
+     "  --stream ID            its exam, slot, reservation, person, session, or itself; without: "
+     "how much there is of each, and the hash of all\n"
+     "  --at POSITION          up to and including this record, such as 3:10452:9f3a01c2: what an "
+     "answer's Pw-Position says\n"
+     "  --time TIME            or: all that was decided by then; without either: the end\n"
+     "  --in DIR               of this export, not of the ledger in the settings\n"
+     "  --json                 print one JSON object\n"},
     {"audit export", pw_verb_audit_export, true,
      "Copy the ledger into files, record by record at its own offset. Goes on where it stopped.",
      "  --to DIR               where to; made where there is none\n"

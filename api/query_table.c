@@ -1,6 +1,8 @@
 /* api/query_table.c: what can be asked of the read models. */
 #include "api/query_table.h"
 
+#include "commands/state.h"
+
 #define EVERYBODY (PW_ROLE(STUDENT) | PW_ROLE(TEACHER) | PW_ROLE(ADMIN))
 #define STAFF     (PW_ROLE(TEACHER) | PW_ROLE(ADMIN))
 #define PRESENT   (EVERYBODY | PW_ROLE(PROCTOR)) /* In a slot. */
@@ -67,6 +69,23 @@ static const char *const slot_states[] = {"", "open", "closed", "cancelled", NUL
 static const char *const reservation_states[] = {
     "",        "confirmed", "cancelled", "held",     "expired", "waiting", "left",
     "offered", "declined",  "lapsed",    "attended", "no-show", NULL};
+
+const char *pw_query_user_state(uint32_t state)
+{
+    assert(state < PW_COUNT(user_states) - 1);
+    return user_states[state];
+}
+
+const char *pw_query_slot_state(uint32_t state)
+{
+    return slot_states[state == PW_SLOT_WITHDRAWN ? PW_SLOT_CANCELLED : state];
+}
+
+const char *pw_query_reservation_state(uint32_t state)
+{
+    assert(state < PW_COUNT(reservation_states) - 1);
+    return reservation_states[state];
+}
 
 static const struct pw_query_column exam_columns[] = {
     ID("id", "The exam", "t.exam_id"),

@@ -81,6 +81,11 @@ struct pw_query_info {
 extern const struct pw_query_info pw_queries[];
 extern const uint32_t pw_query_count;
 
+/* What the API calls the states that the numbers of commands/state.h stand for. */
+const char *pw_query_user_state(uint32_t state);
+const char *pw_query_slot_state(uint32_t state);
+const char *pw_query_reservation_state(uint32_t state);
+
 /* Whether it needs keys: something in its columns or filters is sealed. */
 bool pw_query_needs_keys(const struct pw_query_info *info);
 

@@ -41,17 +41,29 @@ bool pw_verb_needs(const struct pw_verb_text *text, const char *name)
     return text->text != NULL;
 }
 
+bool pw_verb_id(const struct pw_verb_text *text, const char *name, struct pw_id *ret_id)
+{
+    bool good = text->text == NULL || pw_id_parse(pw_str_of(text->text), ret_id);
+    if (!good) {
+        fprintf(stderr, "proctorwise: --%s must be a UUID\n", name);
+    }
+    return good;
+}
+
 bool pw_verb_needs_id(const struct pw_verb_text *text, const char *name)
 {
     struct pw_id id;
-    if (!pw_verb_needs(text, name)) {
-        return false;
+    return pw_verb_needs(text, name) && pw_verb_id(text, name, &id);
+}
+
+bool pw_verb_at(const struct pw_verb_text *text, const char *name, int64_t *ret_at_us)
+{
+    bool good = text->text == NULL || pw_at_parse(pw_str_of(text->text), ret_at_us);
+    if (!good) {
+        fprintf(stderr, "proctorwise: --%s must be a moment such as 2027-02-01T09:00:00+01:00\n",
+                name);
     }
-    if (!pw_id_parse(pw_str_of(text->text), &id)) {
-        fprintf(stderr, "proctorwise: --%s must be a UUID\n", name);
-        return false;
-    }
-    return true;
+    return good;
 }
 
 bool pw_verb_number(const struct pw_verb_text *text, int64_t max, int64_t *ret_number)

@@ -35,6 +35,7 @@ int pw_verb_admin_import(int argc, char **argv);
 int pw_verb_audit_verify(int argc, char **argv);
 int pw_verb_audit_verify_projection(int argc, char **argv);
 int pw_verb_audit_replay(int argc, char **argv);
+int pw_verb_audit_as_of(int argc, char **argv);
 int pw_verb_audit_export(int argc, char **argv);
 int pw_verb_config(int argc, char **argv);
 int pw_verb_openapi(int argc, char **argv);
@@ -68,6 +69,10 @@ bool pw_verb_needs(const struct pw_verb_text *text, const char *name);
 
 /* The same, where it must be an id. */
 bool pw_verb_needs_id(const struct pw_verb_text *text, const char *name);
+
+/* A flag's id, or moment (RFC 3339); untouched where the flag was not given. Tells where it is none, and gives false. */
+bool pw_verb_id(const struct pw_verb_text *text, const char *name, struct pw_id *ret_id);
+bool pw_verb_at(const struct pw_verb_text *text, const char *name, int64_t *ret_at_us);
 
 /* A flag's number from 0 to max; untouched where the flag was not given. Tells where it is none, and gives false. */
 bool pw_verb_number(const struct pw_verb_text *text, int64_t max, int64_t *ret_number);

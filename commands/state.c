@@ -271,6 +271,20 @@ uint32_t pw_tenant_version(const struct pw_tenant *tenant)
     return tenant->version;
 }
 
+uint64_t pw_tenant_stream_count(const struct pw_tenant *tenant, enum pw_aggregate aggregate)
+{
+    switch (aggregate) {
+    case PW_AGGREGATE_tenant: return 1;
+    case PW_AGGREGATE_user: return pw_map_count(tenant->users);
+    case PW_AGGREGATE_session: return pw_map_count(tenant->sessions);
+    case PW_AGGREGATE_exam: return pw_map_count(tenant->exams);
+    case PW_AGGREGATE_slot: return pw_map_count(tenant->slots);
+    case PW_AGGREGATE_reservation: return pw_map_count(tenant->reservations);
+    case PW_AGGREGATE_COUNT: break;
+    }
+    return 0;
+}
+
 uint32_t pw_stream_version(const struct pw_tenant *tenant, enum pw_aggregate aggregate,
                            const struct pw_id *id)
 {

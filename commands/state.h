@@ -227,12 +227,22 @@ const struct pw_issuer *pw_tenant_issuers(const struct pw_tenant *tenant, uint32
 const struct pw_id *pw_tenant_id(const struct pw_tenant *tenant);
 uint32_t pw_tenant_version(const struct pw_tenant *tenant);
 
+/* As it was set last, or the default. */
+uint32_t pw_tenant_hold_minutes(const struct pw_tenant *tenant);
+uint32_t pw_tenant_offer_minutes(const struct pw_tenant *tenant);
+
+/* How many streams of that kind the state knows; of sessions, those that live. */
+uint64_t pw_tenant_stream_count(const struct pw_tenant *tenant, enum pw_aggregate aggregate);
+
 /* The version of any stream of the tenant; 0 for one that does not exist (or tenant NULL). */
 uint32_t pw_stream_version(const struct pw_tenant *tenant, enum pw_aggregate aggregate,
                            const struct pw_id *id);
 
 /* The canonical serialisation: msgpack, tenants, then their streams, sorted by id. */
 void pw_state_serialise(const struct pw_state *state, struct pw_buffer *buffer);
+
+/* One tenant's part of it. */
+void pw_tenant_serialise(const struct pw_tenant *tenant, struct pw_buffer *buffer);
 
 /* Reads it into a new state. What it takes serialises to the same bytes; whatever else it is given,
  * the cursor is bad, and the state is only to be freed. Memory is bounded by the bytes: room is made

@@ -449,6 +449,11 @@ static void write_tenant(struct pw_buffer *buffer, const struct pw_tenant *tenan
     write_proctors(buffer, tenant->proctors);
 }
 
+void pw_tenant_serialise(const struct pw_tenant *tenant, struct pw_buffer *buffer)
+{
+    write_tenant(buffer, tenant);
+}
+
 void pw_state_serialise(const struct pw_state *state, struct pw_buffer *buffer)
 {
     uint32_t count = (uint32_t)pw_map_count(state->by_id);

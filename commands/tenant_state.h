@@ -117,10 +117,6 @@ void pw_session_end_all(const struct pw_tenant *tenant, const struct pw_user *us
 bool pw_user_has_password(const struct pw_tenant *tenant, const struct pw_id *user_id,
                           const struct pw_hash *sealed_hash);
 
-/* As it was set last, or the default. */
-uint32_t pw_tenant_hold_minutes(const struct pw_tenant *tenant);
-uint32_t pw_tenant_offer_minutes(const struct pw_tenant *tenant);
-
 /* SHA-256 of an exam's content, as schemas/exam.def defines it. */
 struct pw_hash pw_exam_content_hash(struct pw_str title, uint32_t duration_minutes,
                                     uint32_t lead_time_minutes, uint32_t buffer_minutes);

@@ -17,7 +17,7 @@ GOOD, WRONG, USAGE, UNREACHABLE = range(4)
 VERBS = ("serve", "admin ledger create", "admin migrate", "admin tenant create", "admin tenant trust", "admin tenant distrust",
          "admin tenant accounts", "admin user create", "admin user reset", "admin users import", "admin trust-issuer", "admin keygen",
          "admin token", "admin keys create", "admin keys list", "admin keys rotate", "admin keys destroy", "admin import", "audit verify",
-         "audit verify-projection", "audit replay", "audit export", "config", "openapi", "version")
+         "audit verify-projection", "audit replay", "audit as-of", "audit export", "config", "openapi", "version")
 
 
 def setUpModule():
@@ -31,7 +31,8 @@ def setUpModule():
         subprocess.Popen([BINARY, *words.split()], env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, text=True)
         for words in ("audit verify --kafka.bootstrap.servers=127.0.0.1:1", "audit verify --json --kafka.bootstrap.servers=127.0.0.1:1",
-                      "audit replay --kafka.bootstrap.servers=127.0.0.1:1", "admin ledger create --kafka.bootstrap.servers=127.0.0.1:1",
+                      "audit replay --kafka.bootstrap.servers=127.0.0.1:1",
+                      f"audit as-of --tenant={uuid.uuid4()} --kafka.bootstrap.servers=127.0.0.1:1", "admin ledger create --kafka.bootstrap.servers=127.0.0.1:1",
                       f"admin migrate --galera.nodes=127.0.0.1:1 {galera}",
                       f"admin tenant create --name=x --time-zone=UTC --language=de --admin.listen=127.0.0.1:1 {key}")]
 
@@ -253,7 +254,8 @@ class ReplayTest(ExitCase):
 
     def test_filters_that_are_none(self):
         for words in (["--tenant=x"], ["--partition=4"], ["--partition=-1"], ["--partition=x"], ["--from=x"], ["--from=-1"],
-                      ["--to="], ["--from=1e3"], ["--to=99999999999999999999"]):
+                      ["--to="], ["--from=1e3"], ["--to=99999999999999999999"], ["--stream=x"], ["--exam="], ["--student=x"],
+                      ["--since=yesterday"], ["--until=2027-02-01"], ["--since=2027-02-30T00:00:00Z"], ["--refused=1"]):
             with self.subTest(words):
                 self.expect_end(house.stack.run("audit", "replay", *words, check=False), USAGE)
 

@@ -1,0 +1,225 @@
+/* api/audit_state.c: what the folded state says, in JSON. */
+#include "api/audit_state.h"
+
+#include <sodium.h>
+#include <stdio.h>
+
+#include "api/audit_json.h"
+#include "api/query_table.h"
+
+#define HASHED_BYTES 65536 /* At a time. */
+
+/* --- One stream --- */
+
+static json_t *number(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+static json_t *number_or_null(uint64_t value)
+{
+    return value == 0 ? json_null() : number(value);
+}
+
+static json_t *at_or_null(int64_t at_us)
+{
+    return at_us == 0 ? json_null() : pw_audit_json_at(at_us);
+}
+
+static json_t *issuers_json(const struct pw_tenant *tenant)
+{
+    uint32_t count = 0;
+    const struct pw_issuer *issuers = pw_tenant_issuers(tenant, &count);
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < count; i++) {
+        struct pw_str name = {issuers[i].name, issuers[i].name_bytes};
+        json_t *issuer = json_object();
+        json_object_set_new(issuer, "issuer", pw_audit_json_text(name));
+        json_object_set_new(issuer, "public_key", pw_audit_json_key(&issuers[i].public_key));
+        json_array_append_new(list, issuer);
+    }
+    return list;
+}
+
+static json_t *tenant_json(const struct pw_tenant *tenant)
+{
+    json_t *json = json_object();
+    json_object_set_new(json, "hold_minutes", number(pw_tenant_hold_minutes(tenant)));
+    json_object_set_new(json, "offer_minutes", number(pw_tenant_offer_minutes(tenant)));
+    json_object_set_new(json, "keeps_accounts",
+                        json_boolean(!pw_id_is_nil(pw_tenant_equality_key(tenant))));
+    json_object_set_new(json, "issuers", issuers_json(tenant));
+    return json;
+}
+
+static json_t *sessions_json(const struct pw_tenant *tenant, const struct pw_user *user)
+{
+    json_t *ids = json_array();
+    struct pw_id id = user->first_session_id;
+    while (!pw_id_is_nil(&id)) {
+        json_array_append_new(ids, pw_audit_json_id(&id));
+        id = pw_tenant_session(tenant, &id)->next_id;
+    }
+    return ids;
+}
+
+static json_t *user_json(const struct pw_tenant *tenant, const struct pw_id *id)
+{
+    const struct pw_user *user = pw_tenant_user(tenant, id);
+    bool has_password = pw_tenant_password(tenant, id).len > 0;
+    json_t *json = json_object();
+    json_object_set_new(json, "state", json_string(pw_query_user_state(user->state)));
+    json_object_set_new(json, "roles", pw_audit_json_roles(user->roles));
+    json_object_set_new(json, "has_password", json_boolean(has_password));
+    json_object_set_new(json, "reset_expires_at", at_or_null(user->reset_expires_at_us));
+    json_object_set_new(json, "key_id", pw_audit_json_id(&user->key_id));
+    json_object_set_new(json, "session_ids", sessions_json(tenant, user));
+    return json;
+}
+
+static json_t *session_json(const struct pw_tenant *tenant, const struct pw_id *id)
+{
+    const struct pw_session *session = pw_tenant_session(tenant, id);
+    json_t *json = json_object();
+    json_object_set_new(json, "state", json_string(session != NULL ? "live" : "ended"));
+    if (session != NULL) {
+        json_object_set_new(json, "user_id", pw_audit_json_id(&session->user_id));
+        json_object_set_new(json, "refreshed_at", at_or_null(session->refreshed_at_us));
+        json_object_set_new(json, "expires_at", pw_audit_json_at(session->expires_at_us));
+        json_object_set_new(json, "ends_at", pw_audit_json_at(session->ends_at_us));
+    }
+    return json;
+}
+
+static void add_draft(json_t *json, const struct pw_exam *exam)
+{
+    struct pw_str title = {exam->draft_title, exam->draft_title_bytes};
+    json_object_set_new(json, "draft_title", pw_audit_json_text(title));
+    json_object_set_new(json, "draft_duration_minutes", number(exam->draft_duration_minutes));
+    json_object_set_new(json, "draft_lead_time_minutes", number(exam->draft_lead_time_minutes));
+    json_object_set_new(json, "draft_buffer_minutes", number(exam->draft_buffer_minutes));
+    json_object_set_new(json, "draft_hash", pw_audit_json_hash(&exam->draft_hash));
+}
+
+static void add_published(json_t *json, const struct pw_exam *exam)
+{
+    struct pw_str title = {exam->published_title, exam->published_title_bytes};
+    bool is = exam->published_number != 0;
+    json_object_set_new(json, "published_number", number_or_null(exam->published_number));
+    json_object_set_new(json, "published_title", is ? pw_audit_json_text(title) : json_null());
+    json_object_set_new(json, "published_duration_minutes",
+                        is ? number(exam->published_duration_minutes) : json_null());
+    json_object_set_new(json, "published_lead_time_minutes",
+                        is ? number(exam->published_lead_time_minutes) : json_null());
+    json_object_set_new(json, "published_buffer_minutes",
+                        is ? number(exam->published_buffer_minutes) : json_null());
+    json_object_set_new(json, "published_hash",
+                        is ? pw_audit_json_hash(&exam->published_hash) : json_null());
+}
+
+static json_t *exam_json(const struct pw_exam *exam)
+{
+    json_t *json = json_object();
+    json_object_set_new(json, "owner_id", pw_audit_json_id(&exam->owner_id));
+    add_draft(json, exam);
+    add_published(json, exam);
+    json_object_set_new(json, "withdrawn", json_boolean(exam->is_withdrawn != 0));
+    return json;
+}
+
+static json_t *slot_json(const struct pw_slot *slot)
+{
+    json_t *json = json_object();
+    json_object_set_new(json, "exam_id", pw_audit_json_id(&slot->exam_id));
+    json_object_set_new(json, "exam_version", number(slot->exam_version));
+    json_object_set_new(json, "starts_at", pw_audit_json_at(slot->starts_at_us));
+    json_object_set_new(json, "ends_at", pw_audit_json_at(slot->ends_at_us));
+    json_object_set_new(json, "lead_time_minutes", number(slot->lead_time_minutes));
+    json_object_set_new(json, "buffer_minutes", number(slot->buffer_minutes));
+    json_object_set_new(json, "capacity", number(slot->capacity));
+    json_object_set_new(json, "taken_count", number(slot->taken_count));
+    json_object_set_new(json, "joined_count", number(slot->joined_count));
+    json_object_set_new(json, "waiting_count", number(slot->waiting_count));
+    json_object_set_new(json, "waitlist_closed", json_boolean(slot->waitlist_closed != 0));
+    json_object_set_new(json, "state", json_string(pw_query_slot_state(slot->state)));
+    bool is_off = slot->state == PW_SLOT_CANCELLED || slot->state == PW_SLOT_WITHDRAWN;
+    json_object_set_new(json, "cancel_reason",
+                        is_off ? json_string(pw_reason_name((enum pw_reason)slot->cancel_reason))
+                               : json_null());
+    json_object_set_new(json, "left_count", number(pw_slot_left_count(slot)));
+    return json;
+}
+
+static json_t *reservation_json(const struct pw_reservation *reservation)
+{
+    static const char *const by_offer[] = {
+        [PW_BY_OFFER_NO] = "no", [PW_BY_OFFER_YES] = "yes", [PW_BY_OFFER_MOVED] = "moved"};
+    json_t *json = json_object();
+    json_object_set_new(json, "slot_id", pw_audit_json_id(&reservation->slot_id));
+    json_object_set_new(json, "exam_id", pw_audit_json_id(&reservation->exam_id));
+    json_object_set_new(json, "student_id", pw_audit_json_id(&reservation->student_id));
+    json_object_set_new(json, "state", json_string(pw_query_reservation_state(reservation->state)));
+    json_object_set_new(json, "starts_at", pw_audit_json_at(reservation->starts_at_us));
+    json_object_set_new(json, "ends_at", pw_audit_json_at(reservation->ends_at_us));
+    json_object_set_new(json, "free_again_at", pw_audit_json_at(reservation->free_again_at_us));
+    json_object_set_new(json, "expires_at", at_or_null(reservation->expires_at_us));
+    json_object_set_new(json, "priority", number(reservation->priority));
+    json_object_set_new(json, "turn", number_or_null(reservation->turn));
+    json_object_set_new(json, "by_offer", json_string(by_offer[reservation->by_offer]));
+    return json;
+}
+
+json_t *pw_audit_state_stream(const struct pw_tenant *tenant, enum pw_aggregate aggregate,
+                              const struct pw_id *stream_id)
+{
+    switch (aggregate) { /* No default: what is new is to be shown here. */
+    case PW_AGGREGATE_tenant: return tenant_json(tenant);
+    case PW_AGGREGATE_user: return user_json(tenant, stream_id);
+    case PW_AGGREGATE_session: return session_json(tenant, stream_id);
+    case PW_AGGREGATE_exam: return exam_json(pw_tenant_exam(tenant, stream_id));
+    case PW_AGGREGATE_slot: return slot_json(pw_tenant_slot(tenant, stream_id));
+    case PW_AGGREGATE_reservation:
+        return reservation_json(pw_tenant_reservation(tenant, stream_id));
+    case PW_AGGREGATE_COUNT: break;
+    }
+    return NULL;
+}
+
+/* --- A whole tenant --- */
+
+static void take_bytes(void *self, const void *data, size_t bytes)
+{
+    crypto_hash_sha256_update(self, data, bytes);
+}
+
+static struct pw_hash hash_of(const struct pw_tenant *tenant)
+{
+    struct pw_hash hash;
+    struct pw_buffer buffer;
+    crypto_hash_sha256_state sha256;
+    crypto_hash_sha256_init(&sha256);
+    pw_buffer_init(&buffer, HASHED_BYTES);
+    buffer.drain = take_bytes;
+    buffer.drain_self = &sha256;
+    pw_tenant_serialise(tenant, &buffer);
+    pw_buffer_flush(&buffer);
+    pw_buffer_close(&buffer);
+    crypto_hash_sha256_final(&sha256, hash.bytes);
+    return hash;
+}
+
+json_t *pw_audit_state_tenant(const struct pw_tenant *tenant)
+{
+    struct pw_hash hash = hash_of(tenant);
+    json_t *json = json_object();
+    json_object_set_new(json, "version", number(pw_tenant_version(tenant)));
+    for (int i = PW_AGGREGATE_tenant + 1; i < PW_AGGREGATE_COUNT; i++) {
+        enum pw_aggregate aggregate = (enum pw_aggregate)i;
+        char name[32];
+        snprintf(name, sizeof name, "%ss", pw_aggregate_name(aggregate));
+        json_object_set_new(json, name, number(pw_tenant_stream_count(tenant, aggregate)));
+    }
+    json_object_set_new(json, "state_format", number(PW_STATE_FORMAT));
+    json_object_set_new(json, "state_sha256", pw_audit_json_hash(&hash));
+    return json;
+}

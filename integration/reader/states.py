@@ -1,0 +1,291 @@
+"""What `audit as-of` must say, folded from the ledger's events alone."""
+
+import base64
+import datetime
+import hashlib
+import uuid
+
+import msgpack
+
+ROLES = ("student", "teacher", "grader", "proctor", "admin", "auditor", "analyst")
+OPEN = ("confirmed", "held", "offered", "waiting")
+WITH_SEAT = ("confirmed", "held", "offered", "attended", "no-show")
+MINUTE_US = 60_000_000
+
+
+class States:
+    """The streams of one tenant. Takes its decisions (dicts as of `dump`) in the order of the log."""
+
+    def __init__(self, tenant):
+        self.tenant, self.streams = tenant, {}
+        self.slots = {}  # id of a slot: its start and end, and when its calendar is free again
+        self.sessions = {}  # id of a person: those of their live sessions, newest first
+
+    def take(self, decision):
+        if decision["tenant"] != self.tenant:
+            return
+        for event in decision["events"]:
+            stream = self.streams.setdefault(event["stream"], {})
+            _EVENTS[event["type"]](self, event["stream"], stream, event["payload"])
+            stream |= {"stream_type": event["stream_type"], "stream_id": event["stream"], "version": event["version"],
+                       "last_event": event["type"], "changed_at": at(decision["decided_at_us"]),
+                       "changed_position": decision["position"]}
+
+    def shown(self, stream):
+        """The members of as-of's object that are about a stream."""
+        shown = self.streams[stream]
+        if shown["stream_type"] == "slot":
+            of_slot = [other["state"] for other in self.streams.values() if other.get("slot_id") == stream]
+            shown = shown | {"waiting_count": of_slot.count("waiting"),
+                             "left_count": sum(state in OPEN for state in of_slot) if shown["state"] == "cancelled" else 0}
+        return shown | {"session_ids": list(self.sessions[stream])} if shown["stream_type"] == "user" else dict(shown)
+
+    def counts(self):
+        """How much there is of each; of sessions, those that live."""
+        types = [stream["stream_type"] for stream in self.streams.values() if stream.get("state") != "ended"]
+        return {f"{type_}s": types.count(type_) for type_ in ("user", "session", "exam", "slot", "reservation")}
+
+    # --- Tenants and people
+
+    def created(self, _id, tenant, _payload):
+        tenant |= {"hold_minutes": 10, "offer_minutes": 1440, "keeps_accounts": False, "issuers": []}
+
+    def trusted(self, _id, tenant, payload):
+        tenant["issuers"].append({"issuer": payload[0], "public_key": key(payload[1])})
+
+    def distrusted(self, _id, tenant, payload):
+        gone = tenant["issuers"].index({"issuer": payload[0], "public_key": key(payload[1])})
+        tenant["issuers"][gone] = tenant["issuers"][-1]
+        tenant["issuers"].pop()
+
+    def equality_key_chosen(self, _id, tenant, _payload):
+        tenant["keeps_accounts"] = True
+
+    def rules_set(self, _id, tenant, payload):
+        tenant |= {"hold_minutes": payload[0], "offer_minutes": payload[1]}
+
+    def registered(self, id_, user, payload):
+        user |= {"state": "active", "roles": roles(payload[4]), "has_password": payload[5] != "", "reset_expires_at": None,
+                 "key_id": uuid_of(payload[0])}
+        self.sessions[id_] = []
+
+    def unchanged(self, _id, _stream, _payload):
+        """Nothing that is shown."""
+
+    def granted(self, _id, user, payload):
+        user["roles"] = roles({*user["roles"], *payload[0]})
+
+    def revoked(self, _id, user, payload):
+        user["roles"] = roles({*user["roles"]} - {*payload[0]})
+
+    def deactivated(self, _id, user, _payload):
+        user["state"] = "deactivated"
+
+    def reactivated(self, _id, user, _payload):
+        user["state"] = "active"
+
+    def password_set(self, _id, user, _payload):
+        user |= {"has_password": True, "reset_expires_at": None}
+
+    def reset_token_issued(self, _id, user, payload):
+        user["reset_expires_at"] = at(payload[1])
+
+    def erased(self, _id, user, _payload):
+        user |= {"state": "erased", "has_password": False, "reset_expires_at": None}
+
+    def session_opened(self, id_, session, payload):
+        session |= {"state": "live", "user_id": uuid_of(payload[0]), "refreshed_at": None, "expires_at": at(payload[2]),
+                    "ends_at": at(payload[3])}
+        self.sessions[session["user_id"]].insert(0, id_)
+
+    def session_refreshed(self, _id, session, payload):
+        session |= {"refreshed_at": at(payload[1]), "expires_at": at(payload[2])}
+
+    def session_revoked(self, id_, session, _payload):
+        self.sessions[session["user_id"]].remove(id_)
+        session.clear()
+        session["state"] = "ended"
+
+    # --- Exams and slots
+
+    def drafted(self, id_, exam, payload):
+        exam["owner_id"] = uuid_of(payload[4])
+        self.draft_revised(id_, exam, payload)
+        exam |= {f"published_{name}": None for name in ("number", "title", *_CONTENT[1:], "hash")} | {"withdrawn": False}
+
+    def draft_revised(self, _id, exam, payload):
+        content = [payload[0], *payload[1:4]]
+        exam |= {f"draft_{name}": value for name, value in zip(_CONTENT, content)}
+        exam["draft_hash"] = hashlib.sha256(msgpack.packb([1, *content])).hexdigest()
+
+    def version_published(self, _id, exam, payload):
+        exam |= {f"published_{name}": exam[f"draft_{name}"] for name in _CONTENT}
+        exam |= {"published_number": payload[0], "published_hash": payload[1]}
+
+    def withdrawn(self, id_, exam, payload):
+        """Its slots that start later are off, though their own events come later."""
+        exam["withdrawn"] = True
+        for slot_id, times in self.slots.items():
+            slot = self.streams[slot_id]
+            if slot["exam_id"] == id_ and times[0] > payload[1] and slot["state"] != "cancelled":
+                slot |= {"state": "cancelled", "cancel_reason": payload[0]}
+
+    def opened(self, id_, slot, payload):
+        slot |= {"exam_id": uuid_of(payload[0]), "exam_version": payload[1], "starts_at": at(payload[2]), "ends_at": at(payload[3]),
+                 "lead_time_minutes": payload[4], "buffer_minutes": payload[5], "capacity": payload[6], "taken_count": 0,
+                 "joined_count": 0, "waitlist_closed": False, "state": "open", "cancel_reason": None}
+        self.slots[id_] = payload[2], payload[3], payload[3] + payload[5] * MINUTE_US
+
+    def capacity_changed(self, _id, slot, payload):
+        slot["capacity"] = payload[0]
+
+    def waitlist_closed(self, _id, slot, _payload):
+        slot["waitlist_closed"] = True
+
+    def slot_closed(self, _id, slot, _payload):
+        slot["state"] = "closed"
+
+    def slot_cancelled(self, _id, slot, payload):
+        slot |= {"state": "cancelled", "cancel_reason": payload[1]}
+
+    # --- Reservations
+
+    def _begin(self, reservation, payload, state, times, expires_at=None):
+        slot, exam, student = map(uuid_of, payload[:3])
+        reservation |= {"slot_id": slot, "exam_id": exam, "student_id": student, "state": state, "starts_at": at(times[0]),
+                        "ends_at": at(times[1]), "free_again_at": at(times[2]), "expires_at": expires_at, "priority": 0, "turn": None,
+                        "by_offer": "no"}
+        self.streams[slot]["taken_count"] += state in WITH_SEAT
+
+    def _step(self, reservation, state, expires_at=None, priority=0):
+        slot = self.streams[reservation["slot_id"]]
+        slot["taken_count"] += (state in WITH_SEAT) - (reservation["state"] in WITH_SEAT)
+        reservation |= {"state": state, "expires_at": expires_at, "priority": priority}
+
+    def reserved(self, _id, reservation, payload):
+        self._begin(reservation, payload, "confirmed", payload[3:6])
+
+    def held(self, _id, reservation, payload):
+        self._begin(reservation, payload, "held", payload[3:6], at(payload[6]))
+
+    def waitlist_joined(self, _id, reservation, payload):
+        self._begin(reservation, payload, "waiting", self.slots[uuid_of(payload[0])])
+        slot = self.streams[reservation["slot_id"]]
+        slot["joined_count"] += 1
+        reservation["turn"] = slot["joined_count"]
+
+    def confirmed(self, _id, reservation, _payload):
+        self._step(reservation, "confirmed")
+
+    def accepted(self, _id, reservation, _payload):
+        self._step(reservation, "confirmed")
+        reservation["by_offer"] = "yes"
+
+    def cancelled(self, _id, reservation, _payload):
+        self._step(reservation, "cancelled")
+
+    def cancelled_by_staff(self, _id, reservation, _payload):
+        self._step(reservation, "cancelled")
+        if reservation["by_offer"] == "yes":
+            reservation["by_offer"] = "no"
+
+    def attended(self, _id, reservation, _payload):
+        self._step(reservation, "attended")
+
+    def no_show(self, _id, reservation, _payload):
+        self._step(reservation, "no-show")
+
+    def hold_expired(self, _id, reservation, _payload):
+        self._step(reservation, "expired")
+
+    def left(self, _id, reservation, _payload):
+        self._step(reservation, "left")
+
+    def prioritised(self, _id, reservation, payload):
+        self._step(reservation, "waiting", priority=payload[3])
+
+    def offered(self, _id, reservation, payload):
+        self._step(reservation, "offered", expires_at=at(payload[3]))
+
+    def declined(self, _id, reservation, _payload):
+        self._step(reservation, "declined")
+
+    def lapsed(self, _id, reservation, _payload):
+        self._step(reservation, "lapsed")
+
+    def rescheduled(self, _id, reservation, payload):
+        self.streams[reservation["slot_id"]]["taken_count"] -= 1
+        reservation |= {"slot_id": uuid_of(payload[0]), "starts_at": at(payload[3]), "ends_at": at(payload[4]),
+                        "free_again_at": at(payload[5])}
+        self.streams[reservation["slot_id"]]["taken_count"] += 1
+        if reservation["by_offer"] == "yes":
+            reservation["by_offer"] = "moved"
+
+
+_CONTENT = ("title", "duration_minutes", "lead_time_minutes", "buffer_minutes")
+_EVENTS = {
+    "tenant_created": States.created,
+    "tenant_issuer_trusted": States.trusted,
+    "tenant_issuer_distrusted": States.distrusted,
+    "tenant_equality_key_chosen": States.equality_key_chosen,
+    "tenant_rules_set": States.rules_set,
+    "user_registered": States.registered,
+    "user_profile_updated": States.unchanged,
+    "user_roles_granted": States.granted,
+    "user_roles_revoked": States.revoked,
+    "user_deactivated": States.deactivated,
+    "user_reactivated": States.reactivated,
+    "user_password_set": States.password_set,
+    "user_reset_token_issued": States.reset_token_issued,
+    "user_preferences_set": States.unchanged,
+    "user_key_destroyed": States.erased,
+    "session_opened": States.session_opened,
+    "session_refreshed": States.session_refreshed,
+    "session_revoked": States.session_revoked,
+    "exam_drafted": States.drafted,
+    "exam_draft_revised": States.draft_revised,
+    "exam_version_published": States.version_published,
+    "slot_opened": States.opened,
+    "slot_capacity_changed": States.capacity_changed,
+    "exam_withdrawn": States.withdrawn,
+    "slot_waitlist_closed": States.waitlist_closed,
+    "slot_closed": States.slot_closed,
+    "slot_cancelled": States.slot_cancelled,
+    "slot_proctor_assigned": States.unchanged,
+    "slot_proctor_released": States.unchanged,
+    "reservation_reserved": States.reserved,
+    "reservation_held": States.held,
+    "reservation_hold_confirmed": States.confirmed,
+    "reservation_hold_expired": States.hold_expired,
+    "reservation_cancelled": States.cancelled,
+    "reservation_cancelled_by_staff": States.cancelled_by_staff,
+    "reservation_cancelled_with_slot": States.cancelled_by_staff,
+    "reservation_marked_attended": States.attended,
+    "reservation_marked_no_show": States.no_show,
+    "reservation_waitlist_joined": States.waitlist_joined,
+    "reservation_waitlist_left": States.left,
+    "reservation_prioritised": States.prioritised,
+    "reservation_offered": States.offered,
+    "reservation_offer_accepted": States.accepted,
+    "reservation_offer_declined": States.declined,
+    "reservation_offer_expired": States.lapsed,
+    "reservation_rescheduled": States.rescheduled,
+}
+
+
+def uuid_of(value):
+    return str(uuid.UUID(value))
+
+
+def roles(names):
+    return sorted(names, key=ROLES.index)
+
+
+def key(value):
+    return base64.urlsafe_b64encode(bytes.fromhex(value)).decode().rstrip("=")
+
+
+def at(at_us):
+    """RFC 3339 as the house writes it: six digits of a second where it is not whole."""
+    moment = datetime.datetime.fromtimestamp(at_us // 1_000_000, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{moment}{f'.{at_us % 1_000_000:06}' if at_us % 1_000_000 else ''}Z"
