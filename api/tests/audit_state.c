@@ -23,6 +23,9 @@ static const struct pw_event events[] = {
     REFRESHED(62, 2, 10, NINE + MINUTES(5), NINE + DAYS(7)),
     REGISTERED(11, PW_ROLE(TEACHER), PASSWORD_TWO),
     ERASED(11, 2),
+    OPENED(41, 30, NOON + MINUTES(900), 2),
+    RESERVED(53, TOM, 41, 30, NOON + MINUTES(900)),
+    SLOT_CANCELLED(41, 2, 30, ENVIRONMENT_POWER),
 };
 
 static const struct pw_tenant *folded(struct pw_state *state)
@@ -65,13 +68,17 @@ static const struct shown {
     {"and what would be", PW_AGGREGATE_exam, ID(31),
      "\"published_number\":null,\"published_title\":null,\"published_duration_minutes\":null,"
      "\"published_lead_time_minutes\":null,\"published_buffer_minutes\":null,"
-     "\"published_hash\":null}"},
+     "\"published_hash\":null,\"withdrawn\":false}"},
     {"a slot", PW_AGGREGATE_slot, ID(40),
      "{\"exam_id\":" ID_TEXT(
          "1e") ",\"exam_version\":1,\"starts_at\":\"2027-01-15T11:00:00Z\","
                "\"ends_at\":\"2027-01-15T12:30:00Z\",\"lead_time_minutes\":60,\"buffer_minutes\":"
                "15,"
-               "\"capacity\":2,\"taken_count\":2,\"joined_count\":1,\"waitlist_closed\":false}"},
+               "\"capacity\":2,\"taken_count\":2,\"joined_count\":1,"
+               "\"waiting_count\":1,\"waitlist_closed\":false,\"state\":\"open\","
+               "\"cancel_reason\":null,\"left_count\":0}"},
+    {"one that was cancelled, and what is left to do", PW_AGGREGATE_slot, ID(41),
+     "\"state\":\"cancelled\",\"cancel_reason\":\"environment.power\",\"left_count\":1}"},
     {"a booked seat", PW_AGGREGATE_reservation, ID(50),
      "{\"slot_id\":" ID_TEXT("28") ",\"exam_id\":" ID_TEXT("1e") ",\"student_id\":" ID_TEXT(
          "0a") ","
@@ -111,7 +118,7 @@ Test(audit_state, a_whole_tenant)
     pw_hex_format(hash.bytes, sizeof hash.bytes, text);
     json_t *json = pw_audit_state_tenant(tenant);
     json_t *wanted = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "version", 2, "users", 3,
-                               "sessions", 2, "exams", 2, "slots", 1, "reservations", 3,
+                               "sessions", 2, "exams", 2, "slots", 2, "reservations", 4,
                                "state_format", PW_STATE_FORMAT, "state_sha256", text);
     char *said = json_dumps(json, JSON_COMPACT);
     cr_expect(json_equal(json, wanted), "%s", said);
