@@ -1,7 +1,7 @@
 /* bench_load: bookings over HTTP/1.1, as many connections of one thread.
  *
  *   bench_load --address HOST:PORT --plan FILE [--connections 256] [--seconds 10 | --requests N]
- *              [--rate PER_SECOND] [--first N] [--ids FILE]
+ *              [--rate PER_SECOND] [--first N] [--ids FILE] [--what reservations|holds]
  *
  * The plan says who books what, a line each: `tenant ID SLOT SLOT ...`, then `student TENANT TOKEN`
  * with the tenant's line counted from 0. Request k is student k mod students, who books slot k div
@@ -62,12 +62,13 @@ static struct options {
     int port;
     const char *plan;
     const char *ids;
+    const char *what; /* What is asked for in a slot: the end of the path. */
     uint32_t connections;
     double seconds;
     uint64_t requests;
     double rate;
     uint64_t first;
-} options = {.connections = 256, .seconds = 10, .requests = UINT64_MAX};
+} options = {.what = "reservations", .connections = 256, .seconds = 10, .requests = UINT64_MAX};
 
 static struct tenant *tenants;
 static uint32_t tenant_count;
@@ -184,11 +185,11 @@ static bool request_send(struct connection *connection, uint64_t number, int64_t
     }
     key_make(key);
     int bytes = snprintf(request, sizeof request,
-                         "POST /v1/tenants/%s/slots/%s/reservations HTTP/1.1\r\nHost: %s:%d\r\n"
+                         "POST /v1/tenants/%s/slots/%s/%s HTTP/1.1\r\nHost: %s:%d\r\n"
                          "Authorization: Bearer %s\r\nIdempotency-Key: %s\r\n"
                          "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
-                         tenants[student->tenant].id, slot, options.host, options.port,
-                         student->token, key);
+                         tenants[student->tenant].id, slot, options.what, options.host,
+                         options.port, student->token, key);
     if (bytes >= (int)sizeof request ||
         send(connection->fd, request, (size_t)bytes, MSG_NOSIGNAL) != bytes) {
         fail("send");
@@ -379,6 +380,8 @@ static void arguments_read(int argc, char **argv)
             options.host = colon != NULL ? (*colon = '\0', value) : NULL;
         } else if (strcmp(argv[i], "--plan") == 0) {
             options.plan = value;
+        } else if (strcmp(argv[i], "--what") == 0) {
+            options.what = value;
         } else if (strcmp(argv[i], "--ids") == 0) {
             options.ids = value;
         } else if (strcmp(argv[i], "--connections") == 0) {

@@ -25,6 +25,7 @@ struct column {
     int64_t *integers;
     char **pointers;
     unsigned long *lengths;
+    char *indicators; /* Of each row: whether it has NULL there. */
 };
 
 struct copy {
@@ -90,13 +91,17 @@ static void rows_read(struct copy *copy)
         column->integers = memory(copy->row_count, sizeof(int64_t));
         column->pointers = memory(copy->row_count, sizeof(char *));
         column->lengths = memory(copy->row_count, sizeof(unsigned long));
+        column->indicators = memory(copy->row_count, 1);
     }
     for (uint64_t row = 0; row < copy->row_count; row++) {
         MYSQL_ROW cells = mysql_fetch_row(result);
         unsigned long *lengths = mysql_fetch_lengths(result);
         for (uint32_t i = 0; i < copy->column_count; i++) {
             struct column *column = &copy->columns[i];
-            must(cells[i] != NULL, "a NULL in a row");
+            if (cells[i] == NULL) {
+                column->indicators[row] = STMT_INDICATOR_NULL;
+                continue;
+            }
             if (column->is_integer) {
                 column->integers[row] = strtoll(cells[i], NULL, 10);
                 continue;
@@ -136,6 +141,7 @@ static void message_send(struct copy *copy, MYSQL_STMT *statement, uint64_t from
         binds[i].buffer = column->is_integer ? (void *)(column->integers + from)
                                              : (void *)(column->pointers + from);
         binds[i].length = column->lengths + from;
+        binds[i].u.indicator = column->indicators + from;
     }
     mysql_stmt_attr_set(statement, STMT_ATTR_ARRAY_SIZE, &count);
     must(mysql_stmt_bind_param(statement, binds) == 0 && mysql_stmt_execute(statement) == 0,

@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)
 
-from bench import accounts, against, measures  # noqa: E402
+from bench import accounts, against, followups, measures  # noqa: E402
 from bench.house import STUDENTS, Bookings, House, say  # noqa: E402
 from bench.peers import compare as peers  # noqa: E402
 
@@ -72,11 +72,13 @@ def measure(table, house, asked):
     measures.open_loop(table, one, peak, asked)
     accounts.sign_ins(table, house, one, peak, asked)
     fresh = accounts.fresh_tokens(table, house, peak)
+    crowd = followups.cancelled_slot(table, house, one, peak, asked)
+    followups.holds_run_out(table, house, one, peak, asked)
     measures.reserve(table, house, many, asked, "16 tenants")
     measures.one_connection(table, house, one, asked)
     measures.refusals(table, one)
     measures.replay(table, house, asked)
-    plans = [one, many, fresh, *(peers.compare(table, house, asked) if asked.peers else ())]
+    plans = [one, many, fresh, crowd, *(peers.compare(table, house, asked) if asked.peers else ())]
     house.stop()
     house.start("commands,projections,queries", ready=False)
     measures.catch_up(table, house)
