@@ -70,6 +70,21 @@ static void set_versions(const struct pw_tenant *tenant, struct pw_decision *out
     }
 }
 
+uint32_t pw_decision_version(const struct pw_decision *decision)
+{
+    const struct pw_event *first = &decision->events[0];
+    enum pw_aggregate aggregate = pw_event_info(first->type)->aggregate;
+    uint32_t version = first->stream_version;
+    for (uint32_t i = 1; i < decision->event_count; i++) {
+        const struct pw_event *event = &decision->events[i];
+        if (pw_event_info(event->type)->aggregate == aggregate &&
+            pw_id_equal(&event->stream_id, &first->stream_id)) {
+            version = event->stream_version;
+        }
+    }
+    return version;
+}
+
 enum pw_code pw_decide(const struct pw_tenant *tenant, const struct pw_command *command,
                        int64_t if_match, const struct pw_context *context, struct pw_decision *out,
                        struct pw_err *err)

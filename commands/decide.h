@@ -34,6 +34,9 @@ struct pw_decision {
 struct pw_event *pw_decision_add(struct pw_decision *decision, enum pw_event_type type,
                                  const struct pw_id *stream_id);
 
+/* What a yes is answered with besides the stream of its first event: the version that this has after the decision. */
+uint32_t pw_decision_version(const struct pw_decision *decision);
+
 #define PW_COMMAND(aggregate, lower, ...)                                                          \
     enum pw_code pw_##aggregate##_##lower##_decide(                                                \
         const struct pw_tenant *tenant, const struct pw_##aggregate##_##lower *command,            \

@@ -164,6 +164,16 @@ static void check_answer(struct reading *reading, const struct pw_answer *answer
     check_decision(reading, &decision);
 }
 
+/* A commit's answer is about the stream of its first event, as it is afterwards. */
+static uint32_t version_after(const struct pw_record *record)
+{
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < record->event_count; i++) {
+        last = pw_id_equal(&record->events[i].stream_id, &record->events[0].stream_id) ? i : last;
+    }
+    return record->events[last].stream_version;
+}
+
 static void check_record(struct reading *reading, const struct pw_record *record, int64_t at_us)
 {
     if (record->decided_at_us > at_us + CLOCK_AHEAD_MAX_US) {
@@ -189,7 +199,7 @@ static void check_record(struct reading *reading, const struct pw_record *record
             .command_id = commit->command_id,
             .fingerprint = commit->fingerprint,
             .stream_id = record->events[0].stream_id,
-            .stream_version = record->events[0].stream_version,
+            .stream_version = version_after(record),
             .decided_at_us = record->decided_at_us,
             .changes = true,
         };
