@@ -217,7 +217,7 @@ void pw_http_random(struct pw_http_request *request, void *ret_data, size_t byte
 int64_t pw_http_wall_us(void);
 
 /* --- Counters, for /metrics --- */
-#define PW_HTTP_ROUTES_MAX 64
+#define PW_HTTP_ROUTES_MAX 96
 #define PW_HTTP_BUCKETS    14
 
 extern const double pw_http_bucket_seconds[PW_HTTP_BUCKETS]; /* Upper bounds. */

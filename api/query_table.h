@@ -53,7 +53,7 @@ struct pw_query_scope {
     bool of_exams;   /* It reads the read model `exams` as well. */
 };
 
-#define PW_QUERY_FILTERS_MAX 6
+#define PW_QUERY_FILTERS_MAX 8
 #define PW_QUERY_SCOPES_MAX  3
 
 struct pw_query_info {

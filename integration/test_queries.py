@@ -17,11 +17,10 @@ from integration.people import Person, fresh_address, keep_accounts
 from integration.proof import Proof
 
 house = House()
-SLOT_FIELDS = {"id", "exam_id", "exam_version", "starts_at", "ends_at", "lead_time_minutes", "buffer_minutes", "capacity",
-               "taken_count",
-               "free_count", "version", "changed_at"}
+SLOT_FIELDS = {"id", "exam_id", "exam_version", "starts_at", "ends_at", "hard_end_at", "lead_time_minutes", "buffer_minutes",
+               "capacity", "taken_count", "free_count", "version", "changed_at"}
 RESERVATION_FIELDS = {"id", "slot_id", "exam_id", "student_id", "state", "starts_at", "ends_at", "free_again_at", "expires_at",
-                      "version", "changed_at"}
+                      "needs_replacement", "replacement_reason", "version", "changed_at"}
 EXAM_FIELDS = {"id", "owner_id", "version", "changed_at", "published_number", "published_hash",
                *(f"{stage}_{name}" for stage in ("draft", "published") for name in ("title", "duration_minutes",
                                                                                     "lead_time_minutes", "buffer_minutes"))}

@@ -10,7 +10,7 @@ from integration.load import Load, World
 
 house = House()
 GOOD, WRONG, USAGE, UNREACHABLE = range(4)
-MODELS = ["exams", "slots", "reservations", "calendar", "users", "sessions"]
+MODELS = ["exams", "slots", "reservations", "calendar", "users", "sessions", "accommodations"]
 
 
 def setUpModule():

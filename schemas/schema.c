@@ -19,21 +19,23 @@
     PW_DESCRIBE(tag, kind, name, PW_FROM_BODY_OR, min, max, fallback, doc)
 
 /* A command whose list is empty does not compile: there is no PW_ERR_ alone. */
-#define PW_REFUSES_1(a)                                            PW_ERR_##a,
-#define PW_REFUSES_2(a, ...)                                       PW_ERR_##a, PW_REFUSES_1(__VA_ARGS__)
-#define PW_REFUSES_3(a, ...)                                       PW_ERR_##a, PW_REFUSES_2(__VA_ARGS__)
-#define PW_REFUSES_4(a, ...)                                       PW_ERR_##a, PW_REFUSES_3(__VA_ARGS__)
-#define PW_REFUSES_5(a, ...)                                       PW_ERR_##a, PW_REFUSES_4(__VA_ARGS__)
-#define PW_REFUSES_6(a, ...)                                       PW_ERR_##a, PW_REFUSES_5(__VA_ARGS__)
-#define PW_REFUSES_7(a, ...)                                       PW_ERR_##a, PW_REFUSES_6(__VA_ARGS__)
-#define PW_REFUSES_8(a, ...)                                       PW_ERR_##a, PW_REFUSES_7(__VA_ARGS__)
-#define PW_REFUSES_9(a, ...)                                       PW_ERR_##a, PW_REFUSES_8(__VA_ARGS__)
-#define PW_REFUSES_10(a, ...)                                      PW_ERR_##a, PW_REFUSES_9(__VA_ARGS__)
-#define PW_REFUSES_PICK(a, b, c, d, e, f, g, h, i, j, reader, ...) reader
+#define PW_REFUSES_1(a)                                                  PW_ERR_##a,
+#define PW_REFUSES_2(a, ...)                                             PW_ERR_##a, PW_REFUSES_1(__VA_ARGS__)
+#define PW_REFUSES_3(a, ...)                                             PW_ERR_##a, PW_REFUSES_2(__VA_ARGS__)
+#define PW_REFUSES_4(a, ...)                                             PW_ERR_##a, PW_REFUSES_3(__VA_ARGS__)
+#define PW_REFUSES_5(a, ...)                                             PW_ERR_##a, PW_REFUSES_4(__VA_ARGS__)
+#define PW_REFUSES_6(a, ...)                                             PW_ERR_##a, PW_REFUSES_5(__VA_ARGS__)
+#define PW_REFUSES_7(a, ...)                                             PW_ERR_##a, PW_REFUSES_6(__VA_ARGS__)
+#define PW_REFUSES_8(a, ...)                                             PW_ERR_##a, PW_REFUSES_7(__VA_ARGS__)
+#define PW_REFUSES_9(a, ...)                                             PW_ERR_##a, PW_REFUSES_8(__VA_ARGS__)
+#define PW_REFUSES_10(a, ...)                                            PW_ERR_##a, PW_REFUSES_9(__VA_ARGS__)
+#define PW_REFUSES_11(a, ...)                                            PW_ERR_##a, PW_REFUSES_10(__VA_ARGS__)
+#define PW_REFUSES_12(a, ...)                                            PW_ERR_##a, PW_REFUSES_11(__VA_ARGS__)
+#define PW_REFUSES_PICK(a, b, c, d, e, f, g, h, i, j, k, l, reader, ...) reader
 #define PW_REFUSES(...)                                                                            \
-    PW_REFUSES_PICK(__VA_ARGS__, PW_REFUSES_10, PW_REFUSES_9, PW_REFUSES_8, PW_REFUSES_7,          \
-                    PW_REFUSES_6, PW_REFUSES_5, PW_REFUSES_4, PW_REFUSES_3, PW_REFUSES_2,          \
-                    PW_REFUSES_1, unused)                                                          \
+    PW_REFUSES_PICK(__VA_ARGS__, PW_REFUSES_12, PW_REFUSES_11, PW_REFUSES_10, PW_REFUSES_9,        \
+                    PW_REFUSES_8, PW_REFUSES_7, PW_REFUSES_6, PW_REFUSES_5, PW_REFUSES_4,          \
+                    PW_REFUSES_3, PW_REFUSES_2, PW_REFUSES_1, unused)                              \
     (__VA_ARGS__)
 
 #define PW_COMMAND(aggregate_, lower, UPPER, door_, roles_, path_, target, doc_, example_,         \

@@ -54,6 +54,17 @@ static const struct pw_event events[] = {
     CANCELLED(59, BOB, 43, 31),
     OFFERED(58, 0, TOM, 43, 31, NINE + MINUTES(70)),
     WAITLIST_CLOSED(43, 0, 31),
+    OPENED(44, 31, NOON + MINUTES(300), 2),
+    HARD_END(44, 0, 31, NOON + MINUTES(400)),
+    RESERVED(65, TEA, 44, 31, NOON + MINUTES(300)),
+    MORE_TIME(70, TEA, 150, 5, 10, NINE, NOON + MINUTES(900)),
+    MARKED(65, 0, TEA, 44, 31, "hard-end"),
+    MORE_TIME_REVISED(70, 0, TEA, 100, 5, 5, NINE, NOON + MINUTES(900)),
+    SITTING_CHANGED(65, 0, TEA, 44, 31, NOON + MINUTES(300), 10),
+    MARKED(65, 0, TEA, 44, 31, "calendar"),
+    MORE_TIME(72, TEA, 125, 0, 0, NINE - 5, NINE),
+    MORE_TIME(71, TEA, 125, 0, 0, NINE - 9, NINE - 5),
+    MORE_TIME_REVOKED(72, 0, TEA),
 };
 
 static void bytes_of(const struct pw_state *state, struct pw_buffer *ret_bytes)
@@ -105,7 +116,9 @@ Test(state_wire, the_same_events_give_the_same_bytes_in_every_version)
             "9990ad8bf91a280849b101a87eee4297eb76a64f4749e424047d8103abdfb147", /* Without people. */
         [2] =
             "a2e8d357357c9c61190226a81181854cfaa512707c011d90bdbca0b478de8a0e", /* Without holds. */
-        [3] = "966690b147e34f0d9ae33b79312128ea03365ff5866164e422d9f5d4274a3bd3",
+        [3] =
+            "966690b147e34f0d9ae33b79312128ea03365ff5866164e422d9f5d4274a3bd3", /* Without accommodations. */
+        [4] = "b20d2484c44d423b9dbf4103b507c80bcc565cfe8681bd6f8080905e40050546",
     };
     char text[65];
     struct pw_state *state = pw_state_new();

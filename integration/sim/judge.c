@@ -164,6 +164,16 @@ static void check_answer(struct reading *reading, const struct pw_answer *answer
     check_decision(reading, &decision);
 }
 
+/* What followed from an accommodation. */
+static void count_refit(const struct reading *reading, enum pw_event_type type)
+{
+    if (reading->counts) {
+        sim_effect(reading->world, EFFECT_REFITTED, type == PW_EVENT_RESERVATION_SITTING_CHANGED);
+        sim_effect(reading->world, EFFECT_MARKED,
+                   type == PW_EVENT_RESERVATION_NEEDS_REPLACEMENT_MARKED);
+    }
+}
+
 /* A commit's answer is about the stream of its first event, as it is afterwards. */
 static uint32_t version_after(const struct pw_record *record)
 {
@@ -212,6 +222,7 @@ static void check_record(struct reading *reading, const struct pw_record *record
             struct pw_event event;
             if (pw_raw_event_read(&record->events[i], &event, NULL) == PW_OK) {
                 keys_saw(reading->world, &commit->boundary_id, &event, op);
+                count_refit(reading, event.type);
             }
         }
     }

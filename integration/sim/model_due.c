@@ -29,37 +29,53 @@ static bool slot_waits(const struct model *model, const struct pw_id *tenant,
     return at != UINT32_MAX && is_awaited(model, &model->slots[at], now_us);
 }
 
-/* Whether anybody's calendar has a hold that has run out. */
-static bool calendar_waits(const struct model *model, const struct pw_job *request, int64_t now_us)
+/* Whether a student's calendar has a hold that has run out. */
+static bool calendar_waits(const struct model *model, const struct pw_id *tenant,
+                           const struct pw_id *student, int64_t now_us)
 {
     for (uint32_t i = 0; i < model->seat_count; i++) {
         const struct seat *seat = &model->seats[i];
-        if (is_overdue(seat, &request->boundary_id, now_us) && seat->state == HELD &&
-            pw_id_equal(&seat->student, &request->actor_id)) {
+        if (is_overdue(seat, tenant, now_us) && seat->state == HELD &&
+            pw_id_equal(&seat->student, student)) {
             return true;
         }
     }
     return false;
 }
 
+/* The student whose time a command of the office is about, or NULL. */
+static const struct pw_id *student_asked(const struct model *model, const struct pw_job *request)
+{
+    uint32_t at =
+        accommodation_at(model, &request->boundary_id, pw_command_target(&request->command));
+    switch (request->command.type) {
+    case PW_COMMAND_ACCOMMODATION_GRANT: return &request->command.accommodation_grant.student_id;
+    case PW_COMMAND_ACCOMMODATION_REVISE:
+    case PW_COMMAND_ACCOMMODATION_REVOKE:
+        return at != UINT32_MAX ? &model->accommodations[at].student : NULL;
+    default: return NULL;
+    }
+}
+
 bool model_waits(const struct model *model, const struct pw_job *request, int64_t decided_at_us)
 {
     const struct pw_id *tenant = &request->boundary_id;
     const struct pw_id *slot = slot_asked(model, request);
+    const struct pw_id *student = student_asked(model, request);
     if (slot == NULL) {
-        return false;
+        return student != NULL && calendar_waits(model, tenant, student, decided_at_us);
     }
     switch (request->command.type) {
     case PW_COMMAND_RESERVATION_RESCHEDULE:
         return slot_waits(model, tenant, slot, decided_at_us) ||
                slot_waits(model, tenant, &request->command.reservation_reschedule.slot_id,
                           decided_at_us) ||
-               calendar_waits(model, request, decided_at_us);
+               calendar_waits(model, tenant, &request->actor_id, decided_at_us);
     case PW_COMMAND_RESERVATION_RESERVE:
     case PW_COMMAND_RESERVATION_HOLD:
     case PW_COMMAND_RESERVATION_ACCEPT_OFFER:
         return slot_waits(model, tenant, slot, decided_at_us) ||
-               calendar_waits(model, request, decided_at_us);
+               calendar_waits(model, tenant, &request->actor_id, decided_at_us);
     default: return slot_waits(model, tenant, slot, decided_at_us);
     }
 }
