@@ -134,6 +134,7 @@ static json_t *slot_json(const struct pw_slot *slot)
     json_object_set_new(json, "exam_version", number(slot->exam_version));
     json_object_set_new(json, "starts_at", pw_audit_json_at(slot->starts_at_us));
     json_object_set_new(json, "ends_at", pw_audit_json_at(slot->ends_at_us));
+    json_object_set_new(json, "hard_end_at", at_or_null(slot->hard_end_at_us));
     json_object_set_new(json, "lead_time_minutes", number(slot->lead_time_minutes));
     json_object_set_new(json, "buffer_minutes", number(slot->buffer_minutes));
     json_object_set_new(json, "capacity", number(slot->capacity));
@@ -154,6 +155,8 @@ static json_t *reservation_json(const struct pw_reservation *reservation)
 {
     static const char *const by_offer[] = {
         [PW_BY_OFFER_NO] = "no", [PW_BY_OFFER_YES] = "yes", [PW_BY_OFFER_MOVED] = "moved"};
+    static const char *const replacement[] = {
+        [PW_REPLACEMENT_HARD_END] = "hard-end", [PW_REPLACEMENT_CALENDAR] = "calendar"};
     json_t *json = json_object();
     json_object_set_new(json, "slot_id", pw_audit_json_id(&reservation->slot_id));
     json_object_set_new(json, "exam_id", pw_audit_json_id(&reservation->exam_id));
@@ -166,6 +169,24 @@ static json_t *reservation_json(const struct pw_reservation *reservation)
     json_object_set_new(json, "priority", number(reservation->priority));
     json_object_set_new(json, "turn", number_or_null(reservation->turn));
     json_object_set_new(json, "by_offer", json_string(by_offer[reservation->by_offer]));
+    json_object_set_new(json, "replacement_reason",
+                        reservation->needs_replacement == PW_REPLACEMENT_NONE
+                            ? json_null()
+                            : json_string(replacement[reservation->needs_replacement]));
+    return json;
+}
+
+static json_t *accommodation_json(const struct pw_accommodation *accommodation)
+{
+    json_t *json = json_object();
+    json_object_set_new(json, "student_id", pw_audit_json_id(&accommodation->student_id));
+    json_object_set_new(json, "state",
+                        json_string(accommodation->is_revoked ? "revoked" : "granted"));
+    json_object_set_new(json, "factor_percent", number(accommodation->factor_percent));
+    json_object_set_new(json, "fixed_minutes", number(accommodation->fixed_minutes));
+    json_object_set_new(json, "rest_break_minutes", number(accommodation->rest_break_minutes));
+    json_object_set_new(json, "valid_from", pw_audit_json_at(accommodation->valid_from_us));
+    json_object_set_new(json, "valid_until", pw_audit_json_at(accommodation->valid_until_us));
     return json;
 }
 
@@ -180,6 +201,8 @@ json_t *pw_audit_state_stream(const struct pw_tenant *tenant, enum pw_aggregate 
     case PW_AGGREGATE_slot: return slot_json(pw_tenant_slot(tenant, stream_id));
     case PW_AGGREGATE_reservation:
         return reservation_json(pw_tenant_reservation(tenant, stream_id));
+    case PW_AGGREGATE_accommodation:
+        return accommodation_json(pw_tenant_accommodation(tenant, stream_id));
     case PW_AGGREGATE_COUNT: break;
     }
     return NULL;

@@ -115,11 +115,12 @@ static json_t *field_schema(const struct pw_field *field)
     case PW_FIELD_KIND_hash: schema = coded_schema(field, "pattern", "^[0-9a-fA-F]{64}$"); break;
     case PW_FIELD_KIND_key: schema = coded_schema(field, "pattern", "^[A-Za-z0-9_-]{43}$"); break;
     }
-    bool is_text = field->kind == PW_FIELD_KIND_personal || field->kind == PW_FIELD_KIND_password;
-    if (field->source == PW_FROM_BODY_OR && !is_text) {
-        json_object_set_new(schema, "default",
-                            field->kind == PW_FIELD_KIND_flag ? json_boolean(field->fallback != 0)
-                                                              : json_integer(field->fallback));
+    /* Of a text or a moment that is left out there is none. */
+    bool is_number = field->kind == PW_FIELD_KIND_count || field->kind == PW_FIELD_KIND_minutes;
+    if (field->source == PW_FROM_BODY_OR && field->kind == PW_FIELD_KIND_flag) {
+        json_object_set_new(schema, "default", json_boolean(field->fallback != 0));
+    } else if (field->source == PW_FROM_BODY_OR && is_number) {
+        json_object_set_new(schema, "default", json_integer(field->fallback));
     }
     return schema;
 }

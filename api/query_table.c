@@ -64,6 +64,9 @@
         (name), (doc), (sql), PW_ANSWER_SEALED, 0, NULL                                            \
     }
 
+static const char *const no_or_yes[] = {"false", "true", NULL};
+static const char *const accommodation_states[] = {"", "granted", "revoked", NULL};
+static const char *const replacement_reasons[] = {"", "hard-end", "calendar", NULL};
 static const char *const user_states[] = {"", "active", "deactivated", "erased", NULL};
 static const char *const slot_states[] = {"", "open", "closed", "cancelled", NULL};
 static const char *const reservation_states[] = {
@@ -116,6 +119,10 @@ static const struct pw_query_column slot_columns[] = {
     COUNT("exam_version", "Number of the published version that is sat", "t.exam_version"),
     AT("starts_at", "Start", "t.starts_at_us"),
     AT("ends_at", "Start plus the version's duration", "t.ends_at_us"),
+    MAYBE_AT("hard_end_at",
+             "Nobody sits longer than this, however much time they are granted; null: there is no "
+             "such end",
+             "t.hard_end_at_us"),
     COUNT("lead_time_minutes", "Cancelling ends this long before the start", "t.lead_time_minutes"),
     COUNT("buffer_minutes", "Kept free in a student's calendar after the end", "t.buffer_minutes"),
     COUNT("capacity", "Seats", "t.capacity"),
@@ -150,6 +157,13 @@ static const struct pw_query_column reservation_columns[] = {
     MAYBE_AT("expires_at",
              "When the hold or the offer runs out, unless it is taken before; null: it is neither",
              "t.expires_at_us"),
+    FLAG("needs_replacement",
+         "Whether the time that the student is granted cannot be had in this slot, so that another "
+         "one is needed",
+         "t.needs_replacement > 0"),
+    COLUMN("replacement_reason",
+           "What is in its way: the slot's hard end, or another sitting; null: nothing is",
+           "NULLIF(t.needs_replacement, 0)", PW_ANSWER_WORD, true, replacement_reasons),
     COUNT("version", "Version of its stream: the ETag of the single thing", "t.version"),
     AT("changed_at", "When the record was decided that changed it last", "t.changed_at_us"),
 };
@@ -162,6 +176,20 @@ static const struct pw_query_column calendar_columns[] = {
     AT("ends_at", "End of the sitting, accommodations included", "t.ends_at_us"),
     AT("free_again_at", "End plus buffer: until then the calendar is blocked",
        "t.free_again_at_us"),
+};
+
+static const struct pw_query_column accommodation_columns[] = {
+    ID("id", "The accommodation", "t.accommodation_id"),
+    ID("student_id", "Who has more time", "t.student_id"),
+    WORD("state", "What was revoked counts for nothing", "t.state", accommodation_states),
+    COUNT("factor_percent", "The working time is multiplied by this, rounded up to whole minutes",
+          "t.factor_percent"),
+    COUNT("fixed_minutes", "Added to that, whatever the exam", "t.fixed_minutes"),
+    COUNT("rest_break_minutes", "Added for breaks", "t.rest_break_minutes"),
+    AT("valid_from", "For sittings that start then", "t.valid_from_us"),
+    AT("valid_until", "For no sitting that starts then or later", "t.valid_until_us"),
+    COUNT("version", "Version of its stream: the ETag of the single thing", "t.version"),
+    AT("changed_at", "When the record was decided that changed it last", "t.changed_at_us"),
 };
 
 static const struct pw_query_column user_columns[] = {
@@ -278,6 +306,10 @@ const struct pw_query_info pw_queries[] = {
                  BY_ID("student_id", "Only of this student", "t.student_id = ?",
                        STAFF | PW_ROLE(PROCTOR)),
                  BY_WORD("state", "Only in this state", "t.state = ?", reservation_states),
+                 BY_WORD("needs_replacement",
+                         "Only those that need a replacement, as they have not the time that is "
+                         "granted; or only the others",
+                         "(t.needs_replacement > 0) = ?", no_or_yes),
                  FROM_TO},
      .scopes = {{PW_ROLE(ADMIN), NULL, NULL},
                 {PW_ROLE(STUDENT), "t.student_id = ?", NULL},
@@ -322,6 +354,28 @@ const struct pw_query_info pw_queries[] = {
      COLUMNS(calendar_columns),
      .filters = {FROM_TO},
      .scopes = {{PW_ROLE(ADMIN), NULL, NULL}}},
+    {.name = "accommodations",
+     .path = "/accommodations",
+     .doc = "Who has how much more time, by id: a student's own, for an admin all.",
+     .roles = PW_ROLE(STUDENT) | PW_ROLE(ADMIN),
+     .is_list = true,
+     .projection = "accommodations",
+     .key_column = "t.accommodation_id",
+     COLUMNS(accommodation_columns),
+     .filters = {BY_ID("student_id", "Only of this student", "t.student_id = ?", PW_ROLE(ADMIN)),
+                 BY_WORD("state", "Only in this state", "t.state = ?", accommodation_states),
+                 BY_AT("valid_at", "Only what is valid for a sitting that starts then",
+                       "? BETWEEN t.valid_from_us AND t.valid_until_us - 1")},
+     .scopes = {{PW_ROLE(ADMIN), NULL, NULL}, {PW_ROLE(STUDENT), "t.student_id = ?", NULL}}},
+    {.name = "accommodation",
+     .path = "/accommodations/{accommodation_id}",
+     .path_doc = "The accommodation",
+     .doc = "One accommodation.",
+     .roles = PW_ROLE(STUDENT) | PW_ROLE(ADMIN),
+     .projection = "accommodations",
+     .key_column = "t.accommodation_id",
+     COLUMNS(accommodation_columns),
+     .scopes = {{PW_ROLE(ADMIN), NULL, NULL}, {PW_ROLE(STUDENT), "t.student_id = ?", NULL}}},
     {.name = "users",
      .path = "/users",
      .doc = "People with an account, by id.",

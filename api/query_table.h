@@ -53,7 +53,7 @@ struct pw_query_scope {
     const char *also; /* Another read model that it reads; or NULL. */
 };
 
-#define PW_QUERY_FILTERS_MAX 6
+#define PW_QUERY_FILTERS_MAX 8
 #define PW_QUERY_SCOPES_MAX  4
 
 struct pw_query_info {

@@ -56,7 +56,7 @@ static const struct pw_id teacher_id = {{2}};
 
 static void run(const struct pw_command *command, const struct pw_context *context)
 {
-    struct pw_decision decision = {.event_count = 0};
+    struct pw_decision decision; /* It needs no preparation. */
     struct pw_err err = {0};
     enum pw_code code =
         pw_decide(pw_state_tenant(state, &tenant_id), command, -1, context, &decision, &err);

@@ -207,7 +207,7 @@ static void open_slot(const struct tenant *tenant, uint64_t student, uint32_t ex
     struct pw_command command = {.type = PW_COMMAND_SLOT_OPEN};
     command.slot_open =
         (struct pw_slot_open){slot_of(tenant, student, exam), id_of(tenant, "exam", exam),
-                              first_us + exam * DAY_US, SLOT_SEATS};
+                              first_us + exam * DAY_US, SLOT_SEATS, 0};
     by_teacher(tenant, &command);
 }
 

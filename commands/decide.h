@@ -23,7 +23,8 @@ struct pw_context {
     enum pw_role role;
 };
 
-#define PW_DECISION_EVENTS_MAX 12 /* The most that any decider of the tables gives. */
+/* The most that any decider of the tables gives: an accommodation that changes, and the sittings that change with it. */
+#define PW_DECISION_EVENTS_MAX 32
 
 struct pw_decision {
     struct pw_event events[PW_DECISION_EVENTS_MAX]; /* pw_decide sets their stream versions. */
@@ -33,6 +34,9 @@ struct pw_decision {
 /* Adds an event and gives it, zeroed, to fill its payload. */
 struct pw_event *pw_decision_add(struct pw_decision *decision, enum pw_event_type type,
                                  const struct pw_id *stream_id);
+
+/* What a yes is answered with besides the stream of its first event: the version that this has after the decision. */
+uint32_t pw_decision_version(const struct pw_decision *decision);
 
 #define PW_COMMAND(aggregate, lower, ...)                                                          \
     enum pw_code pw_##aggregate##_##lower##_decide(                                                \
@@ -45,7 +49,7 @@ struct pw_event *pw_decision_add(struct pw_decision *decision, enum pw_event_typ
  * unless PW_OK is given.
  *
  * if_match is -1, or the version that the stream must have which the route's last id names (the
- * slot's for reservation.reserve; the new thing's, 0, where a route has no id). VERSION_MISMATCH
+ * slot's for reservation.reserve; the new thing's, 0, where a route has no id, or a student's). VERSION_MISMATCH
  * otherwise, before any other refusal but that something does not exist: who may not see a thing
  * learns nothing of its version.
  *

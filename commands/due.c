@@ -251,6 +251,16 @@ static bool due_in_exam(const struct pw_tenant *tenant, const struct pw_id *exam
     return false;
 }
 
+static bool due_for_accommodated(const struct pw_tenant *tenant,
+                                 const struct pw_id *accommodation_id, int64_t now_us,
+                                 struct pw_due *ret_due)
+{
+    const struct pw_accommodation *accommodation =
+        pw_tenant_accommodation(tenant, accommodation_id);
+    return accommodation != NULL &&
+           due_in_calendar(tenant, &accommodation->student_id, now_us, ret_due);
+}
+
 bool pw_due_before(const struct pw_tenant *tenant, const struct pw_command *command,
                    const struct pw_id *actor_id, int64_t now_us, struct pw_due *ret_due)
 {
@@ -286,6 +296,11 @@ bool pw_due_before(const struct pw_tenant *tenant, const struct pw_command *comm
     case PW_COMMAND_RESERVATION_PRIORITISE:
     case PW_COMMAND_RESERVATION_DECLINE_OFFER:
         return due_in_slot_of(tenant, pw_command_target(command), now_us, ret_due);
+    case PW_COMMAND_ACCOMMODATION_GRANT:
+        return due_in_calendar(tenant, &command->accommodation_grant.student_id, now_us, ret_due);
+    case PW_COMMAND_ACCOMMODATION_REVISE:
+    case PW_COMMAND_ACCOMMODATION_REVOKE:
+        return due_for_accommodated(tenant, pw_command_target(command), now_us, ret_due);
     default: return false;
     }
 }

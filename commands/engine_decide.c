@@ -202,7 +202,7 @@ static enum pw_code append_commit(struct partition *partition, struct pw_job *jo
         keep_for_observer(flight, &engine->value);
     }
     job->stream_id = engine->decision.events[0].stream_id;
-    job->stream_version = engine->decision.events[0].stream_version;
+    job->stream_version = pw_decision_version(&engine->decision);
     remember_pending(partition, job);
     list_push(&flight->jobs, job);
     answers_fly(partition, flight);

@@ -183,6 +183,21 @@ static void answer_again(struct pw_job *job, const struct pw_fingerprint *finger
     }
 }
 
+/* Of the stream of its first event, after the commit. */
+static uint32_t version_after(const struct pw_record *record)
+{
+    const struct pw_raw_event *first = &record->events[0];
+    uint32_t version = first->stream_version;
+    for (uint32_t i = 1; i < record->event_count; i++) {
+        const struct pw_raw_event *event = &record->events[i];
+        if (pw_id_equal(&event->stream_id, &first->stream_id) &&
+            pw_str_equal(event->stream_type, first->stream_type)) {
+            version = event->stream_version;
+        }
+    }
+    return version;
+}
+
 /* The first decision of the job's id, rebuilt from its record. */
 static bool answer_from(struct pw_job *job, const struct pw_record *record)
 {
@@ -190,7 +205,7 @@ static bool answer_from(struct pw_job *job, const struct pw_record *record)
         same_ids(job, &record->commit.boundary_id, &record->commit.actor_id,
                  &record->commit.command_id)) {
         answer_again(job, &record->commit.fingerprint, &record->events[0].stream_id,
-                     record->events[0].stream_version, (struct pw_str){0}, (struct pw_str){0});
+                     version_after(record), (struct pw_str){0}, (struct pw_str){0});
         return true;
     }
     for (uint32_t i = 0; i < record->answer_count; i++) {

@@ -109,6 +109,7 @@ static void calendar_take(struct reservation_calendar *calendar, const struct pw
                           const struct pw_id *id, const struct pw_id *slot_id,
                           const struct pw_slot *slot)
 {
+    const struct pw_sitting *sitting = &calendar->sitting;
     const struct reservation_meaning *meaning = &reservation_meanings[other->state];
     calendar->is_forfeited |=
         other->by_offer == PW_BY_OFFER_MOVED && pw_id_equal(&other->exam_id, &slot->exam_id);
@@ -121,8 +122,8 @@ static void calendar_take(struct reservation_calendar *calendar, const struct pw
         calendar->in_exam_id = *id;
     }
     /* Both are half-open: who is free again at ten can sit at ten. */
-    calendar->clashes |= meaning->blocks && slot->starts_at_us < other->free_again_at_us &&
-                         other->starts_at_us < reservation_free_again_at_us(slot);
+    calendar->clashes |= meaning->blocks && sitting->starts_at_us < other->free_again_at_us &&
+                         other->starts_at_us < sitting->free_again_at_us;
 }
 
 struct reservation_calendar reservation_calendar(const struct pw_tenant *tenant,
@@ -131,7 +132,9 @@ struct reservation_calendar reservation_calendar(const struct pw_tenant *tenant,
                                                  const struct pw_slot *slot,
                                                  const struct pw_id *except_id)
 {
-    struct reservation_calendar found = {0};
+    struct reservation_calendar found = {
+        .sitting =
+            pw_sitting_of(slot, pw_accommodation_at(tenant, student_id, slot->starts_at_us, NULL))};
     const struct pw_student *student = pw_map_get(tenant->students, student_id);
     if (student == NULL) {
         return found;
@@ -153,4 +156,12 @@ enum pw_code reservation_fail_naming(struct pw_err *err, enum pw_code code, cons
     char text[PW_ID_TEXT_BYTES + 1];
     pw_id_format(id, text);
     return pw_fail(err, code, "reservation %s", text);
+}
+
+enum pw_code reservation_check_end(const struct pw_sitting *sitting, struct pw_err *err)
+{
+    return sitting->over_minutes == 0 ? PW_OK
+                                      : pw_fail(err, PW_ERR_ACCOMMODATION_DOES_NOT_FIT,
+                                                "minutes beyond the slot's hard end: %lld",
+                                                (long long)sitting->over_minutes);
 }

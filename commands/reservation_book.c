@@ -1,10 +1,12 @@
 /* commands/reservation_book.c: seats that are booked, held and given back. */
 #include "commands/reservation_parts.h"
 
-/* Whether the student may have a seat in the slot now; in place of the one that they have as `except_id`, or NULL. */
+/* Whether the student may have a seat in the slot now, and when they sit then; in place of the one that they have as `except_id`, or
+ * NULL. */
 static enum pw_code check_seat(const struct pw_tenant *tenant, const struct pw_id *slot_id,
                                const struct pw_slot *slot, const struct pw_id *except_id,
-                               const struct pw_context *context, struct pw_err *err)
+                               const struct pw_context *context, struct pw_sitting *ret_sitting,
+                               struct pw_err *err)
 {
     if (pw_slot_is_off(slot)) {
         return pw_slot_fail_cancelled(err, slot);
@@ -17,11 +19,15 @@ static enum pw_code check_seat(const struct pw_tenant *tenant, const struct pw_i
     }
     struct reservation_calendar calendar =
         reservation_calendar(tenant, &context->actor_id, slot_id, slot, except_id);
+    *ret_sitting = calendar.sitting;
     if (!pw_id_is_nil(&calendar.in_slot_id)) {
         return reservation_fail_naming(err, PW_ERR_ALREADY_BOOKED, &calendar.in_slot_id);
     }
     if (!pw_id_is_nil(&calendar.in_exam_id)) {
         return reservation_fail_naming(err, PW_ERR_EXAM_ALREADY_BOOKED, &calendar.in_exam_id);
+    }
+    if (calendar.sitting.over_minutes > 0) {
+        return reservation_check_end(&calendar.sitting, err);
     }
     if (!pw_id_is_nil(&slot->waiting) && !slot->waitlist_closed) {
         return pw_fail(err, PW_ERR_SLOT_AWAITED, "%u of %u taken", slot->taken_count,
@@ -36,11 +42,12 @@ static enum pw_code check_seat(const struct pw_tenant *tenant, const struct pw_i
 
 static enum pw_code find_seat(const struct pw_tenant *tenant, const struct pw_id *slot_id,
                               const struct pw_context *context, const struct pw_slot **ret_slot,
-                              struct pw_err *err)
+                              struct pw_sitting *ret_sitting, struct pw_err *err)
 {
     *ret_slot = pw_tenant_slot(tenant, slot_id);
-    return *ret_slot == NULL ? pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id")
-                             : check_seat(tenant, slot_id, *ret_slot, NULL, context, err);
+    return *ret_slot == NULL
+               ? pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id")
+               : check_seat(tenant, slot_id, *ret_slot, NULL, context, ret_sitting, err);
 }
 
 enum pw_code pw_reservation_reserve_decide(const struct pw_tenant *tenant,
@@ -49,7 +56,8 @@ enum pw_code pw_reservation_reserve_decide(const struct pw_tenant *tenant,
                                            struct pw_decision *out, struct pw_err *err)
 {
     const struct pw_slot *slot;
-    enum pw_code code = find_seat(tenant, &command->slot_id, context, &slot, err);
+    struct pw_sitting sitting;
+    enum pw_code code = find_seat(tenant, &command->slot_id, context, &slot, &sitting, err);
     if (code != PW_OK) {
         return code;
     }
@@ -59,9 +67,9 @@ enum pw_code pw_reservation_reserve_decide(const struct pw_tenant *tenant,
         .slot_id = command->slot_id,
         .exam_id = slot->exam_id,
         .student_id = context->actor_id,
-        .starts_at = slot->starts_at_us,
-        .ends_at = slot->ends_at_us,
-        .free_again_at = reservation_free_again_at_us(slot),
+        .starts_at = sitting.starts_at_us,
+        .ends_at = sitting.ends_at_us,
+        .free_again_at = sitting.free_again_at_us,
     };
     return PW_OK;
 }
@@ -72,7 +80,8 @@ enum pw_code pw_reservation_hold_decide(const struct pw_tenant *tenant,
                                         struct pw_err *err)
 {
     const struct pw_slot *slot;
-    enum pw_code code = find_seat(tenant, &command->slot_id, context, &slot, err);
+    struct pw_sitting sitting;
+    enum pw_code code = find_seat(tenant, &command->slot_id, context, &slot, &sitting, err);
     if (code != PW_OK) {
         return code;
     }
@@ -84,9 +93,9 @@ enum pw_code pw_reservation_hold_decide(const struct pw_tenant *tenant,
         .slot_id = command->slot_id,
         .exam_id = slot->exam_id,
         .student_id = context->actor_id,
-        .starts_at = slot->starts_at_us,
-        .ends_at = slot->ends_at_us,
-        .free_again_at = reservation_free_again_at_us(slot),
+        .starts_at = sitting.starts_at_us,
+        .ends_at = sitting.ends_at_us,
+        .free_again_at = sitting.free_again_at_us,
         .expires_at = expires_at_us < slot->starts_at_us ? expires_at_us : slot->starts_at_us,
     };
     return PW_OK;
@@ -208,15 +217,14 @@ enum pw_code pw_reservation_cancel_with_slot_decide(
     return PW_OK;
 }
 
-/* Whether the seat may be moved, and to which slot. */
+/* Whether the seat may be moved, and when the student sits then. */
 static enum pw_code find_move(const struct pw_tenant *tenant,
                               const struct pw_reservation_reschedule *command,
                               const struct pw_reservation *reservation,
-                              const struct pw_context *context, const struct pw_slot **ret_slot,
+                              const struct pw_context *context, struct pw_sitting *ret_sitting,
                               struct pw_err *err)
 {
     const struct pw_slot *slot = pw_tenant_slot(tenant, &command->slot_id);
-    *ret_slot = slot;
     if (slot == NULL) {
         return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
     }
@@ -227,7 +235,7 @@ static enum pw_code find_move(const struct pw_tenant *tenant,
         check_lead_time(pw_tenant_slot(tenant, &reservation->slot_id), context, err);
     return code != PW_OK ? code
                          : check_seat(tenant, &command->slot_id, slot, &command->reservation_id,
-                                      context, err);
+                                      context, ret_sitting, err);
 }
 
 enum pw_code pw_reservation_reschedule_decide(const struct pw_tenant *tenant,
@@ -243,8 +251,8 @@ enum pw_code pw_reservation_reschedule_decide(const struct pw_tenant *tenant,
     if (reservation == NULL || pw_id_equal(&reservation->slot_id, &command->slot_id)) {
         return code;
     }
-    const struct pw_slot *to;
-    code = find_move(tenant, command, reservation, context, &to, err);
+    struct pw_sitting sitting;
+    code = find_move(tenant, command, reservation, context, &sitting, err);
     if (code != PW_OK) {
         return code;
     }
@@ -254,9 +262,9 @@ enum pw_code pw_reservation_reschedule_decide(const struct pw_tenant *tenant,
         .slot_id = command->slot_id,
         .exam_id = reservation->exam_id,
         .student_id = reservation->student_id,
-        .starts_at = to->starts_at_us,
-        .ends_at = to->ends_at_us,
-        .free_again_at = reservation_free_again_at_us(to),
+        .starts_at = sitting.starts_at_us,
+        .ends_at = sitting.ends_at_us,
+        .free_again_at = sitting.free_again_at_us,
         .from_slot_id = reservation->slot_id,
         .from_starts_at = reservation->starts_at_us,
         .from_ends_at = reservation->ends_at_us,

@@ -13,7 +13,7 @@ struct beginning {
     int64_t expires_at; /* 0: never. */
 };
 
-static const char *times_misfit(int64_t starts_at, int64_t ends_at, int64_t free_again_at)
+const char *reservation_times_misfit(int64_t starts_at, int64_t ends_at, int64_t free_again_at)
 {
     bool fit = starts_at >= 0 && ends_at > starts_at && free_again_at >= ends_at &&
                free_again_at <= PW_AT_US_MAX;
@@ -33,7 +33,7 @@ static const char *beginning_misfit(const struct pw_tenant *tenant, const struct
     if (reservation_meanings[state].has_seat && slot->taken_count >= slot->capacity) {
         return "no seat is free";
     }
-    return times_misfit(begun->starts_at, begun->ends_at, begun->free_again_at);
+    return reservation_times_misfit(begun->starts_at, begun->ends_at, begun->free_again_at);
 }
 
 static enum pw_code begin(struct pw_tenant *tenant, const struct pw_event *event,
@@ -117,7 +117,7 @@ enum pw_code pw_reservation_waitlist_joined_evolve(struct pw_tenant *tenant,
                               .student_id = joined->student_id,
                               .starts_at = slot->starts_at_us,
                               .ends_at = slot->ends_at_us,
-                              .free_again_at = reservation_free_again_at_us(slot)};
+                              .free_again_at = pw_sitting_of(slot, NULL).free_again_at_us};
     return begin(tenant, event, &begun, undo, err);
 }
 
@@ -238,6 +238,9 @@ static enum pw_code step_evolve(struct pw_tenant *tenant, const struct pw_event 
     reservation->expires_at_us = change->expires_at;
     reservation->priority = change->priority;
     reservation->by_offer = by_offer;
+    if (!reservation_is_ahead(step->to)) {
+        reservation->needs_replacement = PW_REPLACEMENT_NONE;
+    }
     reservation->version = event->stream_version;
     pw_due_enter(tenant, &event->stream_id, undo);
     pw_members_step(tenant, &event->stream_id, step->from, undo);
@@ -298,7 +301,7 @@ static const char *move_misfit(const struct pw_tenant *tenant, const struct pw_r
     if (to->taken_count >= to->capacity) {
         return "no seat is free";
     }
-    return times_misfit(moved->starts_at, moved->ends_at, moved->free_again_at);
+    return reservation_times_misfit(moved->starts_at, moved->ends_at, moved->free_again_at);
 }
 
 enum pw_code pw_reservation_rescheduled_evolve(struct pw_tenant *tenant,
@@ -320,6 +323,7 @@ enum pw_code pw_reservation_rescheduled_evolve(struct pw_tenant *tenant,
     reservation->starts_at_us = moved->starts_at;
     reservation->ends_at_us = moved->ends_at;
     reservation->free_again_at_us = moved->free_again_at;
+    reservation->needs_replacement = PW_REPLACEMENT_NONE;
     reservation->version = event->stream_version;
     if (reservation->by_offer == PW_BY_OFFER_YES) {
         reservation->by_offer = PW_BY_OFFER_MOVED;

@@ -4,6 +4,7 @@
  *   reservation_book.c    seats that are booked, held and given back
  *   reservation_wait.c    the waiting list, and offers
  *   reservation_attend.c  who came, and who did not
+ *   reservation_refit.c   what another accommodation makes of it
  *   reservation_evolve.c  what happened */
 #ifndef PW_COMMANDS_RESERVATION_PARTS_H
 #define PW_COMMANDS_RESERVATION_PARTS_H
@@ -21,6 +22,12 @@ struct reservation_meaning {
     bool blocks;
 };
 extern const struct reservation_meaning reservation_meanings[PW_RESERVATION_STATE_COUNT];
+
+/* Held or booked, and not sat yet: its times follow what its student is granted. */
+static inline bool reservation_is_ahead(uint32_t state)
+{
+    return reservation_meanings[state].is_open && reservation_meanings[state].blocks;
+}
 
 /* What leads from where to where. */
 struct reservation_step {
@@ -55,6 +62,7 @@ struct reservation_calendar {
     struct pw_id in_slot_id; /* The open reservation in the same slot, or nil. */
     struct pw_id in_exam_id; /* The one in another slot of the exam that blocks, or nil. */
     bool clashes;
+    struct pw_sitting sitting; /* When they would sit, with their accommodation. */
     bool
         is_forfeited; /* An offered seat was given back: of the slot, or, by moving away, of the exam. */
 };
@@ -63,6 +71,16 @@ struct reservation_calendar reservation_calendar(const struct pw_tenant *tenant,
                                                  const struct pw_id *slot_id,
                                                  const struct pw_slot *slot,
                                                  const struct pw_id *except_id);
+
+/* ACCOMMODATION_DOES_NOT_FIT where a sitting goes beyond the slot's hard end. */
+enum pw_code reservation_check_end(const struct pw_sitting *sitting, struct pw_err *err);
+
+/* Adds what makes a reservation's times those of the sitting, which fits; nothing where they are, and no replacement is needed. */
+void reservation_fit(const struct pw_id *id, const struct pw_reservation *reservation,
+                     const struct pw_sitting *sitting, struct pw_decision *out);
+
+/* What is wrong with the times of a sitting in an event; NULL: nothing. */
+const char *reservation_times_misfit(int64_t starts_at, int64_t ends_at, int64_t free_again_at);
 
 /* A refusal that names a reservation. */
 enum pw_code reservation_fail_naming(struct pw_err *err, enum pw_code code, const struct pw_id *id);
@@ -74,11 +92,6 @@ static inline const struct pw_reservation *reservation_chained(const struct pw_t
                                                                const struct pw_id *id)
 {
     return found != NULL || pw_id_is_nil(id) ? found : pw_tenant_reservation(tenant, id);
-}
-
-static inline int64_t reservation_free_again_at_us(const struct pw_slot *slot)
-{
-    return slot->ends_at_us + slot->buffer_minutes * PW_US_PER_MINUTE;
 }
 
 /* The fields that every event of a reservation begins with. */

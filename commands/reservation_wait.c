@@ -28,6 +28,9 @@ enum pw_code pw_reservation_join_waitlist_decide(const struct pw_tenant *tenant,
     if (calendar.is_forfeited) {
         return pw_fail(err, PW_ERR_NOT_ENTITLED, "an offered seat was given back");
     }
+    if (calendar.sitting.over_minutes > 0) {
+        return reservation_check_end(&calendar.sitting, err);
+    }
     if (pw_id_is_nil(&slot->waiting) && slot->taken_count < slot->capacity) {
         return pw_fail(err, PW_ERR_SEATS_ARE_FREE, "%u of %u taken", slot->taken_count,
                        slot->capacity);
@@ -111,6 +114,7 @@ enum pw_code pw_reservation_offer_decide(const struct pw_tenant *tenant,
     return PW_OK;
 }
 
+/* Who waited has no times of their own yet but the slot's: those with their accommodation are written down with the seat. */
 enum pw_code pw_reservation_accept_offer_decide(const struct pw_tenant *tenant,
                                                 const struct pw_reservation_accept_offer *command,
                                                 const struct pw_context *context,
@@ -131,12 +135,16 @@ enum pw_code pw_reservation_accept_offer_decide(const struct pw_tenant *tenant,
     if (!pw_id_is_nil(&calendar.in_exam_id)) {
         return reservation_fail_naming(err, PW_ERR_EXAM_ALREADY_BOOKED, &calendar.in_exam_id);
     }
+    if (calendar.sitting.over_minutes > 0) {
+        return reservation_check_end(&calendar.sitting, err);
+    }
     if (calendar.clashes) {
         return pw_fail(err, PW_ERR_CALENDAR_CONFLICT, "another exam at that time");
     }
     pw_decision_add(out, PW_EVENT_RESERVATION_OFFER_ACCEPTED, &command->reservation_id)
         ->reservation_offer_accepted =
         (struct pw_reservation_offer_accepted){RESERVATION_OF(reservation)};
+    reservation_fit(&command->reservation_id, reservation, &calendar.sitting, out);
     return PW_OK;
 }
 

@@ -35,16 +35,24 @@ enum pw_code pw_slot_open_decide(const struct pw_tenant *tenant, const struct pw
     if (command->starts_at <= context->decided_at_us) {
         return pw_fail(err, PW_ERR_SLOT_IN_PAST, "starts_at");
     }
+    int64_t ends_at_us = command->starts_at + exam->published_duration_minutes * PW_US_PER_MINUTE;
+    if (command->hard_end_at > 0 && command->hard_end_at < ends_at_us) {
+        return pw_fail(err, PW_ERR_HARD_END_TOO_EARLY, "hard_end_at");
+    }
     struct pw_event *event = pw_decision_add(out, PW_EVENT_SLOT_OPENED, &command->slot_id);
     event->slot_opened = (struct pw_slot_opened){
         .exam_id = command->exam_id,
         .exam_version = exam->published_number,
         .starts_at = command->starts_at,
-        .ends_at = command->starts_at + exam->published_duration_minutes * PW_US_PER_MINUTE,
+        .ends_at = ends_at_us,
         .lead_time_minutes = exam->published_lead_time_minutes,
         .buffer_minutes = exam->published_buffer_minutes,
         .capacity = command->capacity,
     };
+    if (command->hard_end_at > 0) {
+        pw_decision_add(out, PW_EVENT_SLOT_HARD_END_SET, &command->slot_id)->slot_hard_end_set =
+            (struct pw_slot_hard_end_set){command->exam_id, command->hard_end_at};
+    }
     return PW_OK;
 }
 
@@ -282,5 +290,21 @@ enum pw_code pw_slot_waitlist_closed_evolve(struct pw_tenant *tenant, const stru
     slot->version = event->stream_version;
     slot->waitlist_closed = 1;
     pw_due_list_slot(tenant, &event->stream_id, undo);
+    return PW_OK;
+}
+
+enum pw_code pw_slot_hard_end_set_evolve(struct pw_tenant *tenant, const struct pw_event *event,
+                                         struct pw_undo *undo, struct pw_err *err)
+{
+    const struct pw_slot *before = pw_tenant_slot(tenant, &event->stream_id);
+    if (before == NULL || !pw_id_equal(&before->exam_id, &event->slot_hard_end_set.exam_id)) {
+        return pw_misfit(err, event, "there is no such slot of the exam");
+    }
+    if (event->slot_hard_end_set.hard_end_at < before->ends_at_us) {
+        return pw_misfit(err, event, "the exam would not be over");
+    }
+    struct pw_slot *slot = pw_map_put(tenant->slots, &event->stream_id, undo);
+    slot->version = event->stream_version;
+    slot->hard_end_at_us = event->slot_hard_end_set.hard_end_at;
     return PW_OK;
 }

@@ -29,6 +29,8 @@ static const struct map_row {
     MAP_ROW(waiting, struct pw_id, struct pw_place),
     MAP_ROW(moved, struct pw_id, struct pw_place),
     MAP_ROW(due, struct pw_id, struct pw_place),
+    MAP_ROW(accommodations, struct pw_id, struct pw_accommodation),
+    MAP_ROW(accommodated, struct pw_id, struct pw_accommodated),
 };
 
 static struct pw_map **map_of(struct pw_tenant *tenant, size_t number)
@@ -255,6 +257,12 @@ const struct pw_reservation *pw_tenant_reservation(const struct pw_tenant *tenan
     return pw_map_get(tenant->reservations, id);
 }
 
+const struct pw_accommodation *pw_tenant_accommodation(const struct pw_tenant *tenant,
+                                                       const struct pw_id *id)
+{
+    return pw_map_get(tenant->accommodations, id);
+}
+
 const struct pw_id *pw_tenant_id(const struct pw_tenant *tenant)
 {
     return &tenant->id;
@@ -280,6 +288,7 @@ uint64_t pw_tenant_stream_count(const struct pw_tenant *tenant, enum pw_aggregat
     case PW_AGGREGATE_exam: return pw_map_count(tenant->exams);
     case PW_AGGREGATE_slot: return pw_map_count(tenant->slots);
     case PW_AGGREGATE_reservation: return pw_map_count(tenant->reservations);
+    case PW_AGGREGATE_accommodation: return pw_map_count(tenant->accommodations);
     case PW_AGGREGATE_COUNT: break;
     }
     return 0;
@@ -312,6 +321,10 @@ uint32_t pw_stream_version(const struct pw_tenant *tenant, enum pw_aggregate agg
     case PW_AGGREGATE_reservation: {
         const struct pw_reservation *reservation = pw_tenant_reservation(tenant, id);
         return reservation == NULL ? 0 : reservation->version;
+    }
+    case PW_AGGREGATE_accommodation: {
+        const struct pw_accommodation *accommodation = pw_tenant_accommodation(tenant, id);
+        return accommodation == NULL ? 0 : accommodation->version;
     }
     case PW_AGGREGATE_COUNT: break;
     }

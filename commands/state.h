@@ -77,7 +77,8 @@ struct pw_slot {
     uint32_t waiting_count; /* Those of them that wait. */
     struct pw_id
         newest_id; /* The chain of those that began here (of_slot_next_id), newest first. Of a cancelled slot: from an open one on. */
-    struct pw_id moved; /* The order of the open ones that were moved here: its root. */
+    struct pw_id moved;     /* The order of the open ones that were moved here: its root. */
+    int64_t hard_end_at_us; /* Nobody sits longer; 0: there is no such end. */
     struct pw_id
         expiring; /* The order of its held and offered reservations by when they run out: its root. */
     struct pw_id waiting; /* That of those who wait, by priority, then by turn. */
@@ -171,6 +172,15 @@ struct pw_reservation {
     uint32_t priority;     /* Of one that waits. */
     uint32_t turn;         /* The how manieth of its slot to wait; 0: it never did. */
     uint32_t by_offer;     /* enum pw_by_offer */
+    uint32_t
+        needs_replacement; /* enum pw_replacement; of one that blocks its student's calendar. */
+};
+
+/* Why a reservation cannot have the time that its student is granted. The numbers are for ever: read models have them. */
+enum pw_replacement {
+    PW_REPLACEMENT_NONE,     /* It has it. */
+    PW_REPLACEMENT_HARD_END, /* It would end after the slot's hard end. */
+    PW_REPLACEMENT_CALENDAR  /* It would run into another sitting of the student. */
 };
 
 /* Whether a seat was gained by an offer. */
@@ -178,6 +188,21 @@ enum pw_by_offer {
     PW_BY_OFFER_NO,
     PW_BY_OFFER_YES,
     PW_BY_OFFER_MOVED /* It was, and another slot of the exam was preferred: it counts as given back. */
+};
+
+#define PW_FACTOR_PERCENT_MAX 400
+
+/* More time for a student, in sittings that start in [valid_from_us, valid_until_us). */
+struct pw_accommodation {
+    struct pw_id student_id;
+    struct pw_id next_id; /* The student's next one that is not revoked, in no order, or nil. */
+    uint32_t version;
+    uint32_t is_revoked;
+    uint32_t factor_percent;
+    uint32_t fixed_minutes;
+    uint32_t rest_break_minutes;
+    int64_t valid_from_us;
+    int64_t valid_until_us;
 };
 
 struct pw_state;
@@ -210,6 +235,8 @@ const struct pw_exam *pw_tenant_exam(const struct pw_tenant *tenant, const struc
 const struct pw_slot *pw_tenant_slot(const struct pw_tenant *tenant, const struct pw_id *id);
 const struct pw_reservation *pw_tenant_reservation(const struct pw_tenant *tenant,
                                                    const struct pw_id *id);
+const struct pw_accommodation *pw_tenant_accommodation(const struct pw_tenant *tenant,
+                                                       const struct pw_id *id);
 const struct pw_user *pw_tenant_user(const struct pw_tenant *tenant, const struct pw_id *id);
 const struct pw_session *pw_tenant_session(const struct pw_tenant *tenant, const struct pw_id *id);
 /* The sealed password of a person; empty where there is none. */

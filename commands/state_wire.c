@@ -1,8 +1,8 @@
 /* commands/state_wire.c: the state's one canonical serialisation, written and read.
  *
  * A tenant is [id, version, issuers, equality key, minutes of holds and offers, users, passwords, sessions, exams,
- * slots, reservations, students, proctors]; each of the last eight is an array of its entries, sorted by id. What
- * follows from them (addresses, the number of admins, what is due) is found again. The fields of an entry stand below twice, once to be
+ * slots, reservations, students, proctors, accommodations]; each of the last nine is an array of its entries, sorted by id. What
+ * follows from them (addresses, the number of admins, what is due, chains of accommodations) is found again. The fields of an entry stand below twice, once to be
  * written and once to be read, in the same order. */
 #include "commands/members.h"
 #include "commands/memory.h"
@@ -204,6 +204,7 @@ static void write_slot(struct pw_buffer *buffer, const void *value)
     pw_write_uint(buffer, slot->waitlist_closed);
     pw_write_uint(buffer, slot->state);
     pw_write_uint(buffer, slot->cancel_reason);
+    pw_write_uint(buffer, (uint64_t)slot->hard_end_at_us);
 }
 
 static void read_slot(struct pw_cursor *cursor, void *value)
@@ -223,6 +224,7 @@ static void read_slot(struct pw_cursor *cursor, void *value)
     slot->state = (uint32_t)pw_read_uint(cursor, PW_SLOT_WITHDRAWN);
     cursor->bad = cursor->bad || slot->state < PW_SLOT_OPEN;
     slot->cancel_reason = (uint32_t)pw_read_uint(cursor, PW_REASON_COUNT - 1);
+    slot->hard_end_at_us = read_at(cursor);
 }
 
 static void write_reservation(struct pw_buffer *buffer, const void *value)
@@ -241,6 +243,7 @@ static void write_reservation(struct pw_buffer *buffer, const void *value)
     pw_write_uint(buffer, reservation->priority);
     pw_write_uint(buffer, reservation->turn);
     pw_write_uint(buffer, reservation->by_offer);
+    pw_write_uint(buffer, reservation->needs_replacement);
 }
 
 static void read_reservation(struct pw_cursor *cursor, void *value)
@@ -260,6 +263,7 @@ static void read_reservation(struct pw_cursor *cursor, void *value)
     reservation->priority = read_number(cursor);
     reservation->turn = read_number(cursor);
     reservation->by_offer = (uint32_t)pw_read_uint(cursor, PW_BY_OFFER_MOVED);
+    reservation->needs_replacement = (uint32_t)pw_read_uint(cursor, PW_REPLACEMENT_CALENDAR);
     bool runs_out = reservation->state == PW_RESERVATION_ON_HOLD ||
                     reservation->state == PW_RESERVATION_ON_OFFER;
     cursor->bad = cursor->bad || runs_out != (reservation->expires_at_us > 0);
@@ -277,13 +281,40 @@ static void read_student(struct pw_cursor *cursor, void *value)
     student->first_id = pw_read_id(cursor);
 }
 
+static void write_accommodation(struct pw_buffer *buffer, const void *value)
+{
+    const struct pw_accommodation *accommodation = value;
+    pw_write_uint(buffer, accommodation->version);
+    pw_write_uint(buffer, accommodation->is_revoked);
+    pw_write_id(buffer, &accommodation->student_id);
+    pw_write_uint(buffer, accommodation->factor_percent);
+    pw_write_uint(buffer, accommodation->fixed_minutes);
+    pw_write_uint(buffer, accommodation->rest_break_minutes);
+    pw_write_uint(buffer, (uint64_t)accommodation->valid_from_us);
+    pw_write_uint(buffer, (uint64_t)accommodation->valid_until_us);
+}
+
+static void read_accommodation(struct pw_cursor *cursor, void *value)
+{
+    struct pw_accommodation *accommodation = value;
+    accommodation->version = read_version(cursor);
+    accommodation->is_revoked = (uint32_t)pw_read_uint(cursor, 1);
+    accommodation->student_id = pw_read_id(cursor);
+    accommodation->factor_percent = (uint32_t)pw_read_uint(cursor, PW_FACTOR_PERCENT_MAX);
+    accommodation->fixed_minutes = read_minutes(cursor);
+    accommodation->rest_break_minutes = read_minutes(cursor);
+    accommodation->valid_from_us = read_at(cursor);
+    accommodation->valid_until_us = read_at(cursor);
+}
+
 static const struct kind users = {8, 126, write_user, read_user};
 static const struct kind passwords = {1, 22, write_password, read_password};
 static const struct kind sessions = {6, 59, write_session, read_session};
 static const struct kind exams = {14, 117, write_exam, read_exam};
-static const struct kind slots = {13, 48, write_slot, read_slot};
-static const struct kind reservations = {13, 100, write_reservation, read_reservation};
+static const struct kind slots = {14, 49, write_slot, read_slot};
+static const struct kind reservations = {14, 101, write_reservation, read_reservation};
 static const struct kind students = {1, 37, write_student, read_student};
+static const struct kind accommodations = {8, 44, write_accommodation, read_accommodation};
 
 /* --- Maps --- */
 
@@ -447,6 +478,7 @@ static void write_tenant(struct pw_buffer *buffer, const struct pw_tenant *tenan
     write_map(buffer, tenant->reservations, &reservations);
     write_map(buffer, tenant->students, &students);
     write_proctors(buffer, tenant->proctors);
+    write_map(buffer, tenant->accommodations, &accommodations);
 }
 
 void pw_tenant_serialise(const struct pw_tenant *tenant, struct pw_buffer *buffer)
@@ -514,6 +546,25 @@ static void find_people(struct pw_tenant *tenant)
     }
 }
 
+/* Those that are not revoked. */
+static void link_accommodations(struct pw_tenant *tenant)
+{
+    struct id_list valid = {0};
+    const void *id;
+    const void *value;
+    uint64_t walk = 0;
+    while (pw_map_next(tenant->accommodations, &walk, &id, &value)) {
+        const struct pw_accommodation *accommodation = value;
+        if (!accommodation->is_revoked) {
+            list_id(&valid, id);
+        }
+    }
+    for (uint32_t i = 0; i < valid.count; i++) {
+        pw_accommodation_link(tenant, &valid.ids[i], NULL);
+    }
+    free(valid.ids);
+}
+
 /* Finds again what follows from the open reservations: who has what in a slot, and what is due. False where one is for no slot. */
 static bool find_due(struct pw_tenant *tenant, const struct id_list *open)
 {
@@ -567,6 +618,8 @@ void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
         read_map(cursor, tenant->reservations, &reservations, &open);
         read_map(cursor, tenant->students, &students, NULL);
         read_proctors(cursor, tenant->proctors);
+        read_map(cursor, tenant->accommodations, &accommodations, NULL);
+        link_accommodations(tenant);
         cursor->bad = cursor->bad || !find_due(tenant, &open);
         free(open.ids);
         pw_due_list_tenant(state, tenant, NULL);

@@ -20,6 +20,11 @@ struct pw_student {
         *first; /* The same, found; NULL also where it was not looked for. */
 };
 
+/* The accommodations of a student that are not revoked: a chain through pw_accommodation.next_id. */
+struct pw_accommodated {
+    struct pw_id first_id;
+};
+
 struct pw_tenant {
     struct pw_id id;
     uint32_t version;
@@ -43,9 +48,11 @@ struct pw_tenant {
     struct pw_map *students;     /* id -> struct pw_student; only those with a live reservation. */
     struct pw_map
         *expiring; /* The places of held and offered reservations in their slots' orders. */
-    struct pw_map *waiting; /* Those of the ones that wait. */
-    struct pw_map *moved;   /* Those of open ones that began in another slot. */
-    struct pw_map *due;     /* The places of slots in due_slots. */
+    struct pw_map *waiting;        /* Those of the ones that wait. */
+    struct pw_map *moved;          /* Those of open ones that began in another slot. */
+    struct pw_map *due;            /* The places of slots in due_slots. */
+    struct pw_map *accommodations; /* id -> struct pw_accommodation */
+    struct pw_map *accommodated;   /* id of a student -> struct pw_accommodated */
 };
 
 #define PW_EVENT(aggregate, lower, ...)                                                            \
@@ -108,6 +115,37 @@ int64_t pw_slot_lead_at_us(const struct pw_slot *slot);
 
 /* Lists the tenant anew among the others where something else is due first. */
 void pw_due_list_tenant(struct pw_state *state, struct pw_tenant *tenant, struct pw_undo *undo);
+
+/* An accommodation as it is about to be; `after` NULL: it is about to be revoked. */
+struct pw_accommodation_change {
+    const struct pw_id *id;
+    const struct pw_accommodation *after;
+};
+
+/* What is valid for a student's sitting that starts then, or NULL; after the change, where that is not NULL. */
+const struct pw_accommodation *pw_accommodation_at(const struct pw_tenant *tenant,
+                                                   const struct pw_id *student_id, int64_t at_us,
+                                                   const struct pw_accommodation_change *change);
+
+/* Puts one into its student's chain. */
+void pw_accommodation_link(struct pw_tenant *tenant, const struct pw_id *id, struct pw_undo *undo);
+
+/* When somebody sits in a slot, with an accommodation or NULL. */
+struct pw_sitting {
+    int64_t starts_at_us;
+    int64_t ends_at_us;
+    int64_t free_again_at_us; /* End plus buffer. */
+    int64_t over_minutes;     /* So far beyond the slot's hard end, rounded up; 0: it fits. */
+};
+struct pw_sitting pw_sitting_of(const struct pw_slot *slot,
+                                const struct pw_accommodation *accommodation);
+
+/* Adds what the change makes of the sittings that the student has booked and not begun. ACCOMMODATION_AFFECTS_TOO_MANY: there is no room
+ * for all of it. */
+enum pw_code pw_reservations_refit(const struct pw_tenant *tenant, const struct pw_id *student_id,
+                                   const struct pw_accommodation_change *change,
+                                   const struct pw_context *context, struct pw_decision *out,
+                                   struct pw_err *err);
 
 /* Adds what ends the person's live sessions, but for `kept_id` where that is not nil, to a decision. */
 void pw_session_end_all(const struct pw_tenant *tenant, const struct pw_user *user,

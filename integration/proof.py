@@ -19,6 +19,7 @@ from integration.reader.ledger import COMMIT, LEADER, uuid_text
 from integration.reader.people import check_people
 
 CATCH_UP_SECONDS = 60
+NEEDS_NOTHING = {"needs_replacement": False, "replacement_reason": None}
 DRAFT = ("title", "duration_minutes", "lead_time_minutes", "buffer_minutes")
 
 
@@ -113,7 +114,7 @@ class Folded:
     """The rows of one tenant's read models, as its commits say."""
 
     def __init__(self, commits, tenant):
-        self.exams, self.slots, self.reservations = {}, {}, {}
+        self.exams, self.slots, self.reservations, self.accommodations = {}, {}, {}, {}
         for commit in commits:
             for event in commit.events if commit.boundary == tenant else ():
                 at_us, key = commit.decided_at_us, uuid_text(event.stream)
@@ -128,6 +129,7 @@ class Folded:
             slot["left_count"] += slot["state"] == "cancelled" and row["state"] in ("confirmed", "held", "waiting", "offered")
         yield "/slots", list(self.slots.values())
         yield "/reservations", list(self.reservations.values())
+        yield "/accommodations", list(self.accommodations.values())
         for student in {row["student_id"] for row in self.reservations.values()}:
             yield f"/students/{student}/calendar", [
                 {"reservation_id": row["id"]} | {name: row[name] for name in
@@ -153,7 +155,7 @@ class Folded:
 
     def _slot_opened(self, key, event, at_us, exam, exam_version, starts_at, ends_at, lead, buffer, capacity):
         self.slots[key] = {
-            "id": key, "exam_id": exam, "exam_version": exam_version, "starts_at": starts_at, "ends_at": ends_at,
+            "id": key, "exam_id": exam, "exam_version": exam_version, "starts_at": starts_at, "ends_at": ends_at, "hard_end_at": None,
             "lead_time_minutes": lead, "buffer_minutes": buffer, "capacity": capacity, "taken_count": 0, "free_count": capacity,
             "waiting_count": 0, "state": "open", "left_count": 0, "version": event.stream_version, "changed_at": at_us}
 
@@ -161,10 +163,36 @@ class Folded:
         self.slots[key] |= {"capacity": capacity, "version": event.stream_version}
         self._take_seats(key, 0, at_us)
 
+    def _slot_hard_end_set(self, key, event, at_us, _exam, hard_end_at):
+        self.slots[key] |= {"hard_end_at": hard_end_at, "version": event.stream_version, "changed_at": at_us}
+
+    def _accommodation_granted(self, key, event, at_us, student, *content):
+        names = ("factor_percent", "fixed_minutes", "rest_break_minutes", "valid_from", "valid_until")
+        self.accommodations[key] = {"id": key, "student_id": student, "state": "granted", **dict(zip(names, content)),
+                                    "version": event.stream_version, "changed_at": at_us}
+
+    _accommodation_revised = _accommodation_granted
+
+    def _accommodation_revoked(self, key, event, at_us, _student):
+        self.accommodations[key] |= {"state": "revoked", "version": event.stream_version, "changed_at": at_us}
+
+    def _reservation_sitting_changed(self, key, event, at_us, slot, _exam, _student, _starts_at, ends_at, free_again_at):
+        self._refit(key, event, at_us, slot, ends_at=ends_at, free_again_at=free_again_at)
+
+    def _reservation_needs_replacement_marked(self, key, event, at_us, slot, _exam, _student, why):
+        self._refit(key, event, at_us, slot, needs_replacement=True, replacement_reason=why)
+
+    def _reservation_replacement_cleared(self, key, event, at_us, slot, *_):
+        self._refit(key, event, at_us, slot)
+
+    def _refit(self, key, event, at_us, slot, **what):
+        self.reservations[key] |= {"version": event.stream_version, "changed_at": at_us} | NEEDS_NOTHING | what
+        self._take_seats(slot, 0, at_us)
+
     def _reservation_reserved(self, key, event, at_us, slot, exam, student, starts_at, ends_at, free_again_at):
         self.reservations[key] = {
             "id": key, "slot_id": slot, "exam_id": exam, "student_id": student, "state": "confirmed", "starts_at": starts_at,
-            "ends_at": ends_at, "free_again_at": free_again_at, "expires_at": None, "version": event.stream_version,
+            "ends_at": ends_at, "free_again_at": free_again_at, "expires_at": None, **NEEDS_NOTHING, "version": event.stream_version,
             "changed_at": at_us}
         self._take_seats(slot, 1, at_us)
 
@@ -208,7 +236,8 @@ class Folded:
 
     def _reservation_rescheduled(self, key, event, at_us, slot, _exam, _student, starts_at, ends_at, free_again_at, from_slot, *_):
         self._step(key, event, at_us, "confirmed", from_slot, -1)
-        self.reservations[key] |= {"slot_id": slot, "starts_at": starts_at, "ends_at": ends_at, "free_again_at": free_again_at}
+        self.reservations[key] |= NEEDS_NOTHING | {"slot_id": slot, "starts_at": starts_at, "ends_at": ends_at,
+                                                   "free_again_at": free_again_at}
         self._take_seats(slot, 1, at_us)
 
     def _reservation_waitlist_joined(self, key, event, at_us, slot, exam, student):
@@ -243,6 +272,7 @@ class Folded:
 
     def _step(self, key, event, at_us, state, slot, seats=0):
         self.reservations[key] |= {"state": state, "expires_at": None, "version": event.stream_version, "changed_at": at_us}
+        self.reservations[key] |= NEEDS_NOTHING if state not in ("confirmed", "held") else {}
         self._take_seats(slot, seats, at_us)
 
     def _take_seats(self, slot, count, at_us):
@@ -282,7 +312,8 @@ def _all_at(client, path, position, end):
 
 def _comparable(item):
     """An item with its moments as microseconds."""
-    return {name: _us(value) if name.endswith("_at") and value is not None else value for name, value in item.items()}
+    return {name: _us(value) if value is not None and (name.endswith("_at") or name in ("valid_from", "valid_until")) else value
+            for name, value in item.items()}
 
 
 def _us(text):

@@ -17,11 +17,10 @@ from integration.people import Person, fresh_address, keep_accounts
 from integration.proof import Proof
 
 house = House()
-SLOT_FIELDS = {"id", "exam_id", "exam_version", "starts_at", "ends_at", "lead_time_minutes", "buffer_minutes", "capacity",
-               "taken_count",
-               "free_count", "waiting_count", "state", "left_count", "version", "changed_at"}
+SLOT_FIELDS = {"id", "exam_id", "exam_version", "starts_at", "ends_at", "hard_end_at", "lead_time_minutes", "buffer_minutes",
+               "capacity", "taken_count", "free_count", "waiting_count", "state", "left_count", "version", "changed_at"}
 RESERVATION_FIELDS = {"id", "slot_id", "exam_id", "student_id", "state", "starts_at", "ends_at", "free_again_at", "expires_at",
-                      "version", "changed_at"}
+                      "needs_replacement", "replacement_reason", "version", "changed_at"}
 EXAM_FIELDS = {"id", "owner_id", "withdrawn", "version", "changed_at", "published_number", "published_hash",
                *(f"{stage}_{name}" for stage in ("draft", "published") for name in ("title", "duration_minutes",
                                                                                     "lead_time_minutes", "buffer_minutes"))}
@@ -260,6 +259,8 @@ class LocationTest(AnswerCase):
             "reservation_join_waitlist": tenant.student().client(house.node).command(f"/slots/{opened.json['id']}/waitlist"),
             "user_register": tenant.admin.client(house.node).command("/users", someone),
             "session_open": guest.command("/sessions", {"email": person.email, "password": person.password}),
+            "accommodation_grant": tenant.admin.client(house.node).command(f"/students/{person.id}/accommodations", {
+                "factor_percent": 125, "valid_from": at(days=1), "valid_until": at(days=99)}),
         }
         by_operator = {
             "tenant_create": internal.command("/tenants", {"name": "Linz", "time_zone": "Europe/Vienna", "language": "de"}),
@@ -276,7 +277,7 @@ class LocationTest(AnswerCase):
                     if described[name]:
                         shown = self.expect(client.get(answer.headers["Location"], headers=seen(answer.position)), 200)
                         self.assertEqual(shown.json["id"], answer.json["id"])
-        self.assertEqual(sum(self.described().values()), 6)
+        self.assertEqual(sum(self.described().values()), 7)
 
     def described(self, *words):
         """{operation: whether its 201 has a Location}, as the document of a listener has it."""

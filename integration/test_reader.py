@@ -227,6 +227,8 @@ class BookingsTest(unittest.TestCase):
             ("that they proctor", ("admin", tom), *full, released),
             ("has not begun", ("admin", tom), *full, (self.T, self.step("marked_no_show", 1, self.SLOT, self.EXAM, self.ANN))),
             ("no such booked", ("admin", tom), full[0], (self.T, self.held(1, self.SLOT, self.EXAM, self.ANN, soon, NOW + 99)), came),
+            ("sits .* at that time", ("admin", tom), *full, came, (self.T, self.opened(self.SLOT_2, self.EXAM_2, soon, 2)),
+             (self.T, self.reserved(2, self.SLOT_2, self.EXAM_2, self.ANN, soon))),
             ("2 reservations and 1 seats", ("admin", tom), *full, came, (self.T, self.reserved(2, self.SLOT, self.EXAM, self.BOB, soon))),
         ):
             with self.subTest(what), self.assertRaisesRegex(Broken, what):
@@ -321,6 +323,88 @@ class BookingsTest(unittest.TestCase):
         ):
             with self.subTest(what, commits=len(commits)), self.assertRaisesRegex(Broken, what):
                 self.replay(*slots, *commits)
+
+    HOUR, HARD_END = 3_600_000_000, LATER + 2 * 3_600_000_000
+
+    def granted(self, number, student, *content, kind="granted"):
+        return bytes([number]) * 16, f"accommodation_{kind}", [student, *content]
+
+    def sits(self, number, slot, exam, student, starts_at, minutes, kind="reserved"):
+        """An hour is worked in those slots, and a quarter kept free."""
+        ends_at = starts_at + minutes * 60_000_000
+        return bytes([number]) * 16, f"reservation_{kind}", [slot, exam, student, starts_at, ends_at, ends_at + self.HOUR // 4]
+
+    def marked(self, number, why):
+        stream, kind, payload = self.step("needs_replacement_marked", number, self.SLOT, self.EXAM, self.ANN)
+        return stream, kind, [*payload, why]
+
+    def hours(self):
+        """Two slots of an hour: the first one with a hard end an hour later, the second one an hour and three quarters after its start."""
+        return [(self.T, (slot, "slot_opened", [exam, b"V" * 32, starts_at, starts_at + self.HOUR, 10, 15, 2]), *more)
+                for slot, exam, starts_at, *more in (
+                    (self.SLOT, self.EXAM, LATER, (self.SLOT, "slot_hard_end_set", [self.EXAM, self.HARD_END])),
+                    (self.SLOT_2, self.EXAM_2, LATER + 7 * self.HOUR // 4))]
+
+    def test_more_time(self):
+        ann = (self.SLOT, self.EXAM, self.ANN, LATER)
+        half_more, always = (7, self.ANN, 150, 0, 0), (0, LATER * 9)
+        longer = self.sits(1, *ann, 90, kind="sitting_changed")
+        next_one = (self.T, self.sits(2, self.SLOT_2, self.EXAM_2, self.ANN, LATER + 7 * self.HOUR // 4, 60))
+        cleared = self.step("replacement_cleared", 1, self.SLOT, self.EXAM, self.ANN)
+        for commits in (
+            [(self.T, self.granted(*half_more, *always)), (self.T, self.sits(1, *ann, 90))],
+            [(self.T, self.granted(7, self.ANN, 101, 5, 5, *always)), (self.T, self.sits(1, *ann, 71))],
+            [(self.T, self.granted(*half_more, LATER + 1, LATER * 9)), (self.T, self.sits(1, *ann, 60))],
+            [(self.T, self.granted(*half_more, 0, LATER)), (self.T, self.sits(1, *ann, 60))],
+            [(self.T, self.sits(1, *ann, 60)), (self.T, self.granted(*half_more, *always), longer),
+             (self.T, self.granted(7, self.ANN, kind="revoked"), self.sits(1, *ann, 60, kind="sitting_changed"))],
+            [(self.T, self.sits(1, *ann, 60)), (self.T, self.granted(7, self.ANN, 201, 0, 0, *always), self.marked(1, "hard-end")),
+             (self.T, self.granted(7, self.ANN, 100, 0, 0, *always, kind="revised"), cleared)],
+            [(self.T, self.sits(1, *ann, 60)), next_one,
+             (self.T, self.granted(7, self.ANN, 151, 0, 0, *always), self.marked(1, "calendar"),
+              self.sits(2, self.SLOT_2, self.EXAM_2, self.ANN, LATER + 7 * self.HOUR // 4, 91, kind="sitting_changed"))],
+        ):
+            self.replay(*self.hours(), *commits)
+        seated, booked = (self.T, self.sits(1, *ann, 90)), (self.T, self.sits(1, *ann, 60))
+        given = (self.T, self.granted(*half_more, *always))
+        for what, *commits in (
+            ("is granted", given, booked), ("is granted", seated), ("is granted", booked, given),
+            ("after the slot's end", (self.T, self.granted(7, self.ANN, 201, 0, 0, *always)), (self.T, self.sits(1, *ann, 121))),
+            ("None is right", booked, (self.T, self.granted(*half_more, *always), longer, self.marked(1, "calendar"))),
+            ("hard-end is right", booked, (self.T, self.granted(7, self.ANN, 201, 0, 0, *always))),
+            ("hard-end is right", booked, (self.T, self.granted(7, self.ANN, 201, 0, 0, *always), self.marked(1, "calendar"))),
+            ("runs into another", booked, next_one,
+             (self.T, self.granted(7, self.ANN, 151, 0, 0, *always), self.sits(1, *ann, 91, kind="sitting_changed"))),
+            ("nothing has changed", booked, (self.T, self.marked(1, "calendar"))),
+            ("nothing has changed", booked, (self.T, longer)),
+            ("needed no replacement", booked, (self.T, self.granted(7, self.ANN, 100, 0, 0, *always), cleared)),
+            ("at that time", given, (self.T, self.granted(8, self.ANN, 100, 0, 0, 5, 6))),
+            ("granted before", given, given),
+            ("no such accommodation", (self.T, self.granted(7, self.ANN, 100, 0, 0, *always, kind="revised"))),
+            ("no such accommodation", given, (self.T, self.granted(7, self.BOB, kind="revoked"))),
+            ("can be granted", (self.T, self.granted(7, self.ANN, 401, 0, 0, *always))),
+            ("can be granted", (self.T, self.granted(7, self.ANN, 100, 0, 0, 5, 5))),
+            ("no such live", given, (self.T, self.granted(8, self.BOB, 100, 0, 0, *always), longer)),
+            ("it was made as", booked, (self.T, self.granted(*half_more, *always), self.sits(
+                1, self.SLOT, self.EXAM, self.BOB, LATER, 90, kind="sitting_changed"))),
+            ("another time", booked, (self.T, self.granted(*half_more, *always), self.sits(
+                1, self.SLOT, self.EXAM, self.ANN, LATER + 1, 90, kind="sitting_changed"))),
+            ("nobody could sit", (self.T, (self.SLOT, "slot_hard_end_set", [self.EXAM, LATER]))),
+            ("no such slot", (self.T, (b"x" * 16, "slot_hard_end_set", [self.EXAM, LATER]))),
+        ):
+            with self.subTest(what, commits=len(commits)), self.assertRaisesRegex(Broken, what):
+                self.replay(*self.hours(), *commits)
+
+    def test_an_offer_is_accepted_with_the_time_that_is_granted(self):
+        full = [*self.hours(), (self.T, (self.SLOT, "slot_capacity_changed", [1])),
+                (self.T, self.sits(1, self.SLOT, self.EXAM, self.ANN, LATER, 60))]
+        gone = (self.T, self.cancelled(1, self.SLOT, self.EXAM, self.ANN))
+        offered = [*full, self.waits(2, self.BOB), (self.T, self.granted(7, self.BOB, 150, 0, 0, 0, LATER * 9)), gone,
+                   self.offered(2, self.BOB, NOW + 99)]
+        accepted = self.step("offer_accepted", 2, self.SLOT, self.EXAM, self.BOB)
+        self.replay(*offered, (self.T, accepted, self.sits(2, self.SLOT, self.EXAM, self.BOB, LATER, 90, kind="sitting_changed")))
+        with self.assertRaisesRegex(Broken, "is granted"):
+            self.replay(*offered, (self.T, accepted))
 
     def test_broken_promises_about_holds(self):
         slot = (self.T, self.opened(self.SLOT, self.EXAM, LATER, 2))

@@ -18,7 +18,8 @@ from integration.people import Person, fresh_address, keep_accounts, signing_set
 ROLES = ("student", "teacher", "grader", "proctor", "admin", "auditor", "analyst")
 PREFIX = "/v1/tenants/{tenant}"
 UNDESCRIBED = {("GET", "/internal/leads"), ("GET", "/metrics"), ("GET", "/healthz"), ("GET", "/readyz")}  # For other nodes and monitors.
-SHOWN_BY = {"exams": "exam_id", "slots": "slot_id", "reservations": "reservation_id", "calendar": "reservation_id"}
+SHOWN_BY = {"exams": "exam_id", "slots": "slot_id", "reservations": "reservation_id", "calendar": "reservation_id",
+            "accommodations": "accommodation_id"}
 PEOPLE = {"users": "id", "sessions": "user_id"}  # Lists of people, and what in an item says whose it is.
 NOT_FOUND = 404
 house = House()
@@ -56,8 +57,11 @@ class Side:
         _id(teacher.command(f"/exams/{exam}/publish"))
         slot = _id(teacher.command("/slots", {"exam_id": exam, "starts_at": at(days=30), "capacity": 400}))
         seat = student.command(f"/slots/{slot}/reservations")
-        self.teacher, self.position = teacher, seat.position
-        self.things = {"exam_id": exam, "slot_id": slot, "reservation_id": _id(seat), "student_id": student_id}
+        more = house.as_admin().command(f"/students/{student_id}/accommodations", {
+            "factor_percent": 125, "valid_from": at(days=10), "valid_until": at(days=20)})
+        self.teacher, self.position = teacher, more.position
+        self.things = {"exam_id": exam, "slot_id": slot, "reservation_id": _id(seat), "student_id": student_id,
+                       "accommodation_id": _id(more)}
 
 
     def assign(self, proctor):

@@ -10,7 +10,7 @@ from integration.load import Load, World
 
 house = House()
 GOOD, WRONG, USAGE, UNREACHABLE = range(4)
-MODELS = ["exams", "slots", "reservations", "calendar", "users", "sessions"]
+MODELS = ["exams", "slots", "reservations", "calendar", "users", "sessions", "accommodations"]
 
 
 def setUpModule():
@@ -64,7 +64,8 @@ class VerifyProjectionTest(AnswerCase):
         ran = verify()
         self.assertEqual((ran.returncode, ran.stderr), (GOOD, ""), ran)
         self.assertRegex(ran.stdout, r"^exams, generation 1: 1 rows\nslots, generation 1: 1 rows\nreservations, generation 1: 2 rows\n"
-                                     r"calendar, generation 1: 2 rows\nusers, generation 1: 0 rows\nsessions, generation 1: 0 rows\ngood\n$")
+                                     r"calendar, generation 1: 2 rows\nusers, generation 1: 0 rows\nsessions, generation 1: 0 rows\n"
+                                     r"accommodations, generation 1: 0 rows\ngood\n$")
         said = self.said(GOOD)
         self.assertEqual([each["name"] for each in said["projections"]], MODELS)
         partition, offset = (int(part) for part in house.position.split(":")[:2])

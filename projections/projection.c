@@ -2,8 +2,9 @@
 #include "projections/projection.h"
 
 const struct pw_projection *const pw_projections[] = {
-    &pw_exams_projection,    &pw_slots_projection, &pw_reservations_projection,
-    &pw_calendar_projection, &pw_users_projection, &pw_sessions_projection,
+    &pw_exams_projection,          &pw_slots_projection, &pw_reservations_projection,
+    &pw_calendar_projection,       &pw_users_projection, &pw_sessions_projection,
+    &pw_accommodations_projection,
 };
 const uint32_t pw_projection_count = PW_COUNT(pw_projections);
 

@@ -116,6 +116,7 @@ extern const struct pw_projection pw_reservations_projection;
 extern const struct pw_projection pw_calendar_projection;
 extern const struct pw_projection pw_users_projection;
 extern const struct pw_projection pw_sessions_projection;
+extern const struct pw_projection pw_accommodations_projection;
 
 /* All of them: each wants one worker. */
 extern const struct pw_projection *const pw_projections[];

@@ -11,6 +11,7 @@ static const struct pw_column columns[] = {
     {"ends_at_us", PW_COLUMN_INTEGER},
     {"free_again_at_us", PW_COLUMN_INTEGER},
     {"expires_at_us", PW_COLUMN_INTEGER},
+    {"needs_replacement", PW_COLUMN_INTEGER},
     {"version", PW_COLUMN_INTEGER},
 };
 static const struct pw_table table = {"reservations", columns, PW_COUNT(columns), 1};
@@ -37,7 +38,8 @@ static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *a
     cells[7] = pw_cell_integer(reservation->free_again_at_us);
     cells[8] = reservation->expires_at_us > 0 ? pw_cell_integer(reservation->expires_at_us)
                                               : pw_cell_null(PW_COLUMN_INTEGER);
-    cells[9] = pw_cell_integer(reservation->version);
+    cells[9] = pw_cell_integer(reservation->needs_replacement);
+    cells[10] = pw_cell_integer(reservation->version);
     return PW_OK;
 }
 

@@ -8,6 +8,7 @@ static const struct pw_column columns[] = {
     {"exam_version", PW_COLUMN_INTEGER},
     {"starts_at_us", PW_COLUMN_INTEGER},
     {"ends_at_us", PW_COLUMN_INTEGER},
+    {"hard_end_at_us", PW_COLUMN_INTEGER},
     {"lead_time_minutes", PW_COLUMN_INTEGER},
     {"buffer_minutes", PW_COLUMN_INTEGER},
     {"capacity", PW_COLUMN_INTEGER},
@@ -40,15 +41,17 @@ static enum pw_code slot_row(const struct pw_tenant *after, const struct pw_id *
     cells[2] = pw_cell_integer(slot->exam_version);
     cells[3] = pw_cell_integer(slot->starts_at_us);
     cells[4] = pw_cell_integer(slot->ends_at_us);
-    cells[5] = pw_cell_integer(slot->lead_time_minutes);
-    cells[6] = pw_cell_integer(slot->buffer_minutes);
-    cells[7] = pw_cell_integer(slot->capacity);
-    cells[8] = pw_cell_integer(slot->taken_count);
-    cells[9] = pw_cell_integer(slot->version);
+    cells[5] = slot->hard_end_at_us > 0 ? pw_cell_integer(slot->hard_end_at_us)
+                                        : pw_cell_null(PW_COLUMN_INTEGER);
+    cells[6] = pw_cell_integer(slot->lead_time_minutes);
+    cells[7] = pw_cell_integer(slot->buffer_minutes);
+    cells[8] = pw_cell_integer(slot->capacity);
+    cells[9] = pw_cell_integer(slot->taken_count);
+    cells[10] = pw_cell_integer(slot->version);
     bool is_off = slot->state == PW_SLOT_WITHDRAWN; /* Its own record is to come. */
-    cells[10] = pw_cell_integer(is_off ? PW_SLOT_CANCELLED : slot->state);
-    cells[11] = pw_cell_integer(slot->waiting_count);
-    cells[12] = pw_cell_integer(pw_slot_left_count(slot));
+    cells[11] = pw_cell_integer(is_off ? PW_SLOT_CANCELLED : slot->state);
+    cells[12] = pw_cell_integer(slot->waiting_count);
+    cells[13] = pw_cell_integer(pw_slot_left_count(slot));
     return PW_OK;
 }
 
@@ -95,6 +98,7 @@ static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *a
     case PW_AGGREGATE_tenant:
     case PW_AGGREGATE_user:
     case PW_AGGREGATE_session:
+    case PW_AGGREGATE_accommodation:
     case PW_AGGREGATE_exam: /* A slot stands by the version that it was opened with. */
     case PW_AGGREGATE_COUNT: break;
     }

@@ -200,7 +200,7 @@ static void print_limits(const struct pw_field *field)
         break;
     case PW_FIELD_KIND_sealed: printf("at most %" PRId64 " bytes", field->max); break;
     }
-    if (field->source == PW_FROM_BODY_OR && is_text(field)) {
+    if (field->source == PW_FROM_BODY_OR && (is_text(field) || field->kind == PW_FIELD_KIND_at)) {
         printf("; none if left out");
     } else if (field->source == PW_FROM_BODY_OR && field->kind == PW_FIELD_KIND_flag) {
         printf("`%s` if left out", field->fallback != 0 ? "true" : "false");

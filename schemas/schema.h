@@ -166,7 +166,8 @@ const char *pw_reason_doc(enum pw_reason reason);
 bool pw_reason_by_name(struct pw_str name, enum pw_reason *ret_reason);
 
 /* Aggregates: the types of streams. */
-#define PW_AGGREGATES(X) X(tenant) X(user) X(session) X(exam) X(slot) X(reservation)
+#define PW_AGGREGATES(X)                                                                           \
+    X(tenant) X(user) X(session) X(exam) X(slot) X(reservation) X(accommodation)
 
 enum pw_aggregate {
 #define PW_AGGREGATE_MEMBER(lower) PW_AGGREGATE_##lower,

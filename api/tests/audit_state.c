@@ -72,7 +72,8 @@ static const struct shown {
     {"a slot", PW_AGGREGATE_slot, ID(40),
      "{\"exam_id\":" ID_TEXT(
          "1e") ",\"exam_version\":1,\"starts_at\":\"2027-01-15T11:00:00Z\","
-               "\"ends_at\":\"2027-01-15T12:30:00Z\",\"lead_time_minutes\":60,\"buffer_minutes\":"
+               "\"ends_at\":\"2027-01-15T12:30:00Z\",\"hard_end_at\":null,\"lead_time_minutes\":60,"
+               "\"buffer_minutes\":"
                "15,"
                "\"capacity\":2,\"taken_count\":2,\"joined_count\":1,"
                "\"waiting_count\":1,\"waitlist_closed\":false,\"state\":\"open\","
@@ -84,10 +85,12 @@ static const struct shown {
          "0a") ","
                "\"state\":\"confirmed\",\"starts_at\":\"2027-01-15T11:00:00Z\","
                "\"ends_at\":\"2027-01-15T12:30:00Z\",\"free_again_at\":\"2027-01-15T12:45:00Z\","
-               "\"expires_at\":null,\"priority\":0,\"turn\":null,\"by_offer\":\"no\"}"},
+               "\"expires_at\":null,\"priority\":0,\"turn\":null,\"by_offer\":\"no\",\"replacement_"
+               "reason\":null}"},
     {"a held one", PW_AGGREGATE_reservation, ID(51), "\"expires_at\":\"2027-01-15T08:10:00Z\""},
     {"a place on the waiting list", PW_AGGREGATE_reservation, ID(52),
-     "\"expires_at\":null,\"priority\":5,\"turn\":1,\"by_offer\":\"no\"}"},
+     "\"expires_at\":null,\"priority\":5,\"turn\":1,\"by_offer\":\"no\",\"replacement_reason\":"
+     "null}"},
 };
 
 Test(audit_state, streams)
@@ -117,9 +120,10 @@ Test(audit_state, a_whole_tenant)
     struct pw_hash hash = pw_sha256(bytes.data + 1, bytes.bytes - 1, NULL, 0);
     pw_hex_format(hash.bytes, sizeof hash.bytes, text);
     json_t *json = pw_audit_state_tenant(tenant);
-    json_t *wanted = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "version", 2, "users", 3,
-                               "sessions", 2, "exams", 2, "slots", 2, "reservations", 4,
-                               "state_format", PW_STATE_FORMAT, "state_sha256", text);
+    json_t *wanted =
+        json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "version", 2, "users", 3,
+                  "sessions", 2, "exams", 2, "slots", 2, "reservations", 4, "accommodations", 0,
+                  "state_format", PW_STATE_FORMAT, "state_sha256", text);
     char *said = json_dumps(json, JSON_COMPACT);
     cr_expect(json_equal(json, wanted), "%s", said);
     free(said);

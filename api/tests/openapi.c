@@ -237,10 +237,11 @@ static void check_body(json_t *document, const struct pw_command_info *info, jso
         required_count += must;
         cr_expect_eq(has_text(required, field->name), must, "%s %s", info->name, field->name);
         json_t *fallback = json_object_get(property, "default");
-        bool is_text =
-            field->kind == PW_FIELD_KIND_personal || field->kind == PW_FIELD_KIND_password;
-        cr_expect_eq(fallback == NULL, must || is_text, "%s", field->name);
-        cr_expect(fallback == NULL || json_integer_value(fallback) == field->fallback);
+        bool is_number = field->kind == PW_FIELD_KIND_count ||
+                         field->kind == PW_FIELD_KIND_minutes || field->kind == PW_FIELD_KIND_flag;
+        cr_expect_eq(fallback == NULL, must || !is_number, "%s", field->name);
+        cr_expect(fallback == NULL || json_integer_value(fallback) == field->fallback ||
+                  json_is_boolean(fallback));
     }
     cr_expect_eq(json_object_size(properties), count);
     cr_expect_eq(json_array_size(required), required_count);

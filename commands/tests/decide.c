@@ -89,6 +89,25 @@ Test(decide, a_tenant_that_does_not_exist_has_nothing)
     }
 }
 
+/* The first event of a slot with a hard end is not its last. */
+Test(decide, a_yes_is_about_the_version_after_all_of_it)
+{
+    const struct pw_event given[] = {CREATED, DRAFTED(30), PUBLISHED(30, 0, 1)};
+    struct pw_state *state = pw_state_new();
+    world_fold(state, given, PW_COUNT(given));
+    struct pw_command command = {.type = PW_COMMAND_SLOT_OPEN,
+                                 .slot_open = {ID(40), ID(30), NOON, 2, NOON + MINUTES(90)}};
+    const struct pw_context by = AT(TEA, TEACHER, NINE);
+    const struct pw_tenant *tenant = pw_state_tenant(state, &world_tenant_id);
+    struct pw_decision got;
+    cr_assert_eq(pw_decide(tenant, &command, -1, &by, &got, NULL), PW_OK);
+    cr_expect(got.event_count == 2 && pw_decision_version(&got) == 2);
+    command.slot_open.hard_end_at = 0;
+    cr_assert_eq(pw_decide(tenant, &command, -1, &by, &got, NULL), PW_OK);
+    cr_expect(got.event_count == 1 && pw_decision_version(&got) == 1);
+    pw_state_free(state);
+}
+
 Test(decide, a_made_id_that_is_in_use_is_a_fault_not_damage)
 {
     const struct pw_event given[] = {CREATED, DRAFTED(30)};

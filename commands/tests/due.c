@@ -102,6 +102,26 @@ Test(due, what_bears_on_a_decision_goes_before_it)
                      (struct pw_id)ANN, NINE, &due) &&
                   expires(&due, 50),
               "whatever she moves");
+    world_fold(state,
+               (const struct pw_event[]){MORE_TIME(70, ANN, 100, 0, 0, 0, NINE),
+                                         MORE_TIME(71, BOB, 100, 0, 0, 0, NINE)},
+               2);
+    const struct pw_command of_ann[] = {
+        COMMAND(ACCOMMODATION_GRANT, accommodation_grant, ANN, ID(72), 150, 0, 0, NINE, NOON),
+        COMMAND(ACCOMMODATION_REVISE, accommodation_revise, ID(70), 150, 0, 0, 0, NINE),
+        COMMAND(ACCOMMODATION_REVOKE, accommodation_revoke, ID(70)),
+    };
+    for (size_t i = 0; i < PW_COUNT(of_ann); i++) {
+        cr_expect(before(state, of_ann[i], (struct pw_id)ADA, NINE, &due) && expires(&due, 50),
+                  "more time for her, %zu", i);
+        cr_expect_not(before(state, of_ann[i], (struct pw_id)ADA, NINE - 1, &due));
+    }
+    cr_expect_not(before(state, COMMAND(ACCOMMODATION_REVOKE, accommodation_revoke, ID(71)),
+                         (struct pw_id)ANN, NINE, &due),
+                  "another's");
+    cr_expect_not(before(state, COMMAND(ACCOMMODATION_REVOKE, accommodation_revoke, ID(79)),
+                         (struct pw_id)ANN, NINE, &due),
+                  "nobody's");
     cr_expect_not(
         before(state, COMMAND(EXAM_PUBLISH, exam_publish, ID(30)), (struct pw_id)TEA, NINE, &due));
     cr_expect_not(pw_due_before(NULL, &elsewhere, &(struct pw_id)ANN, NINE, &due));

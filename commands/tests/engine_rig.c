@@ -350,7 +350,7 @@ struct ask ask_open(struct rig *rig, struct pw_id tenant, struct pw_id teacher, 
 {
     *ret_slot = rig_id(rig);
     struct ask ask = ask_of(rig, PW_COMMAND_SLOT_OPEN, tenant, teacher, PW_ROLE_TEACHER);
-    ask.job.command.slot_open = (struct pw_slot_open){*ret_slot, exam, starts_at_us, capacity};
+    ask.job.command.slot_open = (struct pw_slot_open){*ret_slot, exam, starts_at_us, capacity, 0};
     seal(&ask);
     return ask;
 }

@@ -247,7 +247,7 @@ static struct pw_command draw_command(struct run *run, uint32_t tenant, struct p
         command.slot_open = (struct pw_slot_open){
             random_id_of(KIND_SLOT, opened), exam_id,
             run->now_us + MINUTES(MINUTES_STEP) * ((int64_t)random_draw(run, 40) - 1),
-            1 + random_draw(run, 3)};
+            1 + random_draw(run, 3), 0};
     } else if (what < 25) {
         command.type = PW_COMMAND_SLOT_CHANGE_CAPACITY;
         command.slot_change_capacity =

@@ -65,7 +65,64 @@
     BOB_CHOOSES, OFFER_ACCEPTED(51, 0, BOB, 40, 30), OPENED(41, 30, LATER, 1),                     \
         MOVED(51, 0, BOB, 41, 30, LATER, 40, NOON)
 
+/* Ann has half as much time again, rounded up to 45 minutes: she sits for 135, until 14:15, and is free at 14:30. */
+#define EVER            0, PW_AT_US_MAX
+#define ANN_HAS_MORE    MORE_TIME(70, ANN, 150, 0, 0, EVER)
+#define BOB_HAS_MORE    MORE_TIME(71, BOB, 150, 0, 0, EVER)
+#define ENDS_AFTER(min) HARD_END(40, 0, 30, NOON + MINUTES(min))
+#define RESERVED_FOR(reservation, version, student, slot, exam, starts, minutes)                   \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_RESERVED, .stream_id = ID(reservation),                       \
+        .stream_version = version, .reservation_reserved = {                                       \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student,                                                                               \
+            starts,                                                                                \
+            (starts) + MINUTES(minutes),                                                           \
+            (starts) + MINUTES(15 + (minutes))                                                     \
+        }                                                                                          \
+    }
+#define FOR_135 NOON + MINUTES(135), NOON + MINUTES(150)
+
 static const struct row reservation_reserve_rows[] = {
+    {"who is granted more time sits longer", GIVEN(SLOT, ANN_HAS_MORE), RESERVE(50, 40), BY_ANN,
+     PW_OK, THEN(RESERVED_FOR(50, 1, ANN, 40, 30, NOON, 135))},
+    {"so do others as long as before", GIVEN(SLOT, ANN_HAS_MORE), RESERVE(51, 40), BY_BOB, PW_OK,
+     THEN(BOBS)},
+    {"minutes of work are rounded up, and fixed ones and breaks added",
+     GIVEN(SLOT, MORE_TIME(70, ANN, 101, 10, 5, EVER)), RESERVE(50, 40), BY_ANN, PW_OK,
+     THEN(RESERVED_FOR(50, 1, ANN, 40, 30, NOON, 106))},
+    {"valid from the start on", GIVEN(SLOT, MORE_TIME(70, ANN, 150, 0, 0, NOON, NOON + 1)),
+     RESERVE(50, 40), BY_ANN, PW_OK, THEN(RESERVED_FOR(50, 1, ANN, 40, 30, NOON, 135))},
+    {"not for what starts when it ends", GIVEN(SLOT, MORE_TIME(70, ANN, 150, 0, 0, NINE, NOON)),
+     RESERVE(50, 40), BY_ANN, PW_OK, THEN(ANNS)},
+    {"what was revoked gives nothing", GIVEN(SLOT, ANN_HAS_MORE, MORE_TIME_REVOKED(70, 0, ANN)),
+     RESERVE(50, 40), BY_ANN, PW_OK, THEN(ANNS)},
+    {"each by its time",
+     GIVEN(SLOT, MORE_TIME(70, ANN, 200, 0, 0, 0, NOON),
+           MORE_TIME(71, ANN, 100, 16, 0, NOON, PW_AT_US_MAX)),
+     RESERVE(50, 40), BY_ANN, PW_OK, THEN(RESERVED_FOR(50, 1, ANN, 40, 30, NOON, 106))},
+    {"up to the hard end", GIVEN(SLOT, ENDS_AFTER(135), ANN_HAS_MORE), RESERVE(50, 40), BY_ANN,
+     PW_OK, THEN(RESERVED_FOR(50, 1, ANN, 40, 30, NOON, 135))},
+    {"not beyond it", GIVEN(SLOT, HARD_END(40, 0, 30, NOON + MINUTES(135) - 1), ANN_HAS_MORE),
+     RESERVE(50, 40), BY_ANN, PW_ERR_ACCOMMODATION_DOES_NOT_FIT, NOTHING, "hard end: 1"},
+    {"that is told before that it is full", GIVEN(SLOT, BOBS, ENDS_AFTER(100), ANN_HAS_MORE),
+     RESERVE(50, 40), BY_ANN, PW_ERR_ACCOMMODATION_DOES_NOT_FIT, NOTHING, "hard end: 35"},
+    {"whoever has no more time is in nobody's way", GIVEN(SLOT, ENDS_AFTER(90), ANN_HAS_MORE),
+     RESERVE(51, 40), BY_BOB, PW_OK, THEN(BOBS)},
+    {"the longer sitting clashes",
+     GIVEN(SLOT, OPENED(41, 31, NOON + MINUTES(105), 1), ANN_HAS_MORE,
+           RESERVED_FOR(50, 1, ANN, 40, 30, NOON, 135)),
+     RESERVE(52, 41), BY_ANN, PW_ERR_CALENDAR_CONFLICT, NOTHING},
+    {"until she is free again",
+     GIVEN(SLOT, OPENED(41, 31, NOON + MINUTES(150), 1), ANN_HAS_MORE,
+           RESERVED_FOR(50, 1, ANN, 40, 30, NOON, 135)),
+     RESERVE(52, 41), BY_ANN, PW_OK,
+     THEN(RESERVED_FOR(52, 1, ANN, 41, 31, NOON + MINUTES(150), 135))},
+    {"it would run into the next",
+     GIVEN(SLOT, OPENED(41, 31, NOON + MINUTES(149), 1),
+           RESERVED(52, ANN, 41, 31, NOON + MINUTES(149)), ANN_HAS_MORE),
+     RESERVE(50, 40), BY_ANN, PW_ERR_CALENDAR_CONFLICT, NOTHING},
     {"a free seat is given", GIVEN(SLOT), RESERVE(50, 40), BY_ANN, PW_OK, THEN(ANNS)},
     {"there is no such slot", GIVEN(EXAMS), RESERVE(50, 40), BY_ANN, PW_ERR_NO_SUCH_SLOT, NOTHING},
     {"until the very start", GIVEN(SLOT), RESERVE(50, 40), AT(ANN, STUDENT, NOON - 1), PW_OK,
@@ -174,6 +231,14 @@ static const struct row reservation_reserve_rows[] = {
 ROWS_OF(reservation_reserve);
 
 static const struct row reservation_hold_rows[] = {
+    {"who is granted more time holds a longer sitting", GIVEN(SLOT, ANN_HAS_MORE), HOLD(50, 40),
+     BY_ANN, PW_OK,
+     THEN({.type = PW_EVENT_RESERVATION_HELD,
+           .stream_id = ID(50),
+           .stream_version = 1,
+           .reservation_held = {ID(40), ID(30), ANN, NOON, FOR_135, NINE + MINUTES(10)}})},
+    {"it does not fit", GIVEN(SLOT, ENDS_AFTER(134), ANN_HAS_MORE), HOLD(50, 40), BY_ANN,
+     PW_ERR_ACCOMMODATION_DOES_NOT_FIT, NOTHING, "hard end: 1"},
     {"a free seat is held for ten minutes", GIVEN(SLOT), HOLD(50, 40), BY_ANN, PW_OK,
      THEN(ANN_HOLDS)},
     {"for as long as the tenant says", GIVEN(SLOT, RULES_SET(2, 30)), HOLD(50, 40), BY_ANN, PW_OK,
@@ -300,6 +365,10 @@ ROWS_OF(reservation_cancel);
 #define BY_TOM AT(TOM, STUDENT, NINE)
 
 static const struct row reservation_join_waitlist_rows[] = {
+    {"for a sitting that fits", GIVEN(SLOT, ANNS, ENDS_AFTER(135), BOB_HAS_MORE), JOIN(51, 40),
+     BY_BOB, PW_OK, THEN(JOINED(51, BOB, 40, 30))},
+    {"not for one that never will", GIVEN(SLOT, ANNS, ENDS_AFTER(134), BOB_HAS_MORE), JOIN(51, 40),
+     BY_BOB, PW_ERR_ACCOMMODATION_DOES_NOT_FIT, NOTHING},
     {"one waits for a full slot", GIVEN(SLOT, ANNS), JOIN(51, 40), BY_BOB, PW_OK,
      THEN(JOINED(51, BOB, 40, 30))},
     {"behind others", GIVEN(BOB_WAITS), JOIN(52, 40), BY_TOM, PW_OK, THEN(JOINED(52, TOM, 40, 30))},
@@ -422,6 +491,15 @@ static const struct row reservation_offer_rows[] = {
 ROWS_OF(reservation_offer);
 
 static const struct row reservation_accept_offer_rows[] = {
+    {"with the time that is granted by then", GIVEN(BOB_CHOOSES, BOB_HAS_MORE), ACCEPT(51), BY_BOB,
+     PW_OK,
+     THEN(OFFER_ACCEPTED(51, 3, BOB, 40, 30), SITTING_CHANGED(51, 4, BOB, 40, 30, NOON, 45))},
+    {"which does not fit", GIVEN(BOB_CHOOSES, ENDS_AFTER(134), BOB_HAS_MORE), ACCEPT(51), BY_BOB,
+     PW_ERR_ACCOMMODATION_DOES_NOT_FIT, NOTHING, "hard end: 1"},
+    {"or runs into another exam",
+     GIVEN(BOB_CHOOSES, OPENED(41, 31, NOON + MINUTES(149), 1),
+           RESERVED(53, BOB, 41, 31, NOON + MINUTES(149)), BOB_HAS_MORE),
+     ACCEPT(51), BY_BOB, PW_ERR_CALENDAR_CONFLICT, NOTHING},
     {"the seat is booked", GIVEN(BOB_CHOOSES), ACCEPT(51), BY_BOB, PW_OK,
      THEN(OFFER_ACCEPTED(51, 3, BOB, 40, 30))},
     {"once is enough", GIVEN(BOB_CHOOSES, OFFER_ACCEPTED(51, 0, BOB, 40, 30)), ACCEPT(51), BY_BOB,
@@ -480,6 +558,19 @@ ROWS_OF(reservation_expire_offer);
     }
 
 static const struct row reservation_reschedule_rows[] = {
+    {"into a sitting as long as is granted", GIVEN(TWO, ANNS, ANN_HAS_MORE), RESCHEDULE(50, 41),
+     BY_ANN, PW_OK,
+     THEN({.type = PW_EVENT_RESERVATION_RESCHEDULED,
+           .stream_id = ID(50),
+           .stream_version = 2,
+           .reservation_rescheduled = {ID(41), ID(30), ANN, LATER, LATER + MINUTES(135),
+                                       LATER + MINUTES(150), ID(40), NOON, NOON + MINUTES(90),
+                                       NOON + MINUTES(105)}})},
+    {"which does not fit",
+     GIVEN(TWO, HARD_END(41, 0, 30, LATER + MINUTES(100)), ANNS, ANN_HAS_MORE), RESCHEDULE(50, 41),
+     BY_ANN, PW_ERR_ACCOMMODATION_DOES_NOT_FIT, NOTHING, "hard end: 35"},
+    {"what needed a replacement has it", GIVEN(TWO, ANNS, MARKED(50, 0, ANN, 40, 30, "hard-end")),
+     RESCHEDULE(50, 41), BY_ANN, PW_OK, THEN(MOVED(50, 3, ANN, 41, 30, LATER, 40, NOON))},
     {"one seat for the other", GIVEN(TWO, ANNS), RESCHEDULE(50, 41), BY_ANN, PW_OK, THEN(IS_MOVED)},
     {"who sits there already", GIVEN(TWO, ANNS, IS_MOVED), RESCHEDULE(50, 41), BY_ANN, PW_OK,
      NOTHING},

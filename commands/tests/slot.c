@@ -3,7 +3,11 @@
 
 #define OPEN(slot, exam, starts, seats)                                                            \
     {                                                                                              \
-        .type = PW_COMMAND_SLOT_OPEN, .slot_open = { ID(slot), ID(exam), starts, seats }           \
+        .type = PW_COMMAND_SLOT_OPEN, .slot_open = { ID(slot), ID(exam), starts, seats, 0 }        \
+    }
+#define OPEN_UNTIL(slot, exam, starts, seats, hard_end)                                            \
+    {                                                                                              \
+        .type = PW_COMMAND_SLOT_OPEN, .slot_open = { ID(slot), ID(exam), starts, seats, hard_end } \
     }
 #define CHANGE(slot, seats)                                                                        \
     {                                                                                              \
@@ -46,6 +50,14 @@ static const struct row slot_open_rows[] = {
      THEN(OPENED(40, 30, NINE + 1, 2))},
     {"as late as may be asked for", GIVEN(ALGEBRA), OPEN(40, 30, LAST_START, 65535), BY_TEA, PW_OK,
      THEN(OPENED(40, 30, LAST_START, 65535))},
+    {"one that nobody sits in for longer", GIVEN(ALGEBRA),
+     OPEN_UNTIL(40, 30, NOON, 2, NOON + MINUTES(120)), BY_TEA, PW_OK,
+     THEN(OPENED(40, 30, NOON, 2), HARD_END(40, 2, 30, NOON + MINUTES(120)))},
+    {"not even longer than the exam", GIVEN(ALGEBRA),
+     OPEN_UNTIL(40, 30, NOON, 2, NOON + MINUTES(90)), BY_TEA, PW_OK,
+     THEN(OPENED(40, 30, NOON, 2), HARD_END(40, 2, 30, NOON + MINUTES(90)))},
+    {"but as long as that", GIVEN(ALGEBRA), OPEN_UNTIL(40, 30, NOON, 2, NOON + MINUTES(90) - 1),
+     BY_TEA, PW_ERR_HARD_END_TOO_EARLY, NOTHING},
 };
 ROWS_OF(slot_open);
 

@@ -65,10 +65,11 @@
             student                                                                                \
         }                                                                                          \
     }
-#define ALGEBRA   CREATED, DRAFTED(30), PUBLISHED(30, 0, 1)
-#define SLOT      ALGEBRA, OPENED(40, 30, NOON, 2)
-#define TWO_SLOTS SLOT, OPENED(41, 30, NOON, 1)
-#define ANNS      RESERVED(50, ANN, 40, 30, NOON)
+#define ALGEBRA      CREATED, DRAFTED(30), PUBLISHED(30, 0, 1)
+#define SLOT         ALGEBRA, OPENED(40, 30, NOON, 2)
+#define TWO_SLOTS    SLOT, OPENED(41, 30, NOON, 1)
+#define ANNS         RESERVED(50, ANN, 40, 30, NOON)
+#define ANN_HAS_MORE MORE_TIME(70, ANN, 150, 0, 0, NINE, NOON)
 
 static const char two_hundred_and_one[201] = "A title longer than any state keeps";
 
@@ -209,6 +210,47 @@ static const struct damage damages[] = {
     {"no such slot", GIVEN(SLOT), WAITLIST_CLOSED(40, 2, 31)},
     {"minutes", GIVEN(CREATED), RULES_SET(2, 0)},
     {"minutes", GIVEN(CREATED), RULES_SET(2, UINT32_MAX)},
+    {"no such slot", GIVEN(ALGEBRA), HARD_END(40, 1, 30, NOON + MINUTES(90))},
+    {"no such slot", GIVEN(SLOT), HARD_END(40, 2, 31, NOON + MINUTES(90))},
+    {"would not be over", GIVEN(SLOT), HARD_END(40, 2, 30, NOON + MINUTES(90) - 1)},
+    {"in that state", GIVEN(SLOT), SITTING_CHANGED(50, 1, ANN, 40, 30, NOON, 1)},
+    {"in that state", GIVEN(SLOT, JOINED(50, ANN, 40, 30)),
+     SITTING_CHANGED(50, 2, ANN, 40, 30, NOON, 1)},
+    {"in that state", GIVEN(SLOT, ANNS, CANCELLED(50, ANN, 40, 30)),
+     SITTING_CHANGED(50, 3, ANN, 40, 30, NOON, 1)},
+    {"another slot", GIVEN(SLOT, ANNS), SITTING_CHANGED(50, 2, BOB, 40, 30, NOON, 1)},
+    {"another slot", GIVEN(SLOT, ANNS), SITTING_CHANGED(50, 2, ANN, 41, 30, NOON, 1)},
+    {"another slot", GIVEN(SLOT, ANNS), SITTING_CHANGED(50, 2, ANN, 40, 31, NOON, 1)},
+    {"another time", GIVEN(SLOT, ANNS), SITTING_CHANGED(50, 2, ANN, 40, 30, NOON + 1, 1)},
+    {"times", GIVEN(SLOT, ANNS), SITTING_CHANGED(50, 2, ANN, 40, 30, NOON, -90)},
+    {"in that state", GIVEN(SLOT), MARKED(50, 1, ANN, 40, 30, "calendar")},
+    {"another slot", GIVEN(SLOT, ANNS), MARKED(50, 2, BOB, 40, 30, "calendar")},
+    {"such a reason", GIVEN(SLOT, ANNS), MARKED(50, 2, ANN, 40, 30, "weather")},
+    {"in that state", GIVEN(SLOT), CLEARED(50, 1, ANN, 40, 30)},
+    {"another slot", GIVEN(SLOT, ANNS, MARKED(50, 0, ANN, 40, 30, "hard-end")),
+     CLEARED(50, 3, BOB, 40, 30)},
+    {"no replacement", GIVEN(SLOT, ANNS), CLEARED(50, 2, ANN, 40, 30)},
+    {"next version", GIVEN(CREATED, ANN_HAS_MORE), ANN_HAS_MORE},
+    {"factor", GIVEN(CREATED), MORE_TIME(70, ANN, 99, 0, 0, NINE, NOON)},
+    {"factor", GIVEN(CREATED), MORE_TIME(70, ANN, 401, 0, 0, NINE, NOON)},
+    {"minutes", GIVEN(CREATED), MORE_TIME(70, ANN, 100, UINT32_MAX, 0, NINE, NOON)},
+    {"minutes", GIVEN(CREATED), MORE_TIME(70, ANN, 100, 0, UINT32_MAX, NINE, NOON)},
+    {"times", GIVEN(CREATED), MORE_TIME(70, ANN, 100, 0, 0, -1, NOON)},
+    {"times", GIVEN(CREATED), MORE_TIME(70, ANN, 100, 0, 0, NINE, INT64_MAX)},
+    {"never valid", GIVEN(CREATED), MORE_TIME(70, ANN, 100, 0, 0, NOON, NOON)},
+    {"another is", GIVEN(CREATED, ANN_HAS_MORE), MORE_TIME(71, ANN, 100, 0, 0, NOON - 1, NOON + 1)},
+    {"no such accommodation", GIVEN(CREATED), MORE_TIME_REVISED(70, 1, ANN, 100, 0, 0, NINE, NOON)},
+    {"another student's", GIVEN(CREATED, ANN_HAS_MORE),
+     MORE_TIME_REVISED(70, 2, BOB, 100, 0, 0, NINE, NOON)},
+    {"factor", GIVEN(CREATED, ANN_HAS_MORE), MORE_TIME_REVISED(70, 2, ANN, 0, 0, 0, NINE, NOON)},
+    {"another is", GIVEN(CREATED, ANN_HAS_MORE, MORE_TIME(71, ANN, 100, 0, 0, NOON, NOON + 1)),
+     MORE_TIME_REVISED(70, 2, ANN, 100, 0, 0, NINE, NOON + 1)},
+    {"is revoked", GIVEN(CREATED, ANN_HAS_MORE, MORE_TIME_REVOKED(70, 0, ANN)),
+     MORE_TIME_REVISED(70, 3, ANN, 100, 0, 0, NINE, NOON)},
+    {"is revoked", GIVEN(CREATED, ANN_HAS_MORE, MORE_TIME_REVOKED(70, 0, ANN)),
+     MORE_TIME_REVOKED(70, 3, ANN)},
+    {"another student's", GIVEN(CREATED, ANN_HAS_MORE), MORE_TIME_REVOKED(70, 2, BOB)},
+    {"no such accommodation", GIVEN(CREATED), MORE_TIME_REVOKED(70, 1, ANN)},
     {"unknown", GIVEN(SLOT), {.type = PW_EVENT_COUNT, .stream_id = ID(50), .stream_version = 1}},
 };
 
@@ -250,7 +292,17 @@ Test(state, every_event_shows_in_the_bytes)
         CAPACITY(40, 0, 3),
         ANNS,
         RESERVED(51, BOB, 40, 30, NOON),
+        HARD_END(40, 0, 30, NOON + MINUTES(100)),
+        SITTING_CHANGED(50, 0, ANN, 40, 30, NOON, 1),
+        MARKED(50, 0, ANN, 40, 30, "hard-end"),
+        MARKED(50, 0, ANN, 40, 30, "calendar"),
+        CLEARED(50, 0, ANN, 40, 30),
         CANCELLED(50, ANN, 40, 30),
+        ANN_HAS_MORE,
+        MORE_TIME(71, ANN, 100, 0, 0, 0, NINE),
+        MORE_TIME_REVISED(70, 0, ANN, 150, 0, 0, NINE, NOON),
+        MORE_TIME_REVOKED(71, 0, ANN),
+        MORE_TIME_REVOKED(70, 0, ANN),
     };
     struct pw_hash seen[PW_COUNT(events) + 1];
     struct pw_state *state = pw_state_new();
@@ -334,9 +386,53 @@ Test(state, only_students_with_a_seat_have_a_chain)
     pw_state_free(state);
 }
 
+/* The factors that count for Ann before nine, from nine on and from noon on; 0: none does. */
+static void expect_factors(const struct pw_state *state, uint32_t before, uint32_t from_nine,
+                           uint32_t from_noon)
+{
+    static const struct pw_id ann = ANN;
+    static const int64_t moments[] = {NINE - 1, NINE, NOON};
+    const uint32_t factors[] = {before, from_nine, from_noon};
+    const struct pw_tenant *tenant = pw_state_tenant(state, &world_tenant_id);
+    for (size_t i = 0; i < PW_COUNT(moments); i++) {
+        const struct pw_accommodation *found = pw_accommodation_at(tenant, &ann, moments[i], NULL);
+        cr_expect_eq(found != NULL ? found->factor_percent : 0, factors[i], "moment %zu", i);
+    }
+    cr_expect_null(pw_accommodation_at(tenant, &ann, NOON + 1, NULL));
+}
+
+/* Whichever is taken out of it, and put back by undo. */
+Test(state, a_students_accommodations_are_a_chain)
+{
+    static const struct pw_event events[] = {
+        CREATED, MORE_TIME(71, ANN, 125, 0, 0, 0, NINE), ANN_HAS_MORE,
+        MORE_TIME(72, ANN, 200, 0, 0, NOON, NOON + 1), MORE_TIME(73, BOB, 300, 0, 0, 0, NOON)};
+    static const struct {
+        struct pw_event revoked;
+        uint32_t factors[3];
+    } ways[] = {
+        {MORE_TIME_REVOKED(71, 2, ANN), {0, 150, 200}},
+        {MORE_TIME_REVOKED(70, 2, ANN), {125, 0, 200}},
+        {MORE_TIME_REVOKED(72, 2, ANN), {125, 150, 0}},
+        {MORE_TIME_REVOKED(73, 2, BOB), {125, 150, 200}},
+    };
+    for (size_t i = 0; i < PW_COUNT(ways); i++) {
+        struct pw_state *state = pw_state_new();
+        struct pw_undo *undo = pw_undo_new();
+        world_fold(state, events, PW_COUNT(events));
+        expect_factors(state, 125, 150, 200);
+        cr_assert_eq(pw_state_evolve(state, &world_tenant_id, &ways[i].revoked, undo, NULL), PW_OK);
+        expect_factors(state, ways[i].factors[0], ways[i].factors[1], ways[i].factors[2]);
+        pw_undo_to(undo, 0);
+        expect_factors(state, 125, 150, 200);
+        pw_undo_free(undo);
+        pw_state_free(state);
+    }
+}
+
 Test(state, a_tenant_that_was_undone_can_be_made_again)
 {
-    static const struct pw_event events[] = {SLOT, TRUSTED(0, "sso", 1), ANNS};
+    static const struct pw_event events[] = {SLOT, TRUSTED(0, "sso", 1), ANNS, ANN_HAS_MORE};
     struct pw_state *state = pw_state_new();
     struct pw_undo *undo = pw_undo_new();
     struct pw_hash empty = bytes_of(state);

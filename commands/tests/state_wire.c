@@ -66,6 +66,17 @@ static const struct pw_event events[] = {
     RELEASED(40, 0, 30, BOB),
     CAME(50, 0, ANN, 40, 30),
     STAYED_AWAY(54, 0, ANN, 42, 30, EXAMINEE_ABSENT),
+    OPENED(45, 31, NOON + MINUTES(300), 2),
+    HARD_END(45, 0, 31, NOON + MINUTES(400)),
+    RESERVED(67, TEA, 45, 31, NOON + MINUTES(300)),
+    MORE_TIME(70, TEA, 150, 5, 10, NINE, NOON + MINUTES(900)),
+    MARKED(67, 0, TEA, 45, 31, "hard-end"),
+    MORE_TIME_REVISED(70, 0, TEA, 100, 5, 5, NINE, NOON + MINUTES(900)),
+    SITTING_CHANGED(67, 0, TEA, 45, 31, NOON + MINUTES(300), 10),
+    MARKED(67, 0, TEA, 45, 31, "calendar"),
+    MORE_TIME(72, TEA, 125, 0, 0, NINE - 5, NINE),
+    MORE_TIME(71, TEA, 125, 0, 0, NINE - 9, NINE - 5),
+    MORE_TIME_REVOKED(72, 0, TEA),
     WITHDRAWN(31, 0, STAFF_MISTAKE, NINE),
 };
 
@@ -119,8 +130,8 @@ Test(state_wire, the_same_events_give_the_same_bytes_in_every_version)
         [2] =
             "a2e8d357357c9c61190226a81181854cfaa512707c011d90bdbca0b478de8a0e", /* Without holds. */
         [3] =
-            "966690b147e34f0d9ae33b79312128ea03365ff5866164e422d9f5d4274a3bd3", /* Slots without a state. */
-        [4] = "44aad29ba7b56a6a27479d4e403b5b20c72a97a244262a02364c1f58aaee842c",
+            "966690b147e34f0d9ae33b79312128ea03365ff5866164e422d9f5d4274a3bd3", /* Slots without a state, no accommodations. */
+        [4] = "6e7493b38fe90c14e1a80b0cd7c56ee1ebb6b99c1a106c877526cd54cb16699f",
     };
     char text[65];
     struct pw_state *state = pw_state_new();

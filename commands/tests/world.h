@@ -364,6 +364,77 @@ struct rows {
         }                                                                                          \
     }
 
+#define HARD_END(slot, version, exam, at_us)                                                       \
+    {                                                                                              \
+        .type = PW_EVENT_SLOT_HARD_END_SET, .stream_id = ID(slot), .stream_version = version,      \
+        .slot_hard_end_set = {                                                                     \
+            ID(exam),                                                                              \
+            at_us                                                                                  \
+        }                                                                                          \
+    }
+/* So many minutes more than the 90 of Algebra, which a factor or fixed minutes make. */
+#define SITTING_CHANGED(reservation, version, student, slot, exam, starts, more)                   \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_SITTING_CHANGED, .stream_id = ID(reservation),                \
+        .stream_version = version, .reservation_sitting_changed = {                                \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student,                                                                               \
+            starts,                                                                                \
+            (starts) + MINUTES(90 + (more)),                                                       \
+            (starts) + MINUTES(105 + (more))                                                       \
+        }                                                                                          \
+    }
+#define MARKED(reservation, version, student, slot, exam, why_)                                    \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_NEEDS_REPLACEMENT_MARKED, .stream_id = ID(reservation),       \
+        .stream_version = version, .reservation_needs_replacement_marked = {                       \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student,                                                                               \
+            TEXT(why_)                                                                             \
+        }                                                                                          \
+    }
+#define CLEARED(reservation, version, student, slot, exam)                                         \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_REPLACEMENT_CLEARED, .stream_id = ID(reservation),            \
+        .stream_version = version, .reservation_replacement_cleared = {                            \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student                                                                                \
+        }                                                                                          \
+    }
+/* The last two arguments: from when on it is valid, and until when. */
+#define MORE_TIME(id, student, factor, fixed, breaks, ...)                                         \
+    {                                                                                              \
+        .type = PW_EVENT_ACCOMMODATION_GRANTED, .stream_id = ID(id), .stream_version = 1,          \
+        .accommodation_granted = {                                                                 \
+            student,                                                                               \
+            factor,                                                                                \
+            fixed,                                                                                 \
+            breaks,                                                                                \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+#define MORE_TIME_REVISED(id, version, student, factor, fixed, breaks, ...)                        \
+    {                                                                                              \
+        .type = PW_EVENT_ACCOMMODATION_REVISED, .stream_id = ID(id), .stream_version = version,    \
+        .accommodation_revised = {                                                                 \
+            student,                                                                               \
+            factor,                                                                                \
+            fixed,                                                                                 \
+            breaks,                                                                                \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+#define MORE_TIME_REVOKED(id, version, student)                                                    \
+    {                                                                                              \
+        .type = PW_EVENT_ACCOMMODATION_REVOKED, .stream_id = ID(id), .stream_version = version,    \
+        .accommodation_revoked = {                                                                 \
+            student                                                                                \
+        }                                                                                          \
+    }
+
 /* SHA-256 of 95 01 a7 "Algebra" 5a 3c 0f, computed apart from this code. */
 #define HASH_OF_ALGEBRA                                                                            \
     {                                                                                              \

@@ -3,6 +3,8 @@
 import typing
 import uuid
 
+from integration.reader.sittings import MINUTE_US, Accommodation, Accommodations
+
 
 class Broken(AssertionError):
     """The ledger says that something happened which must not; the message lists all of it."""
@@ -12,26 +14,31 @@ class Bookings(typing.NamedTuple):
     slots: dict  # slot id: live reservations
     capacities: dict  # slot id: seats
     reservations: dict  # id of a live reservation: (slot id, student id)
+    replacements: dict  # id of a live reservation that needs a replacement: why
 
 
 def check_bookings(decisions):
     """Replays decisions (dicts as of `dump`, each tenant's in the order of the log) and raises Broken if ever a slot had more
     reservations than seats, a student two live ones for an exam, or two whose times [starts_at, free_again_at) overlap; if a hold was
     confirmed once its time was over, or ended before; if a seat was offered to anybody but the first who waited, or to who gave one back
-    before; or if an event does not fit what happened before it. Returns what stands at the end, every id as UUID text."""
+    before; if somebody sits longer or shorter than they are granted, or beyond a slot's hard end, and no replacement is asked for; or if an
+    event does not fit what happened before it. Returns what stands at the end, every id as UUID text."""
     replay = _Replay()
     for decision in decisions:
+        replay.begin(decision)
         for event in decision["events"]:
             apply = _EVENTS.get(event["type"])
             if apply is not None:
                 replay.at = f"{decision['position']} {event['type']} {event['stream']}"
                 replay.at_us, replay.by = decision["decided_at_us"], (decision["role"], decision["actor"])
                 apply(replay, decision["tenant"], event["stream"], event["payload"])
+        replay.end()
     if replay.broken:
         raise Broken("\n".join(replay.broken))
     return Bookings({slot: len(seats.live) for slot, seats in replay.slots.items()},
                     {slot: seats.capacity for slot, seats in replay.slots.items()},
-                    {reservation: (live.slot, live.student) for reservation, live in replay.reservations.items()})
+                    {reservation: (live.slot, live.student) for reservation, live in replay.reservations.items()},
+                    dict(replay.replacements))
 
 
 class _Slot:
@@ -52,6 +59,7 @@ class _Reservation(typing.NamedTuple):
     student: str
     starts_at: int
     free_again_at: int
+    ends_at: int
 
 
 class _Replay:
@@ -62,8 +70,112 @@ class _Replay:
         self.asked = {}  # id of a reservation that waited: tenant, slot, exam and student as they were when it began
         self.gone = set()  # (tenant, exam, student) of who left an offered seat for another one
         self.withdrawn_exams = set()  # (tenant, exam)
+        self.sat = {}  # id of a reservation that was marked: what it was
+        self.attended = {}  # (tenant, student): ids of those of them that were attended, which still block the calendar
         self.by_offer = set()  # ids of live reservations whose seat was offered
+        self.accommodations = Accommodations()
+        self.replacements = {}  # id of a live reservation that needs a replacement: why
+        self.to_refit = set()  # (tenant, student) whose time the decision changes
+        self.accepted = set()  # ids of reservations whose offer the decision accepts: their times follow
+        self.causes = set()  # What a decision is made of.
         self.broken, self.at, self.at_us, self.by = [], "", 0, (None, None)
+
+    def begin(self, decision):
+        self.causes = {event["type"] for event in decision["events"]}
+        self.to_refit, self.accepted = set(), set()
+
+    def end(self):
+        """Who accepted an offer sits as long as is granted; and whose time was changed does so in all that has not begun, or is marked."""
+        for live in map(self.reservations.get, sorted(self.accepted)):
+            if live is not None:
+                self._ends_as_granted(live.tenant, live.slot, live.student, live.ends_at)
+        for tenant, student in sorted(self.to_refit):
+            for reservation in sorted(self.of_student.get((tenant, student), ())):
+                live = self.reservations[reservation]
+                if live.starts_at > self.at_us and live.slot in self.slots:
+                    self._fits(reservation, live)
+
+    def _fits(self, reservation, live):
+        seats, ends_at = self.slots[live.slot], self._end_of(live.tenant, live.slot, live.student)
+        free_again_at = ends_at + seats.times[1] - seats.ends_at
+        others = [self.reservations[other] for other in self.of_student[live.tenant, live.student] - {reservation}]
+        others += [self.sat[other] for other in self.attended.get((live.tenant, live.student), ())]
+        if seats.hard_end_at is not None and ends_at > seats.hard_end_at:
+            why = "hard-end"
+        elif any(live.starts_at < other.free_again_at and other.starts_at < free_again_at for other in others):
+            why = "calendar"
+        else:
+            why = None
+            self.need(live.ends_at == ends_at, f"{reservation} ends at {live.ends_at}, and {ends_at} is granted")
+        self.need(self.replacements.get(reservation) == why,
+                  f"{reservation} is marked {self.replacements.get(reservation)}, and {why} is right")
+
+    def _end_of(self, tenant, slot, student):
+        """When that student would be done in that slot."""
+        seats = self.slots[slot]
+        granted = self.accommodations.valid_at(tenant, student, seats.times[0])
+        return seats.ends_at if granted is None else granted.end_of(seats.times[0], seats.ends_at)
+
+    def _ends_as_granted(self, tenant, slot, student, ends_at):
+        if slot in self.slots:
+            right, hard_end_at = self._end_of(tenant, slot, student), self.slots[slot].hard_end_at
+            self.need(ends_at == right, f"it ends at {ends_at}, and {right} is granted")
+            self.need(hard_end_at is None or ends_at <= hard_end_at, f"it ends at {ends_at}, after the slot's end at {hard_end_at}")
+
+    def hard_end_set(self, tenant, slot, payload):
+        self.need(slot in self.slots and self.slots[slot].tenant == tenant and self.slots[slot].exam == _id(payload[0]),
+                  "there is no such slot")
+        if slot in self.slots:
+            self.need(payload[1] >= self.slots[slot].ends_at, "nobody could sit it")
+            self.need(not self.slots[slot].live, "somebody has a seat")
+            self.slots[slot].hard_end_at = payload[1]
+
+    def granted(self, tenant, accommodation, payload):
+        self._accommodate(tenant, payload, self.accommodations.grant(
+            accommodation, tenant, _id(payload[0]), Accommodation(*payload[1:])))
+
+    def revised(self, tenant, accommodation, payload):
+        self._accommodate(tenant, payload, self.accommodations.revise(
+            accommodation, tenant, _id(payload[0]), Accommodation(*payload[1:])))
+
+    def revoked(self, tenant, accommodation, payload):
+        self._accommodate(tenant, payload, self.accommodations.revoke(accommodation, tenant, _id(payload[0])))
+
+    def _accommodate(self, tenant, payload, wrong):
+        self.need(wrong is None, wrong)
+        self.to_refit.add((tenant, _id(payload[0])))
+
+    def _refitted(self, tenant, reservation, payload):
+        """The live reservation whose time follows what is granted by now; or None."""
+        live = self.reservations.get(reservation)
+        self.need(live is not None, "there is no such live reservation")
+        self.need(self.causes & _CHANGES_TIME, "nothing has changed that student's time")
+        if live is not None:
+            self._as_made(live, tenant, payload)
+            self.need(self.at_us < live.starts_at, "the exam has begun")
+        return live
+
+    def sitting_changed(self, tenant, reservation, payload):
+        live = self._refitted(tenant, reservation, payload)
+        if live is None:
+            return
+        starts_at, ends_at, free_again_at = payload[3:6]
+        others = [self.reservations[other] for other in self.of_student[live.tenant, live.student] - {reservation}]
+        others += [self.sat[other] for other in self.attended.get((live.tenant, live.student), ())]
+        self.need(starts_at == live.starts_at, "it starts at another time")
+        self._ends_as_granted(tenant, live.slot, live.student, ends_at)
+        self.need(all(other.starts_at < starts_at or free_again_at <= other.starts_at for other in others),
+                  "it runs into another one of the student's")
+        self.reservations[reservation] = live._replace(ends_at=ends_at, free_again_at=free_again_at)
+        self.replacements.pop(reservation, None)
+
+    def replacement_marked(self, tenant, reservation, payload):
+        if self._refitted(tenant, reservation, payload) is not None:
+            self.replacements[reservation] = payload[3]
+
+    def replacement_cleared(self, tenant, reservation, payload):
+        self._refitted(tenant, reservation, payload)
+        self.need(self.replacements.pop(reservation, None) is not None, "it needed no replacement")
 
     def need(self, condition, what):
         if not condition:
@@ -83,8 +195,9 @@ class _Replay:
         self.need((tenant, _id(exam)) not in self.withdrawn_exams, "the exam is withdrawn")
         self.need(slot not in self.slots, "the slot was opened before")
         self.slots[slot] = _Slot(tenant, _id(exam), capacity)
-        self.slots[slot].times = payload[2], payload[3] + payload[5] * 60_000_000
-        self.slots[slot].lead_at = payload[2] - payload[4] * 60_000_000  # From then on no student cancels, and nothing is offered.
+        self.slots[slot].times = payload[2], payload[3] + payload[5] * MINUTE_US
+        self.slots[slot].ends_at, self.slots[slot].hard_end_at = payload[3], None
+        self.slots[slot].lead_at = payload[2] - payload[4] * MINUTE_US  # From then on no student cancels, and nothing is offered.
 
     def capacity_changed(self, tenant, slot, payload):
         self.need(slot in self.slots, "there is no such slot")
@@ -94,7 +207,7 @@ class _Replay:
 
     def reserved(self, tenant, reservation, payload):
         slot, exam, student = map(_id, payload[:3])
-        starts_at, _, free_again_at = payload[3:6]
+        starts_at, ends_at, free_again_at = payload[3:6]
         self.need(reservation not in self.reservations and reservation not in self.ended, "the reservation was made before")
         others = self.of_student.setdefault((tenant, student), set())
         for other in sorted(others - {reservation}):
@@ -102,8 +215,11 @@ class _Replay:
             self.need(live.exam != exam, f"student {student} already holds {other} for exam {exam}")
             self.need(live.free_again_at <= starts_at or free_again_at <= live.starts_at,
                       f"student {student} already holds {other} at that time")
+        for other in sorted(self.attended.get((tenant, student), ())):
+            sat = self.sat[other]
+            self.need(sat.free_again_at <= starts_at or free_again_at <= sat.starts_at, f"student {student} sits {other} at that time")
         others.add(reservation)
-        self.reservations[reservation] = _Reservation(tenant, slot, exam, student, starts_at, free_again_at)
+        self.reservations[reservation] = _Reservation(tenant, slot, exam, student, starts_at, free_again_at, ends_at)
         self.need(slot in self.slots, f"there is no slot {slot}")
         if reservation not in self.asked and slot in self.slots:
             self.need(not self.slots[slot].waiting or self.slots[slot].is_closed, "others wait for it")
@@ -116,6 +232,8 @@ class _Replay:
         self.need(not over, f"{over} had run out, which is not on record")
         if slot in self.slots:
             self.need(self.slots[slot].exam == exam, f"slot {slot} is for exam {self.slots[slot].exam}, not {exam}")
+            if reservation not in self.accepted:
+                self._ends_as_granted(tenant, slot, student, ends_at)
             self.slots[slot].live.add(reservation)
             self._within(tenant, slot)
 
@@ -165,7 +283,8 @@ class _Replay:
             return
         self.need(self.at_us < expires_at, "its offer had run out")
         starts_at, free_again_at = seats.times
-        self.reserved(tenant, reservation, [*payload[:3], starts_at, 0, free_again_at])
+        self.accepted.add(reservation)
+        self.reserved(tenant, reservation, [*payload[:3], starts_at, seats.ends_at, free_again_at])
         self.by_offer.add(reservation)
 
     def offer_declined(self, tenant, reservation, payload):
@@ -208,7 +327,10 @@ class _Replay:
         seats = self.slots.get(_id(payload[0]))
         may = seats is not None and (self.by[0] == "admin" or self.by[1] in seats.proctors)
         self.need(may, "who marked it neither proctors the slot nor is an admin")
-        if seats is None or reservation in seats.sat:
+        if seats is None:
+            return
+        if reservation in seats.sat:
+            self._attends(reservation, from_us < 0)
             return
         live = self.reservations.get(reservation)
         self.need(live is not None and reservation not in self.expires, "there is no such booked reservation")
@@ -216,6 +338,14 @@ class _Replay:
         self.by_offer.discard(reservation)
         self.ended_by(tenant, reservation, payload)
         seats.sat.add(reservation)
+        if live is not None:
+            self.sat[reservation] = live
+            self._attends(reservation, from_us < 0)
+
+    def _attends(self, reservation, came):
+        live = self.sat[reservation]
+        of_student = self.attended.setdefault((live.tenant, live.student), set())
+        (of_student.add if came else of_student.discard)(reservation)
 
     def slot_closed(self, tenant, slot, payload):
         self._end_slot(slot, payload, ("open",), "closed")
@@ -326,6 +456,7 @@ class _Replay:
     def ended_by(self, tenant, reservation, payload):
         live = self.reservations.pop(reservation, None)
         self.expires.pop(reservation, None)
+        self.replacements.pop(reservation, None)
         self.ended.add(reservation)
         self.need(live is not None, "there is no such live reservation")
         if live is None:
@@ -370,7 +501,15 @@ _EVENTS = {
     "reservation_offer_declined": _Replay.offer_declined,
     "reservation_offer_expired": _Replay.offer_expired,
     "slot_waitlist_closed": _Replay.waitlist_closed,
+    "slot_hard_end_set": _Replay.hard_end_set,
+    "accommodation_granted": _Replay.granted,
+    "accommodation_revised": _Replay.revised,
+    "accommodation_revoked": _Replay.revoked,
+    "reservation_sitting_changed": _Replay.sitting_changed,
+    "reservation_needs_replacement_marked": _Replay.replacement_marked,
+    "reservation_replacement_cleared": _Replay.replacement_cleared,
 }
+_CHANGES_TIME = {"accommodation_granted", "accommodation_revised", "accommodation_revoked", "reservation_offer_accepted"}
 
 
 def _id(value):

@@ -43,7 +43,7 @@ class States:
     def counts(self):
         """How much there is of each; of sessions, those that live."""
         types = [stream["stream_type"] for stream in self.streams.values() if stream.get("state") != "ended"]
-        return {f"{type_}s": types.count(type_) for type_ in ("user", "session", "exam", "slot", "reservation")}
+        return {f"{type_}s": types.count(type_) for type_ in ("user", "session", "exam", "slot", "reservation", "accommodation")}
 
     # --- Tenants and people
 
@@ -132,7 +132,7 @@ class States:
 
     def opened(self, id_, slot, payload):
         slot |= {"exam_id": uuid_of(payload[0]), "exam_version": payload[1], "starts_at": at(payload[2]), "ends_at": at(payload[3]),
-                 "lead_time_minutes": payload[4], "buffer_minutes": payload[5], "capacity": payload[6], "taken_count": 0,
+                 "hard_end_at": None, "lead_time_minutes": payload[4], "buffer_minutes": payload[5], "capacity": payload[6], "taken_count": 0,
                  "joined_count": 0, "waitlist_closed": False, "state": "open", "cancel_reason": None}
         self.slots[id_] = payload[2], payload[3], payload[3] + payload[5] * MINUTE_US
 
@@ -141,6 +141,9 @@ class States:
 
     def waitlist_closed(self, _id, slot, _payload):
         slot["waitlist_closed"] = True
+
+    def hard_end_set(self, _id, slot, payload):
+        slot["hard_end_at"] = at(payload[1])
 
     def slot_closed(self, _id, slot, _payload):
         slot["state"] = "closed"
@@ -154,13 +157,15 @@ class States:
         slot, exam, student = map(uuid_of, payload[:3])
         reservation |= {"slot_id": slot, "exam_id": exam, "student_id": student, "state": state, "starts_at": at(times[0]),
                         "ends_at": at(times[1]), "free_again_at": at(times[2]), "expires_at": expires_at, "priority": 0, "turn": None,
-                        "by_offer": "no"}
+                        "by_offer": "no", "replacement_reason": None}
         self.streams[slot]["taken_count"] += state in WITH_SEAT
 
     def _step(self, reservation, state, expires_at=None, priority=0):
         slot = self.streams[reservation["slot_id"]]
         slot["taken_count"] += (state in WITH_SEAT) - (reservation["state"] in WITH_SEAT)
         reservation |= {"state": state, "expires_at": expires_at, "priority": priority}
+        if state not in ("confirmed", "held"):
+            reservation["replacement_reason"] = None
 
     def reserved(self, _id, reservation, payload):
         self._begin(reservation, payload, "confirmed", payload[3:6])
@@ -218,8 +223,27 @@ class States:
         reservation |= {"slot_id": uuid_of(payload[0]), "starts_at": at(payload[3]), "ends_at": at(payload[4]),
                         "free_again_at": at(payload[5])}
         self.streams[reservation["slot_id"]]["taken_count"] += 1
+        reservation["replacement_reason"] = None
         if reservation["by_offer"] == "yes":
             reservation["by_offer"] = "moved"
+
+    def sitting_changed(self, _id, reservation, payload):
+        reservation |= {"ends_at": at(payload[4]), "free_again_at": at(payload[5]), "replacement_reason": None}
+
+    def replacement_marked(self, _id, reservation, payload):
+        reservation["replacement_reason"] = payload[3]
+
+    def replacement_cleared(self, _id, reservation, _payload):
+        reservation["replacement_reason"] = None
+
+    # --- Accommodations
+
+    def granted_time(self, _id, accommodation, payload):
+        accommodation |= {"student_id": uuid_of(payload[0]), "state": "granted", "factor_percent": payload[1], "fixed_minutes": payload[2],
+                          "rest_break_minutes": payload[3], "valid_from": at(payload[4]), "valid_until": at(payload[5])}
+
+    def revoked_time(self, _id, accommodation, _payload):
+        accommodation["state"] = "revoked"
 
 
 _CONTENT = ("title", "duration_minutes", "lead_time_minutes", "buffer_minutes")
@@ -270,6 +294,13 @@ _EVENTS = {
     "reservation_offer_declined": States.declined,
     "reservation_offer_expired": States.lapsed,
     "reservation_rescheduled": States.rescheduled,
+    "reservation_sitting_changed": States.sitting_changed,
+    "reservation_needs_replacement_marked": States.replacement_marked,
+    "reservation_replacement_cleared": States.replacement_cleared,
+    "slot_hard_end_set": States.hard_end_set,
+    "accommodation_granted": States.granted_time,
+    "accommodation_revised": States.granted_time,
+    "accommodation_revoked": States.revoked_time,
 }
 
 

@@ -160,6 +160,10 @@ struct op *op_open(struct world *world, uint32_t tenant, bool is_first)
         .starts_at = (sim_now(world) + in_us) / PW_US_PER_SECOND * PW_US_PER_SECOND,
         .capacity = 1 + (uint32_t)draw(world, 4),
     };
+    if (!is_first && draw(world, 3) == 0) { /* Sometimes before the exam is over. */
+        struct pw_slot_open *open = &op->request.command.slot_open;
+        open->hard_end_at = open->starts_at + (25 + (int64_t)draw(world, 80)) * PW_US_PER_MINUTE;
+    }
     return op_seal(op);
 }
 
@@ -324,6 +328,42 @@ static struct op *op_confirm(struct world *world, uint32_t tenant)
     return op_seal(op);
 }
 
+/* More time for somebody, for some of the slots that there may be. */
+static struct op *op_accommodation(struct world *world, uint32_t tenant)
+{
+    uint64_t dice = draw(world, 5);
+    enum pw_command_type type = dice < 2   ? PW_COMMAND_ACCOMMODATION_GRANT
+                                : dice < 4 ? PW_COMMAND_ACCOMMODATION_REVISE
+                                           : PW_COMMAND_ACCOMMODATION_REVOKE;
+    struct op *op = op_new(world, tenant, type, world->teachers[tenant], PW_ROLE_ADMIN);
+    uint32_t factor = 100 + 50 * (uint32_t)draw(world, 5);
+    uint32_t fixed = 7 * (uint32_t)draw(world, 3);
+    uint32_t breaks = 15 * (uint32_t)draw(world, 2);
+    int64_t from = sim_now(world) + ((int64_t)draw(world, 500) - 100) * PW_US_PER_MINUTE;
+    int64_t until = from + ((int64_t)draw(world, 700) - 20) * PW_US_PER_MINUTE;
+    const struct ids *owners = &world->owners[tenant];
+    struct pw_id student = owners->count > 0 && draw(world, 3) > 0
+                               ? owners->ids[draw(world, owners->count)]
+                               : student_of(tenant, draw(world, world->student_count));
+    struct pw_id known = any_of(world, &world->accommodations[tenant]);
+    if (type == PW_COMMAND_ACCOMMODATION_GRANT) {
+        op->request.command.accommodation_grant = (struct pw_accommodation_grant){
+            .student_id = student,
+            .factor_percent = factor,
+            .fixed_minutes = fixed,
+            .rest_break_minutes = breaks,
+            .valid_from = from,
+            .valid_until = until,
+        };
+    } else if (type == PW_COMMAND_ACCOMMODATION_REVISE) {
+        op->request.command.accommodation_revise =
+            (struct pw_accommodation_revise){known, factor, fixed, breaks, from, until};
+    } else {
+        op->request.command.accommodation_revoke.accommodation_id = known;
+    }
+    return op_seal(op);
+}
+
 /* The key of an earlier command of the same person, for another request. */
 static void use_key_again(struct world *world, struct op *op)
 {
@@ -354,7 +394,8 @@ struct op *op_any(struct world *world)
                     : dice < 64                        ? op_cancel(world, tenant)
                     : dice < 69                        ? op_move(world, tenant)
                     : dice < 70                        ? op_rules(world, tenant)
-                    : dice < 76                        ? op_capacity(world, tenant)
+                    : dice < 74                        ? op_accommodation(world, tenant)
+                    : dice < 77                        ? op_capacity(world, tenant)
                     : dice < 78                        ? op_end_slot(world, tenant)
                     : dice < 80                        ? op_proctor(world, tenant)
                     : dice < 82                        ? op_mark(world, tenant)
@@ -385,6 +426,9 @@ void op_make_ids(struct world *world, struct pw_job *job)
         break;
     case PW_COMMAND_SLOT_OPEN: job->command.slot_open.slot_id = made; break;
     case PW_COMMAND_EXAM_DRAFT: job->command.exam_draft.exam_id = made; break;
+    case PW_COMMAND_ACCOMMODATION_GRANT:
+        job->command.accommodation_grant.accommodation_id = made;
+        break;
     case PW_COMMAND_USER_REGISTER: job->command.user_register.user_id = made; break;
     case PW_COMMAND_SESSION_OPEN: job->command.session_open.session_id = made; break;
     default: break;
@@ -410,6 +454,9 @@ void op_learn(struct world *world, const struct op *op)
         break;
     case PW_COMMAND_SLOT_OPEN: learn(&world->slots[tenant], &op->stream_id); break;
     case PW_COMMAND_EXAM_DRAFT: learn(&world->exams[tenant], &op->stream_id); break;
+    case PW_COMMAND_ACCOMMODATION_GRANT:
+        learn(&world->accommodations[tenant], &op->stream_id);
+        break;
     default: op_learn_people(world, op); break;
     }
 }

@@ -164,6 +164,26 @@ static void check_answer(struct reading *reading, const struct pw_answer *answer
     check_decision(reading, &decision);
 }
 
+/* What followed from an accommodation. */
+static void count_refit(const struct reading *reading, enum pw_event_type type)
+{
+    if (reading->counts) {
+        sim_effect(reading->world, EFFECT_REFITTED, type == PW_EVENT_RESERVATION_SITTING_CHANGED);
+        sim_effect(reading->world, EFFECT_MARKED,
+                   type == PW_EVENT_RESERVATION_NEEDS_REPLACEMENT_MARKED);
+    }
+}
+
+/* A commit's answer is about the stream of its first event, as it is afterwards. */
+static uint32_t version_after(const struct pw_record *record)
+{
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < record->event_count; i++) {
+        last = pw_id_equal(&record->events[i].stream_id, &record->events[0].stream_id) ? i : last;
+    }
+    return record->events[last].stream_version;
+}
+
 static void check_record(struct reading *reading, const struct pw_record *record, int64_t at_us)
 {
     if (record->decided_at_us > at_us + CLOCK_AHEAD_MAX_US) {
@@ -189,7 +209,7 @@ static void check_record(struct reading *reading, const struct pw_record *record
             .command_id = commit->command_id,
             .fingerprint = commit->fingerprint,
             .stream_id = record->events[0].stream_id,
-            .stream_version = record->events[0].stream_version,
+            .stream_version = version_after(record),
             .decided_at_us = record->decided_at_us,
             .changes = true,
         };
@@ -202,6 +222,7 @@ static void check_record(struct reading *reading, const struct pw_record *record
             struct pw_event event;
             if (pw_raw_event_read(&record->events[i], &event, NULL) == PW_OK) {
                 keys_saw(reading->world, &commit->boundary_id, &event, op);
+                count_refit(reading, event.type);
             }
         }
     }

@@ -92,6 +92,12 @@ static bool same_content(const struct content *a, const struct content *b)
     case PW_COMMAND_RESERVATION_ACCEPT_OFFER:                                                      \
     case PW_COMMAND_RESERVATION_DECLINE_OFFER
 
+/* Those of the office about how long somebody sits, which model_accommodations.c knows. */
+#define ACCOMMODATIONS_COMMANDS                                                                    \
+    case PW_COMMAND_ACCOMMODATION_GRANT:                                                           \
+    case PW_COMMAND_ACCOMMODATION_REVISE:                                                          \
+    case PW_COMMAND_ACCOMMODATION_REVOKE
+
 /* --- What must be answered --- */
 
 static enum pw_code open_slot(const struct model *model, const struct pw_job *request,
@@ -102,9 +108,12 @@ static enum pw_code open_slot(const struct model *model, const struct pw_job *re
     if (at == UINT32_MAX || !pw_id_equal(&model->exams[at].owner, &request->actor_id)) {
         return PW_ERR_NO_SUCH_EXAM;
     }
+    int64_t end = command->starts_at + MINUTE((int64_t)model->exams[at].published.duration);
+    bool is_cut = command->hard_end_at != 0 && command->hard_end_at < end;
     return model->exams[at].is_gone                 ? PW_ERR_EXAM_WITHDRAWN
            : model->exams[at].published_number == 0 ? PW_ERR_EXAM_NOT_PUBLISHED
            : command->starts_at <= now_us           ? PW_ERR_SLOT_IN_PAST
+           : is_cut                                 ? PW_ERR_HARD_END_TOO_EARLY
                                                     : PW_OK;
 }
 
@@ -305,6 +314,8 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
     case PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY:
         *ret_changes = !model->tenants[tenant_at(model, &request->boundary_id)].keeps_accounts;
         return PW_OK;
+    ACCOMMODATIONS_COMMANDS:
+        return accommodation_decide(model, request, now_us, ret_changes);
     PEOPLES_COMMANDS:
         return people_decide(model->people, request, now_us, ret_changes);
     case PW_COMMAND_COUNT: break;
@@ -361,10 +372,11 @@ static uint32_t open_apply(struct model *model, const struct pw_job *request,
         .exam = command->exam_id,
         .content = exam->published,
         .starts_at = command->starts_at,
+        .hard_end = command->hard_end_at,
         .capacity = command->capacity,
-        .version = 1,
+        .version = command->hard_end_at != 0 ? 2 : 1, /* Which is told apart. */
     };
-    return 1;
+    return model->slots[model->slot_count - 1].version;
 }
 
 static uint32_t withdraw_apply(struct model *model, const struct pw_job *request, int64_t now_us)
@@ -484,6 +496,8 @@ uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t 
     case PW_COMMAND_SLOT_CANCEL_WITH_EXAM:
     case PW_COMMAND_SLOT_CLOSE_WAITLIST:
         break;
+    ACCOMMODATIONS_COMMANDS:
+        return accommodation_apply(model, request, decided_at_us, stream_id);
     PEOPLES_COMMANDS:
         return people_apply(model->people, request, decided_at_us, stream_id);
     case PW_COMMAND_COUNT: break;
@@ -517,7 +531,8 @@ static bool slot_differs(const struct slot *slot, const struct pw_slot *folded, 
            folded->starts_at_us != slot->starts_at ||
            folded->ends_at_us != slot->starts_at + MINUTE((int64_t)slot->content.duration) ||
            folded->lead_time_minutes != slot->content.lead_time ||
-           folded->buffer_minutes != slot->content.buffer;
+           folded->buffer_minutes != slot->content.buffer ||
+           folded->hard_end_at_us != slot->hard_end;
 }
 
 static bool exam_differs(const struct exam *exam, const struct pw_exam *folded)
@@ -536,6 +551,22 @@ static const uint32_t folded_states[] = {
     [OFFERED] = PW_RESERVATION_ON_OFFER,     [DECLINED] = PW_RESERVATION_TURNED_DOWN,
     [LAPSED] = PW_RESERVATION_LAPSED,        [ATTENDED] = PW_RESERVATION_ATTENDED,
     [MISSED] = PW_RESERVATION_NO_SHOW};
+
+static bool seat_differs(const struct model *model, const struct seat *seat,
+                         const struct pw_reservation *folded)
+{
+    const struct slot *slot = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
+    bool is_live = seat->state == HELD || seat->state == BOOKED;
+    if (folded == NULL || folded->state != folded_states[seat->state] ||
+        !pw_id_equal(&folded->slot_id, &seat->slot) || folded->version != seat->version) {
+        return true;
+    }
+    return is_live ? folded->free_again_at_us != free_again(slot, seat->more) ||
+                         folded->ends_at_us !=
+                             free_again(slot, seat->more) - MINUTE((int64_t)slot->content.buffer) ||
+                         folded->needs_replacement != seat->replacement
+                   : folded->needs_replacement != PW_REPLACEMENT_NONE;
+}
 
 const char *model_differs(const struct model *model, const struct pw_tenant *tenant,
                           const struct pw_id *tenant_id)
@@ -569,12 +600,16 @@ const char *model_differs(const struct model *model, const struct pw_tenant *ten
     }
     for (uint32_t i = 0; i < model->seat_count; i++) {
         const struct seat *seat = &model->seats[i];
-        const struct pw_reservation *folded =
-            pw_id_equal(&seat->tenant, tenant_id) ? pw_tenant_reservation(tenant, &seat->id) : NULL;
         if (pw_id_equal(&seat->tenant, tenant_id) &&
-            (folded == NULL || folded->state != folded_states[seat->state] ||
-             !pw_id_equal(&folded->slot_id, &seat->slot) || folded->version != seat->version)) {
+            seat_differs(model, seat, pw_tenant_reservation(tenant, &seat->id))) {
             return "a reservation";
+        }
+    }
+    for (uint32_t i = 0; i < model->accommodation_count; i++) {
+        const struct accommodation *granted = &model->accommodations[i];
+        if (pw_id_equal(&granted->tenant, tenant_id) &&
+            accommodation_differs(granted, pw_tenant_accommodation(tenant, &granted->id))) {
+            return "an accommodation";
         }
     }
     return tenant == NULL ? NULL : people_differ(model->people, tenant, tenant_id);

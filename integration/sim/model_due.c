@@ -34,13 +34,13 @@ static bool slot_waits(const struct model *model, const struct pw_id *tenant,
 }
 
 /* Whether a student has a hold that has run out, or something in a slot that was cancelled. */
-static bool calendar_waits(const struct model *model, const struct pw_job *request, int64_t now_us)
+static bool calendar_waits(const struct model *model, const struct pw_id *tenant,
+                           const struct pw_id *student, int64_t now_us)
 {
     for (uint32_t i = 0; i < model->seat_count; i++) {
         const struct seat *seat = &model->seats[i];
-        bool is_own = pw_id_equal(&seat->tenant, &request->boundary_id) &&
-                      pw_id_equal(&seat->student, &request->actor_id);
-        bool ran_out = is_overdue(seat, &request->boundary_id, now_us) && seat->state == HELD;
+        bool is_own = pw_id_equal(&seat->tenant, tenant) && pw_id_equal(&seat->student, student);
+        bool ran_out = is_overdue(seat, tenant, now_us) && seat->state == HELD;
         if (is_own && (ran_out || seat_is_off(model, seat))) {
             return true;
         }
@@ -62,6 +62,20 @@ static bool exam_waits(const struct model *model, const struct pw_job *request, 
     return false;
 }
 
+/* The student whose time a command of the office is about, or NULL. */
+static const struct pw_id *student_asked(const struct model *model, const struct pw_job *request)
+{
+    uint32_t at =
+        accommodation_at(model, &request->boundary_id, pw_command_target(&request->command));
+    switch (request->command.type) {
+    case PW_COMMAND_ACCOMMODATION_GRANT: return &request->command.accommodation_grant.student_id;
+    case PW_COMMAND_ACCOMMODATION_REVISE:
+    case PW_COMMAND_ACCOMMODATION_REVOKE:
+        return at != UINT32_MAX ? &model->accommodations[at].student : NULL;
+    default: return NULL;
+    }
+}
+
 bool model_waits(const struct model *model, const struct pw_job *request, int64_t decided_at_us)
 {
     const struct pw_id *tenant = &request->boundary_id;
@@ -70,8 +84,9 @@ bool model_waits(const struct model *model, const struct pw_job *request, int64_
     if (request->command.type == PW_COMMAND_EXAM_WITHDRAW) {
         return exam_waits(model, request, decided_at_us);
     }
+    const struct pw_id *student = student_asked(model, request);
     if (slot == NULL) {
-        return false;
+        return student != NULL && calendar_waits(model, tenant, student, decided_at_us);
     }
     if (at != UINT32_MAX && seat_is_off(model, &model->seats[at])) {
         return true;
@@ -81,12 +96,12 @@ bool model_waits(const struct model *model, const struct pw_job *request, int64_
         return slot_waits(model, tenant, slot, decided_at_us) ||
                slot_waits(model, tenant, &request->command.reservation_reschedule.slot_id,
                           decided_at_us) ||
-               calendar_waits(model, request, decided_at_us);
+               calendar_waits(model, tenant, &request->actor_id, decided_at_us);
     case PW_COMMAND_RESERVATION_RESERVE:
     case PW_COMMAND_RESERVATION_HOLD:
     case PW_COMMAND_RESERVATION_ACCEPT_OFFER:
         return slot_waits(model, tenant, slot, decided_at_us) ||
-               calendar_waits(model, request, decided_at_us);
+               calendar_waits(model, tenant, &request->actor_id, decided_at_us);
     default: return slot_waits(model, tenant, slot, decided_at_us);
     }
 }

@@ -1,18 +1,20 @@
 /* integration/sim/model_parts.h: what the pages of the model share. Nobody else includes it.
  *
- *   model.c         tenants, exams and slots; who is asked about what; and what the house must have made of it
- *   model_seats.c   seats: who may have one, who waits, and what becomes of it
- *   model_due.c     what time alone brings about
- *   model_people.c  (which shares nothing) people and their sessions */
+ *   model.c                 tenants, exams and slots; who is asked about what; and what the house must have made of it
+ *   model_seats.c           seats: who may have one, who waits, and what becomes of it
+ *   model_due.c             what time alone brings about
+ *   model_accommodations.c  more time, and what becomes of what is booked
+ *   model_people.c          (which shares nothing) people and their sessions */
 #ifndef PW_SIM_MODEL_PARTS_H
 #define PW_SIM_MODEL_PARTS_H
 
 #include "integration/sim/sim.h"
 
-#define EXAMS_MAX 512
-#define SLOTS_MAX 512
-#define SEATS_MAX 4096
-#define MINUTE(n) ((n)*PW_US_PER_MINUTE)
+#define EXAMS_MAX          512
+#define SLOTS_MAX          512
+#define SEATS_MAX          4096
+#define ACCOMMODATIONS_MAX 1024
+#define MINUTE(n)          ((n)*PW_US_PER_MINUTE)
 
 struct content {
     struct pw_str title;
@@ -40,6 +42,7 @@ struct slot {
     struct pw_id exam;
     struct content content;
     int64_t starts_at;
+    int64_t hard_end; /* 0: there is none. */
     uint32_t capacity;
     bool is_closed; /* Its waiting list. */
     bool is_shut;   /* No further seats. */
@@ -71,8 +74,23 @@ struct seat {
     } state;
     int64_t expires_at; /* While it is held or offered. */
     uint32_t priority;
+    int64_t more;         /* Minutes, besides the slot's; of one that is live. */
+    uint32_t replacement; /* enum pw_replacement; likewise. */
     bool by_offer;
     bool was_left; /* The slot of its offered seat, for another one of the exam. */
+    uint32_t version;
+};
+
+struct accommodation {
+    struct pw_id tenant;
+    struct pw_id id;
+    struct pw_id student;
+    uint32_t factor;
+    uint32_t fixed;
+    uint32_t breaks;
+    int64_t from;
+    int64_t until;
+    bool is_revoked;
     uint32_t version;
 };
 
@@ -91,10 +109,12 @@ struct model {
     struct exam exams[EXAMS_MAX];
     struct slot slots[SLOTS_MAX];
     struct seat seats[SEATS_MAX];
+    struct accommodation accommodations[ACCOMMODATIONS_MAX];
     uint32_t tenant_count;
     uint32_t exam_count;
     uint32_t slot_count;
     uint32_t seat_count;
+    uint32_t accommodation_count;
     struct people *people;
 };
 
@@ -122,6 +142,9 @@ uint32_t first_waiting(const struct model *model, const struct slot *slot);
 /* From then on nothing is offered, and no student gives a seat back. */
 int64_t offers_end_at(const struct slot *slot);
 
+/* Until when somebody who sits so much longer in a slot is busy. */
+int64_t free_again(const struct slot *slot, int64_t more);
+
 /* Whether somebody proctors a slot: their place among its proctors; or how many there are. */
 uint32_t proctor_at(const struct slot *slot, const struct pw_id *id);
 
@@ -130,5 +153,23 @@ enum pw_code seat_decide(const struct model *model, const struct pw_job *request
                          bool *ret_changes);
 uint32_t seat_apply(struct model *model, const struct pw_job *request, int64_t now_us,
                     const struct pw_id *stream_id);
+
+/* --- model_accommodations.c --- */
+
+uint32_t accommodation_at(const struct model *model, const struct pw_id *tenant,
+                          const struct pw_id *id);
+
+/* How much longer a student would sit in a slot than others, and whether that is too long for it. */
+int64_t minutes_granted(const struct model *model, const struct pw_id *student,
+                        const struct slot *slot);
+bool is_too_long(const struct slot *slot, int64_t more);
+
+/* Of the office's commands about them. */
+enum pw_code accommodation_decide(const struct model *model, const struct pw_job *request,
+                                  int64_t now_us, bool *ret_changes);
+uint32_t accommodation_apply(struct model *model, const struct pw_job *request, int64_t now_us,
+                             const struct pw_id *stream_id);
+bool accommodation_differs(const struct accommodation *accommodation,
+                           const struct pw_accommodation *folded);
 
 #endif

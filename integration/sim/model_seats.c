@@ -39,9 +39,9 @@ uint32_t taken(const struct model *model, const struct pw_id *slot)
     return count;
 }
 
-static int64_t free_again(const struct slot *slot)
+int64_t free_again(const struct slot *slot, int64_t more)
 {
-    return slot->starts_at + MINUTE((int64_t)slot->content.duration + slot->content.buffer);
+    return slot->starts_at + MINUTE((int64_t)slot->content.duration + more + slot->content.buffer);
 }
 
 /* --- What must be answered --- */
@@ -101,6 +101,7 @@ int64_t offers_end_at(const struct slot *slot)
 struct stake {
     bool same_slot;
     bool same_exam;
+    bool is_too_long;
     bool clashes;
     bool is_forfeited;
 };
@@ -109,7 +110,8 @@ struct stake {
 static struct stake stake_of(const struct model *model, const struct pw_job *request,
                              const struct slot *slot, const struct seat *except)
 {
-    struct stake stake = {false, false, false, false};
+    int64_t more = minutes_granted(model, &request->actor_id, slot);
+    struct stake stake = {.is_too_long = is_too_long(slot, more)};
     for (uint32_t i = 0; i < model->seat_count; i++) {
         const struct seat *seat = &model->seats[i];
         if (seat == except || !pw_id_equal(&seat->tenant, &request->boundary_id) ||
@@ -122,8 +124,8 @@ static struct stake stake_of(const struct model *model, const struct pw_job *req
         stake.is_forfeited |= seat->was_left && pw_id_equal(&other->exam, &slot->exam);
         if ((is_live(seat) || seat->state == ATTENDED) && other != slot) {
             stake.same_exam |= is_live(seat) && pw_id_equal(&other->exam, &slot->exam);
-            stake.clashes |=
-                slot->starts_at < free_again(other) && other->starts_at < free_again(slot);
+            stake.clashes |= slot->starts_at < free_again(other, seat->more) &&
+                             other->starts_at < free_again(slot, more);
         }
     }
     return stake;
@@ -134,6 +136,7 @@ static enum pw_code seat_for(const struct model *model, struct stake stake, cons
     bool is_awaited = !slot->is_closed && first_waiting(model, slot) != SEATS_MAX;
     return stake.same_slot                             ? PW_ERR_ALREADY_BOOKED
            : stake.same_exam                           ? PW_ERR_EXAM_ALREADY_BOOKED
+           : stake.is_too_long                         ? PW_ERR_ACCOMMODATION_DOES_NOT_FIT
            : is_awaited                                ? PW_ERR_SLOT_AWAITED
            : taken(model, &slot->id) >= slot->capacity ? PW_ERR_SLOT_FULL
            : stake.clashes                             ? PW_ERR_CALENDAR_CONFLICT
@@ -206,6 +209,7 @@ static enum pw_code join(const struct model *model, const struct pw_job *request
            : slot->is_closed || now_us >= offers_end_at(slot) ? PW_ERR_WAITLIST_CLOSED
            : stake.same_slot                                  ? PW_ERR_ALREADY_BOOKED
            : stake.is_forfeited                               ? PW_ERR_NOT_ENTITLED
+           : stake.is_too_long                                ? PW_ERR_ACCOMMODATION_DOES_NOT_FIT
            : is_free                                          ? PW_ERR_SEATS_ARE_FREE
                                                               : PW_OK;
 }
@@ -245,6 +249,7 @@ static enum pw_code change(const struct model *model, const struct pw_job *reque
         return seat->state == BOOKED    ? PW_OK
                : seat->state != OFFERED ? PW_ERR_NOT_OFFERED
                : stake.same_exam        ? PW_ERR_EXAM_ALREADY_BOOKED
+               : stake.is_too_long      ? PW_ERR_ACCOMMODATION_DOES_NOT_FIT
                : stake.clashes          ? PW_ERR_CALENDAR_CONFLICT
                                         : PW_OK;
     }
@@ -311,7 +316,8 @@ static uint32_t reserve_apply(struct model *model, const struct pw_job *request,
 {
     const struct pw_id *slot_id = slot_asked(model, request);
     enum pw_command_type type = request->command.type;
-    int64_t starts_at = model->slots[slot_at(model, &request->boundary_id, slot_id)].starts_at;
+    const struct slot *slot = &model->slots[slot_at(model, &request->boundary_id, slot_id)];
+    bool waits = type == PW_COMMAND_RESERVATION_JOIN_WAITLIST;
     int64_t expires_at =
         now_us + MINUTE(model->tenants[tenant_at(model, &request->boundary_id)].hold_minutes);
     assert(model->seat_count < SEATS_MAX);
@@ -320,10 +326,11 @@ static uint32_t reserve_apply(struct model *model, const struct pw_job *request,
         .id = *id,
         .slot = *slot_id,
         .student = request->actor_id,
-        .state = type == PW_COMMAND_RESERVATION_HOLD            ? HELD
-                 : type == PW_COMMAND_RESERVATION_JOIN_WAITLIST ? WAITING
-                                                                : BOOKED,
-        .expires_at = expires_at < starts_at ? expires_at : starts_at,
+        .state = type == PW_COMMAND_RESERVATION_HOLD ? HELD
+                 : waits                             ? WAITING
+                                                     : BOOKED,
+        .expires_at = expires_at < slot->starts_at ? expires_at : slot->starts_at,
+        .more = waits ? 0 : minutes_granted(model, &request->actor_id, slot),
         .version = 1,
     };
     return 1;
@@ -333,6 +340,7 @@ static uint32_t change_apply(struct model *model, const struct pw_job *request)
 {
     const struct pw_id *id = pw_command_target(&request->command);
     struct seat *seat = &model->seats[seat_at(model, &request->boundary_id, id)];
+    const struct slot *slot = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
     switch (request->command.type) {
     case PW_COMMAND_RESERVATION_CONFIRM_HOLD: seat->state = BOOKED; break;
     case PW_COMMAND_RESERVATION_CANCEL: seat->state = CANCELLED; break;
@@ -343,6 +351,9 @@ static uint32_t change_apply(struct model *model, const struct pw_job *request)
     case PW_COMMAND_RESERVATION_RESCHEDULE:
         seat->slot = request->command.reservation_reschedule.slot_id;
         seat->was_left = seat->by_offer;
+        slot = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
+        seat->more = minutes_granted(model, &seat->student, slot);
+        seat->replacement = PW_REPLACEMENT_NONE;
         break;
     case PW_COMMAND_RESERVATION_MARK_ATTENDED: seat->state = ATTENDED; break;
     case PW_COMMAND_RESERVATION_MARK_NO_SHOW: seat->state = MISSED; break;
@@ -354,6 +365,8 @@ static uint32_t change_apply(struct model *model, const struct pw_job *request)
     default: /* An offer is accepted. */
         seat->state = BOOKED;
         seat->by_offer = true;
+        seat->more = minutes_granted(model, &seat->student, slot);
+        seat->version += seat->more != 0; /* Which is told apart. */
         break;
     }
     return ++seat->version;

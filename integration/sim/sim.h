@@ -228,6 +228,7 @@ struct world {
     struct ids slots[TENANTS_MAX];
     struct ids reservations[TENANTS_MAX];
     struct ids owners[TENANTS_MAX]; /* Of these reservations. */
+    struct ids accommodations[TENANTS_MAX];
     struct accounts accounts[TENANTS_MAX];
     struct devices devices[TENANTS_MAX];
     uint32_t tenant_count;

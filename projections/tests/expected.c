@@ -18,7 +18,8 @@
         REFRESHED(60, 2, 10, NINE + 5, NINE + DAYS(8)), ERASED(10, 4), ENDED(61, 2, 10, "erased"), \
         ENDED(60, 3, 10, "erased")
 
-static const struct pw_event events[] = {TWO_BOOKED, ANN_GOES, ASSIGNED(40, 2, 30, TOM)};
+static const struct pw_event events[] = {TWO_BOOKED, MORE_TIME(70, ANN, 125, 0, 0, NINE, TEN),
+                                         ANN_GOES, ASSIGNED(40, 2, 30, TOM)};
 enum { EVENTS = PW_COUNT(events), PARTITIONS = 3, ROWS_MAX = 4 };
 
 /* The record of event i lies at offset 10 + i of partition 1. */
@@ -167,7 +168,7 @@ static void a_student_is_another(struct rows_shown *shown)
 }
 static void a_value_is_null(struct rows_shown *shown)
 {
-    shown->rows[1].row.cells[9] = pw_cell_null(PW_COLUMN_INTEGER);
+    shown->rows[1].row.cells[10] = pw_cell_null(PW_COLUMN_INTEGER);
 }
 static void a_moment_is_wrong(struct rows_shown *shown)
 {

@@ -22,7 +22,7 @@ struct rows_row {
     "draft_lead_time_minutes=60 draft_buffer_minutes=15 "
 #define SLOT_AT_TEN                                                                                \
     "slots: slot_id=#40 exam_id=#30 exam_version=1 starts_at_us=1800003600000000 "                 \
-    "ends_at_us=1800009000000000 lead_time_minutes=60 buffer_minutes=15 "
+    "ends_at_us=1800009000000000 hard_end_at_us=- lead_time_minutes=60 buffer_minutes=15 "
 #define LIVE "sessions: session_id=#60 user_id=#10 live=1 "
 #define IS_MOVED                                                                                   \
     OPEN, OPENED(41, 30, ELEVEN, 3), RESERVED(50, ANN, 40, 30, TEN),                               \
@@ -97,27 +97,28 @@ static const struct rows_row rows[] = {
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN)),
      "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=1 "
      "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
-     "free_again_at_us=1800009900000000 expires_at_us=- version=1\n"},
+     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=1\n"},
     {"a cancelled one stays", &pw_reservations_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), CANCELLED(50, ANN, 40, 30)),
      "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=2 "
      "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
-     "free_again_at_us=1800009900000000 expires_at_us=- version=2\n"},
+     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=2\n"},
     {"a held one runs out", &pw_reservations_projection,
      GIVEN(OPEN, HELD(50, ANN, 40, 30, TEN, NINE + 7)),
      "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=3 "
      "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
-     "free_again_at_us=1800009900000000 expires_at_us=1800000000000007 version=1\n"},
+     "free_again_at_us=1800009900000000 expires_at_us=1800000000000007 needs_replacement=0 "
+     "version=1\n"},
     {"not once it is confirmed", &pw_reservations_projection,
      GIVEN(OPEN, HELD(50, ANN, 40, 30, TEN, NINE + 7), HOLD_CONFIRMED(50, ANN, 40, 30)),
      "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=1 "
      "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
-     "free_again_at_us=1800009900000000 expires_at_us=- version=2\n"},
+     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=2\n"},
     {"nor once it has", &pw_reservations_projection,
      GIVEN(OPEN, HELD(50, ANN, 40, 30, TEN, NINE + 7), HOLD_EXPIRED(50, ANN, 40, 30)),
      "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=4 "
      "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
-     "free_again_at_us=1800009900000000 expires_at_us=- version=2\n"},
+     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=2\n"},
     {"a slot is no reservation", &pw_reservations_projection, GIVEN(OPEN), ""},
     {"a booking blocks the calendar", &pw_calendar_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN)),
@@ -156,10 +157,10 @@ static const struct rows_row rows[] = {
     {"one that was moved is in the other slot", &pw_reservations_projection, GIVEN(IS_MOVED),
      "reservations: reservation_id=#50 slot_id=#41 exam_id=#30 student_id=#10 state=1 "
      "starts_at_us=1800007200000000 ends_at_us=1800012600000000 "
-     "free_again_at_us=1800013500000000 expires_at_us=- version=2\n"},
+     "free_again_at_us=1800013500000000 expires_at_us=- needs_replacement=0 version=2\n"},
     {"a seat is left, and one is taken", &pw_slots_projection, GIVEN(IS_MOVED),
      "slots: slot_id=#41 exam_id=#30 exam_version=1 starts_at_us=1800007200000000 "
-     "ends_at_us=1800012600000000 lead_time_minutes=60 buffer_minutes=15 "
+     "ends_at_us=1800012600000000 hard_end_at_us=- lead_time_minutes=60 buffer_minutes=15 "
      "capacity=3 taken_count=1 version=1 state=1 waiting_count=0 left_count=0\n" SLOT_AT_TEN
      "capacity=2 taken_count=0 version=1 state=1 waiting_count=0 left_count=0\n"},
     {"one time is free, the other is not", &pw_calendar_projection, GIVEN(IS_MOVED),
@@ -210,6 +211,49 @@ static const struct rows_row rows[] = {
      GIVEN(PEOPLE, SIGNED_IN(60, 10, NINE), ENDED(60, 2, 10, "erased")),
      "sessions: session_id=#60 user_id=#10 live=0 refreshed_at_us=- expires_at_us=- "
      "end_reason=erased version=2\n"},
+    {"a slot has a hard end", &pw_slots_projection,
+     GIVEN(OPEN, HARD_END(40, 0, 30, ELEVEN + MINUTES(60))),
+     "slots: slot_id=#40 exam_id=#30 exam_version=1 starts_at_us=1800003600000000 "
+     "ends_at_us=1800009000000000 hard_end_at_us=1800010800000000 lead_time_minutes=60 "
+     "buffer_minutes=15 capacity=2 taken_count=0 version=2 state=1 waiting_count=0 left_count=0\n"},
+    {"a student has more time", &pw_accommodations_projection,
+     GIVEN(CREATED, MORE_TIME(70, ANN, 125, 5, 10, NINE, TEN)),
+     "accommodations: accommodation_id=#70 student_id=#10 state=1 factor_percent=125 "
+     "fixed_minutes=5 rest_break_minutes=10 valid_from_us=1800000000000000 "
+     "valid_until_us=1800003600000000 version=1\n"},
+    {"it is another one", &pw_accommodations_projection,
+     GIVEN(CREATED, MORE_TIME(70, ANN, 125, 5, 10, NINE, TEN),
+           MORE_TIME_REVISED(70, 0, ANN, 200, 0, 0, TEN, ELEVEN)),
+     "accommodations: accommodation_id=#70 student_id=#10 state=1 factor_percent=200 "
+     "fixed_minutes=0 rest_break_minutes=0 valid_from_us=1800003600000000 "
+     "valid_until_us=1800007200000000 version=2\n"},
+    {"it is revoked, and stays as a row", &pw_accommodations_projection,
+     GIVEN(CREATED, MORE_TIME(70, ANN, 125, 5, 10, NINE, TEN), MORE_TIME_REVOKED(70, 0, ANN)),
+     "accommodations: accommodation_id=#70 student_id=#10 state=2 factor_percent=125 "
+     "fixed_minutes=5 rest_break_minutes=10 valid_from_us=1800000000000000 "
+     "valid_until_us=1800003600000000 version=2\n"},
+    {"a sitting is no accommodation", &pw_accommodations_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN)), ""},
+    {"a sitting is longer", &pw_reservations_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), SITTING_CHANGED(50, 0, ANN, 40, 30, TEN, 10)),
+     "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=1 "
+     "starts_at_us=1800003600000000 ends_at_us=1800009600000000 "
+     "free_again_at_us=1800010500000000 expires_at_us=- needs_replacement=0 version=2\n"},
+    {"the calendar is blocked longer", &pw_calendar_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), SITTING_CHANGED(50, 0, ANN, 40, 30, TEN, 10)),
+     "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "
+     "exam_id=#30 ends_at_us=1800009600000000 free_again_at_us=1800010500000000 live=1\n"},
+    {"a replacement is needed", &pw_reservations_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), MARKED(50, 0, ANN, 40, 30, "calendar")),
+     "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=1 "
+     "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
+     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=2 version=2\n"},
+    {"not of what was given back", &pw_reservations_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), MARKED(50, 0, ANN, 40, 30, "hard-end"),
+           CANCELLED(50, ANN, 40, 30)),
+     "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=2 "
+     "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
+     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=3\n"},
     {"a person is no session", &pw_sessions_projection, GIVEN(PEOPLE), ""},
 };
 
@@ -266,9 +310,12 @@ Test(rows, of_every_read_model)
 
 Test(rows, of_what_does_not_exist_are_an_error)
 {
-    static const struct pw_event strangers[] = {
-        DRAFTED(99), OPENED(99, 30, TEN, 1), RESERVED(99, ANN, 40, 30, TEN),
-        REGISTERED(99, PW_ROLE(STUDENT), TEXT("")), SIGNED_IN(98, 99, NINE)};
+    static const struct pw_event strangers[] = {DRAFTED(99),
+                                                OPENED(99, 30, TEN, 1),
+                                                RESERVED(99, ANN, 40, 30, TEN),
+                                                REGISTERED(99, PW_ROLE(STUDENT), TEXT("")),
+                                                SIGNED_IN(98, 99, NINE),
+                                                MORE_TIME(99, ANN, 125, 0, 0, NINE, TEN)};
     struct pw_state *state = pw_state_new();
     world_fold(state, GIVEN(OPEN));
     for (size_t i = 0; i < PW_COUNT(strangers); i++) {

@@ -247,11 +247,39 @@ static struct pw_command people_command(struct scribe *scribe, uint32_t tenant,
     return command;
 }
 
+/* For a day of somebody's, so that they seldom overlap. */
+static struct pw_command accommodation_command(struct scribe *scribe, uint32_t tenant)
+{
+    struct pw_command command = {.type = PW_COMMAND_ACCOMMODATION_GRANT};
+    int64_t from_us = scribe->now_us + draw(scribe, 60) * 1440 * PW_US_PER_MINUTE;
+    uint32_t factor = 100 + draw(scribe, 100);
+    struct pw_id id;
+    if (!any_of(scribe, &scribe->accommodations[tenant], &id) || draw(scribe, 2) == 0) {
+        command.accommodation_grant =
+            (struct pw_accommodation_grant){.student_id = student_of(draw(scribe, STUDENT_COUNT)),
+                                            .accommodation_id = draw_id(scribe),
+                                            .factor_percent = factor,
+                                            .valid_from = from_us,
+                                            .valid_until = from_us + 1440 * PW_US_PER_MINUTE};
+    } else if (draw(scribe, 3) > 0) {
+        command.type = PW_COMMAND_ACCOMMODATION_REVISE;
+        command.accommodation_revise =
+            (struct pw_accommodation_revise){.accommodation_id = id,
+                                             .factor_percent = factor,
+                                             .valid_from = from_us,
+                                             .valid_until = from_us + 1440 * PW_US_PER_MINUTE};
+    } else {
+        command.type = PW_COMMAND_ACCOMMODATION_REVOKE;
+        command.accommodation_revoke.accommodation_id = id;
+    }
+    return command;
+}
+
 static struct pw_command draw_command(struct scribe *scribe, uint32_t tenant)
 {
     struct pw_command command = {.type = PW_COMMAND_TENANT_CREATE};
     struct pw_id id;
-    uint32_t kind = draw(scribe, 14);
+    uint32_t kind = draw(scribe, 15);
     const struct pw_state *state =
         scribe->folds[pw_partition_of(&scribe->tenants[tenant], SCRIBE_PARTITIONS)].state;
     if (pw_state_tenant(state, &scribe->tenants[tenant]) == NULL) {
@@ -259,6 +287,8 @@ static struct pw_command draw_command(struct scribe *scribe, uint32_t tenant)
                                                           .name = PW_STR("Graz"),
                                                           .time_zone = PW_STR("Europe/Vienna"),
                                                           .language = PW_STR("de")};
+    } else if (kind == 14) {
+        command = accommodation_command(scribe, tenant);
     } else if (kind >= 10) {
         command = people_command(scribe, tenant, pw_state_tenant(state, &scribe->tenants[tenant]));
     } else if (kind < 2 || !any_of(scribe, &scribe->exams[tenant], &id)) {
@@ -267,7 +297,7 @@ static struct pw_command draw_command(struct scribe *scribe, uint32_t tenant)
         command.type = PW_COMMAND_SLOT_OPEN;
         command.slot_open = (struct pw_slot_open){
             draw_id(scribe), id, scribe->now_us + (60 + draw(scribe, 20) * 30) * PW_US_PER_MINUTE,
-            1 + draw(scribe, 4)};
+            1 + draw(scribe, 4), 0};
     } else if (kind == 3 && any_of(scribe, &scribe->slots[tenant], &id)) {
         command.type = PW_COMMAND_SLOT_CHANGE_CAPACITY;
         command.slot_change_capacity = (struct pw_slot_change_capacity){id, 1 + draw(scribe, 6)};
@@ -317,6 +347,9 @@ static void keep_ids(struct scribe *scribe, uint32_t tenant, const struct pw_dec
             keep_event(&scribe->people[tenant], event);
             break;
         case PW_AGGREGATE_tenant: keep_event(&scribe->people[tenant], event); break;
+        case PW_AGGREGATE_accommodation:
+            keep(&scribe->accommodations[tenant], &event->stream_id);
+            break;
         case PW_AGGREGATE_COUNT: break;
         }
     }
@@ -327,7 +360,8 @@ static struct pw_context context_of(struct scribe *scribe, const struct pw_comma
     static const struct pw_id teacher = {{[0] = 0x7e}};
     bool by_student = command->type == PW_COMMAND_RESERVATION_RESERVE ||
                       command->type == PW_COMMAND_RESERVATION_CANCEL;
-    bool by_admin = command->type == PW_COMMAND_SESSION_REVOKE;
+    bool by_admin = command->type == PW_COMMAND_SESSION_REVOKE ||
+                    pw_command_info(command->type)->aggregate == PW_AGGREGATE_accommodation;
     return (struct pw_context){
         .decided_at_us = scribe->now_us,
         .actor_id = by_student ? student_of(draw(scribe, STUDENT_COUNT)) : teacher,
@@ -438,6 +472,7 @@ static void expect_tenant(const struct scribe *scribe, uint32_t tenant,
     expect_ids(expectation, &scribe->exams[tenant], PW_EVENT_EXAM_DRAFTED);
     expect_ids(expectation, &scribe->slots[tenant], PW_EVENT_SLOT_OPENED);
     expect_ids(expectation, &scribe->reservations[tenant], PW_EVENT_RESERVATION_RESERVED);
+    expect_ids(expectation, &scribe->accommodations[tenant], PW_EVENT_ACCOMMODATION_GRANTED);
     for (uint32_t i = 0; i < scribe->people[tenant].count; i++) {
         expect_event(expectation, &scribe->people[tenant].events[i]);
     }

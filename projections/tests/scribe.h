@@ -43,6 +43,7 @@ struct scribe {
     struct scribe_ids reservations[SCRIBE_TENANTS];
     struct scribe_ids users[SCRIBE_TENANTS];
     struct scribe_ids sessions[SCRIBE_TENANTS];
+    struct scribe_ids accommodations[SCRIBE_TENANTS];
     struct scribe_people people[SCRIBE_TENANTS];
     uint64_t commit_count;
 };

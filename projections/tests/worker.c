@@ -174,7 +174,7 @@ Test(worker, two_that_take_turns_at_random_leave_the_rows_right)
 
 Test(worker, a_drained_worker_finishes_its_batch_and_gives_the_epoch_back)
 {
-    struct rig *rig = rig_new(12); /* Rows come in every partition, each time. */
+    struct rig *rig = rig_new(13); /* Rows come in every partition, each time. */
     scribe_write(rig->scribe, 50);
     struct pw_worker *first = rig_worker(rig);
     rig_run_until_done(rig, first, &pw_reservations_projection);
@@ -239,7 +239,7 @@ Test(worker, void_records_move_nothing_and_take_no_epoch)
 
 Test(worker, heals_when_ledger_or_store_come_back)
 {
-    struct rig *rig = rig_new(12); /* Rows come in every partition, each time. */
+    struct rig *rig = rig_new(13); /* Rows come in every partition, each time. */
     scribe_write(rig->scribe, 50);
     pw_sim_set_down(rig->log, true);
     double_store_set_down(rig->store, true);

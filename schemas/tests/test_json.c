@@ -315,6 +315,23 @@ static const struct json_row {
     {"a slot that goes with its exam", PW_COMMAND_SLOT_CANCEL_WITH_EXAM, PW_STR("{}"), ""},
     {"a slot to close", PW_COMMAND_SLOT_CLOSE, PW_STR(""), ""},
     {"a slot to cancel", PW_COMMAND_SLOT_CANCEL, PW_STR("{}"), "/reason is missing\n"},
+    {"time to grant, and how much", PW_COMMAND_ACCOMMODATION_GRANT,
+     PW_STR("{\"fixed_minutes\": 1441}"),
+     "/factor_percent is missing\n/fixed_minutes must be at most 1440\n/valid_from is "
+     "missing\n/valid_until is missing\n"},
+    {"less than everybody's", PW_COMMAND_ACCOMMODATION_GRANT,
+     PW_STR("{\"factor_percent\": 99, \"valid_from\": \"2026-10-01T00:00:00Z\", \"valid_until\": "
+            "\"2027-10-01T00:00:00Z\"}"),
+     "/factor_percent must be at least 100\n"},
+    {"another content", PW_COMMAND_ACCOMMODATION_REVISE,
+     PW_STR("{\"factor_percent\": 401, \"rest_break_minutes\": 30, \"valid_from\": "
+            "\"2026-10-01T00:00:00Z\"}"),
+     "/factor_percent must be at most 400\n/valid_until is missing\n"},
+    {"time to take back", PW_COMMAND_ACCOMMODATION_REVOKE, PW_STR("{}"), ""},
+    {"a slot with a hard end", PW_COMMAND_SLOT_OPEN,
+     PW_STR("{\"exam_id\": \"01890a5d-ac96-774b-bcce-b302099a8057\", \"starts_at\": "
+            "\"2027-02-01T09:00:00+01:00\", \"capacity\": 30, \"hard_end_at\": 12}"),
+     "/hard_end_at must be a string\n"},
     {"a seat to move, and where to", PW_COMMAND_RESERVATION_RESCHEDULE, PW_STR("{}"),
      "/slot_id is missing\n"},
     {"a seat to hold", PW_COMMAND_RESERVATION_HOLD, PW_STR("{}"), ""},

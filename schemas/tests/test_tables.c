@@ -58,11 +58,11 @@ static void check_limits(const char *of, const struct pw_field *field)
         cr_expect(field->max > 0 && field->max <= PW_AT_US_MAX, "%s.%s", of, field->name);
     }
     if (field->source == PW_FROM_BODY_OR) {
-        bool may_be_empty =
-            field->kind == PW_FIELD_KIND_personal || field->kind == PW_FIELD_KIND_password;
+        bool may_be_empty = field->kind == PW_FIELD_KIND_personal ||
+                            field->kind == PW_FIELD_KIND_password ||
+                            field->kind == PW_FIELD_KIND_at; /* 0: there is none. */
         bool is_flag = field->kind == PW_FIELD_KIND_flag;
-        cr_expect(is_number(field) || field->kind == PW_FIELD_KIND_at || may_be_empty || is_flag,
-                  "%s.%s", of, field->name);
+        cr_expect(is_number(field) || may_be_empty || is_flag, "%s.%s", of, field->name);
         cr_expect(may_be_empty ? field->fallback == 0
                                : field->fallback >= field->min && field->fallback <= field->max);
     }
