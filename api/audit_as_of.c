@@ -208,7 +208,7 @@ static int print(const struct question *question, json_t *json)
         print_text(json);
     }
     json_decref(json);
-    return fflush(stdout) == 0 ? PW_EXIT_GOOD : PW_EXIT_WRONG;
+    return fflush(stdout) == 0 && ferror(stdout) == 0 ? PW_EXIT_GOOD : PW_EXIT_WRONG;
 }
 
 /* --- The question --- */

@@ -177,7 +177,7 @@ static int read_all(struct replay *replay, uint32_t first, uint32_t last)
                 pw_verb_fail(replay->fold->chain.stopped.code, replay->fold->chain.stopped.detail);
         }
     }
-    return fflush(stdout) == 0 ? result : PW_EXIT_WRONG;
+    return fflush(stdout) == 0 && ferror(stdout) == 0 ? result : PW_EXIT_WRONG;
 }
 
 /* A tenant is one boundary, so all of its records lie in one partition. */

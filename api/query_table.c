@@ -18,6 +18,9 @@
                  "a.tenant_id = t.tenant_id AND a.slot_id = t.slot_id AND a.proctor_id = ? AND "   \
                  "a.live = 1)"
 
+/* Who sits in such a slot, and not who waited for a seat of it or gave one back: confirmed, attended, no-show. */
+#define SITS_IN_PROCTORED_SLOT "(t.state IN (1, 10, 11) AND " OF_PROCTORED_SLOT ")"
+
 /* What an answer shows: its name, what that is, and where it is from. MAYBE: it can be null. */
 #define COLUMN(name, doc, sql, kind, maybe, words)                                                 \
     {                                                                                              \
@@ -127,7 +130,7 @@ static const struct pw_query_column slot_columns[] = {
     COUNT("buffer_minutes", "Kept free in a student's calendar after the end", "t.buffer_minutes"),
     COUNT("capacity", "Seats", "t.capacity"),
     COUNT("taken_count", "Seats that are taken", "t.taken_count"),
-    COUNT("free_count", "Seats that are free",
+    COUNT("free_count", "Seats that are free; given only while `state` is open",
           "CAST(t.capacity AS SIGNED) - CAST(t.taken_count AS SIGNED)"),
     COUNT("waiting_count", "How many wait for a seat", "t.waiting_count"),
     WORD("state", "Whether seats are given; of a cancelled one nothing is left", "t.state",
@@ -264,7 +267,8 @@ const struct pw_query_info pw_queries[] = {
      .order_column = "t.starts_at_us",
      COLUMNS(slot_columns),
      .filters = {BY_ID("exam_id", "Only of this exam", "t.exam_id = ?", 0),
-                 BY_ID("proctor_id", "Only those that this person proctors", OF_PROCTORED_SLOT, 0),
+                 BY_ID("proctor_id", "Only those that this person proctors", OF_PROCTORED_SLOT,
+                       PW_ROLE(ADMIN)),
                  BY_WORD("state", "Only in this state", "t.state = ?", slot_states), FROM_TO},
      .scopes = {{EVERYBODY, NULL, NULL}, {PW_ROLE(PROCTOR), OF_PROCTORED_SLOT, NULL}}},
     {.name = "slot",
@@ -314,7 +318,7 @@ const struct pw_query_info pw_queries[] = {
      .scopes = {{PW_ROLE(ADMIN), NULL, NULL},
                 {PW_ROLE(STUDENT), "t.student_id = ?", NULL},
                 {PW_ROLE(TEACHER), OF_OWN_EXAM, "exams"},
-                {PW_ROLE(PROCTOR), OF_PROCTORED_SLOT, "slots"}}},
+                {PW_ROLE(PROCTOR), SITS_IN_PROCTORED_SLOT, "slots"}}},
     {.name = "reservation",
      .path = "/reservations/{reservation_id}",
      .path_doc = "The reservation",
@@ -326,7 +330,7 @@ const struct pw_query_info pw_queries[] = {
      .scopes = {{PW_ROLE(ADMIN), NULL, NULL},
                 {PW_ROLE(STUDENT), "t.student_id = ?", NULL},
                 {PW_ROLE(TEACHER), OF_OWN_EXAM, "exams"},
-                {PW_ROLE(PROCTOR), OF_PROCTORED_SLOT, "slots"}}},
+                {PW_ROLE(PROCTOR), SITS_IN_PROCTORED_SLOT, "slots"}}},
     {.name = "calendar",
      .path = "/calendar",
      .doc = "What blocks the asking student's calendar, by start.",

@@ -239,14 +239,13 @@ static bool due_in_slot_of(const struct pw_tenant *tenant, const struct pw_id *r
 static bool due_in_exam(const struct pw_tenant *tenant, const struct pw_id *exam_id, int64_t now_us,
                         struct pw_due *ret_due)
 {
-    uint64_t cursor = 0;
-    const void *id;
-    const void *value;
-    while (pw_map_next(tenant->slots, &cursor, &id, &value)) {
-        const struct pw_slot *slot = value;
-        if (pw_id_equal(&slot->exam_id, exam_id) && due_in_slot(tenant, id, now_us, ret_due)) {
+    struct pw_id id = pw_order_first(tenant->due, tenant->due_slots);
+    while (!pw_id_is_nil(&id) && pw_order_place(tenant->due, &id)->rank.first <= now_us) {
+        const struct pw_slot *slot = pw_tenant_slot(tenant, &id);
+        if (pw_id_equal(&slot->exam_id, exam_id) && due_in_slot(tenant, &id, now_us, ret_due)) {
             return true;
         }
+        id = pw_order_next(tenant->due, tenant->due_slots, &id);
     }
     return false;
 }
@@ -272,6 +271,9 @@ bool pw_due_before(const struct pw_tenant *tenant, const struct pw_command *comm
         return due_in_exam(tenant, &command->exam_withdraw.exam_id, now_us, ret_due);
     case PW_COMMAND_SLOT_CHANGE_CAPACITY:
         return due_in_slot(tenant, &command->slot_change_capacity.slot_id, now_us, ret_due);
+    case PW_COMMAND_SLOT_CLOSE:
+    case PW_COMMAND_SLOT_CANCEL:
+        return due_in_slot(tenant, pw_command_target(command), now_us, ret_due);
     case PW_COMMAND_RESERVATION_RESERVE:
         return due_in_slot(tenant, &command->reservation_reserve.slot_id, now_us, ret_due) ||
                due_in_calendar(tenant, actor_id, now_us, ret_due);

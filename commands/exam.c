@@ -97,21 +97,33 @@ enum pw_code pw_exam_publish_decide(const struct pw_tenant *tenant,
     return PW_OK;
 }
 
-/* A slot of the exam that starts after a moment and in which somebody has something; nil: there is none. */
+/* Whether one comes before another: the order of their starts, then of their ids. */
+static bool comes_before(const struct pw_slot *slot, const struct pw_id *id,
+                         const struct pw_slot *other, const struct pw_id *other_id)
+{
+    return slot->starts_at_us != other->starts_at_us ? slot->starts_at_us < other->starts_at_us
+                                                     : memcmp(id, other_id, sizeof *id) < 0;
+}
+
+/* The first slot of the exam that starts after a moment and in which somebody has something; nil: there is none. */
 static struct pw_id booked_slot(const struct pw_tenant *tenant, const struct pw_id *exam_id,
                                 int64_t after_us)
 {
     uint64_t cursor = 0;
     const void *id;
     const void *value;
+    struct pw_id first_id = {{0}};
+    const struct pw_slot *first = NULL;
     while (pw_map_next(tenant->slots, &cursor, &id, &value)) {
         const struct pw_slot *slot = value;
         if (pw_id_equal(&slot->exam_id, exam_id) && slot->starts_at_us > after_us &&
-            !pw_slot_is_off(slot) && slot->open_count > 0) {
-            return *(const struct pw_id *)id;
+            !pw_slot_is_off(slot) && slot->open_count > 0 &&
+            (first == NULL || comes_before(slot, id, first, &first_id))) {
+            first = slot;
+            first_id = *(const struct pw_id *)id;
         }
     }
-    return (struct pw_id){{0}};
+    return first_id;
 }
 
 enum pw_code pw_exam_withdraw_decide(const struct pw_tenant *tenant,
@@ -188,8 +200,9 @@ enum pw_code pw_exam_draft_revised_evolve(struct pw_tenant *tenant, const struct
                                           struct pw_undo *undo, struct pw_err *err)
 {
     const struct pw_exam_draft_revised *revised = &event->exam_draft_revised;
-    if (pw_tenant_exam(tenant, &event->stream_id) == NULL) {
-        return pw_misfit(err, event, "there is no such exam");
+    const struct pw_exam *before = pw_tenant_exam(tenant, &event->stream_id);
+    if (before == NULL || before->is_withdrawn) {
+        return pw_misfit(err, event, "there is no such exam that is not withdrawn");
     }
     const char *why = draft_misfit(revised->title, revised->duration_minutes,
                                    revised->lead_time_minutes, revised->buffer_minutes);
@@ -209,8 +222,8 @@ enum pw_code pw_exam_version_published_evolve(struct pw_tenant *tenant,
 {
     const struct pw_exam_version_published *published = &event->exam_version_published;
     const struct pw_exam *before = pw_tenant_exam(tenant, &event->stream_id);
-    if (before == NULL) {
-        return pw_misfit(err, event, "there is no such exam");
+    if (before == NULL || before->is_withdrawn) {
+        return pw_misfit(err, event, "there is no such exam that is not withdrawn");
     }
     if (published->version_number != (uint64_t)before->published_number + 1) {
         return pw_misfit(err, event, "it is not the exam's next version");

@@ -15,7 +15,7 @@ const struct reservation_meaning reservation_meanings[PW_RESERVATION_STATE_COUNT
     [PW_RESERVATION_TURNED_DOWN] = {"over: its offer was declined", false, false, false},
     [PW_RESERVATION_LAPSED] = {"over: its offer ran out", false, false, false},
     [PW_RESERVATION_ATTENDED] = {"over: the student came", false, true, true},
-    [PW_RESERVATION_NO_SHOW] = {"over: the student did not come", false, true, false},
+    [PW_RESERVATION_NO_SHOW] = {"over: the student did not come", false, true, true},
 };
 
 bool pw_reservation_blocks_calendar(uint32_t state)
@@ -116,9 +116,8 @@ static void calendar_take(struct reservation_calendar *calendar, const struct pw
     if (pw_id_equal(&other->slot_id, slot_id)) {
         calendar->is_forfeited |= other->state == PW_RESERVATION_GIVEN_BACK;
         calendar->in_slot_id = meaning->is_open ? *id : calendar->in_slot_id;
-        return;
-    }
-    if (meaning->blocks && meaning->is_open && pw_id_equal(&other->exam_id, &slot->exam_id)) {
+    } else if (meaning->blocks && meaning->is_open &&
+               pw_id_equal(&other->exam_id, &slot->exam_id)) {
         calendar->in_exam_id = *id;
     }
     /* Both are half-open: who is free again at ten can sit at ten. */

@@ -1,7 +1,8 @@
-/* commands/reservation_attend.c: who came, and who did not. What was marked by mistake is marked anew: both marks stay on record. */
+/* commands/reservation_attend.c: who came, and who did not. What was marked by mistake is marked anew: both marks stay on record. Either way
+ * the sitting's time stays blocked, so that no second mark makes two sittings overlap. */
 #include "commands/reservation_parts.h"
 
-/* Whether whoever asks may mark it: admins any, proctors those of slots that they are assigned to. */
+/* What is to be marked, once it has begun: by admins any, by proctors those of slots that they are assigned to. */
 static enum pw_code find_sitting(const struct pw_tenant *tenant, const struct reservation_ask *ask,
                                  const struct pw_context *context,
                                  const struct pw_reservation **ret_reservation, struct pw_err *err)
@@ -12,7 +13,12 @@ static enum pw_code find_sitting(const struct pw_tenant *tenant, const struct re
         !pw_slot_is_proctored_by(tenant, &reservation->slot_id, &context->actor_id)) {
         return pw_fail(err, PW_ERR_NO_SUCH_RESERVATION, "reservation_id");
     }
-    return reservation_find(tenant, ask, context, ret_reservation, err);
+    enum pw_code code = reservation_find(tenant, ask, context, &reservation, err);
+    if (reservation != NULL && context->decided_at_us < reservation->starts_at_us) {
+        return pw_fail(err, PW_ERR_SITTING_NOT_BEGUN, "possible from the start on");
+    }
+    *ret_reservation = reservation;
+    return code;
 }
 
 enum pw_code pw_reservation_mark_attended_decide(const struct pw_tenant *tenant,
@@ -29,11 +35,6 @@ enum pw_code pw_reservation_mark_attended_decide(const struct pw_tenant *tenant,
     enum pw_code code = find_sitting(tenant, &ask, context, &reservation, err);
     if (reservation == NULL) {
         return code;
-    }
-    int64_t from_us = reservation->starts_at_us - PW_EARLY_MINUTES * PW_US_PER_MINUTE;
-    if (context->decided_at_us < from_us) {
-        return pw_fail(err, PW_ERR_SITTING_NOT_BEGUN, "possible from %d minutes before the start",
-                       PW_EARLY_MINUTES);
     }
     pw_decision_add(out, PW_EVENT_RESERVATION_MARKED_ATTENDED, &command->reservation_id)
         ->reservation_marked_attended =
@@ -55,9 +56,6 @@ enum pw_code pw_reservation_mark_no_show_decide(const struct pw_tenant *tenant,
     enum pw_code code = find_sitting(tenant, &ask, context, &reservation, err);
     if (reservation == NULL) {
         return code;
-    }
-    if (context->decided_at_us < reservation->starts_at_us) {
-        return pw_fail(err, PW_ERR_SITTING_NOT_BEGUN, "possible from the start on");
     }
     pw_decision_add(out, PW_EVENT_RESERVATION_MARKED_NO_SHOW, &command->reservation_id)
         ->reservation_marked_no_show = (struct pw_reservation_marked_no_show){

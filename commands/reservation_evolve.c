@@ -30,6 +30,9 @@ static const char *beginning_misfit(const struct pw_tenant *tenant, const struct
     if (slot == NULL || !pw_id_equal(&slot->exam_id, &begun->exam_id)) {
         return "there is no such slot of the exam";
     }
+    if (pw_slot_is_off(slot)) {
+        return "the slot is cancelled";
+    }
     if (reservation_meanings[state].has_seat && slot->taken_count >= slot->capacity) {
         return "no seat is free";
     }
@@ -297,6 +300,9 @@ static const char *move_misfit(const struct pw_tenant *tenant, const struct pw_r
     if (to == NULL || !pw_id_equal(&to->exam_id, &moved->exam_id) ||
         pw_id_equal(&moved->slot_id, &moved->from_slot_id)) {
         return "there is no such other slot of the exam";
+    }
+    if (pw_slot_is_off(to) || pw_slot_is_off(pw_tenant_slot(tenant, &moved->from_slot_id))) {
+        return "the slot is cancelled";
     }
     if (to->taken_count >= to->capacity) {
         return "no seat is free";

@@ -175,7 +175,7 @@ static const char *opened_misfit(const struct pw_tenant *tenant, const struct pw
     if (pw_tenant_slot(tenant, &event->stream_id) != NULL) {
         return "the slot exists already";
     }
-    if (exam == NULL || opened->exam_version == 0 ||
+    if (exam == NULL || exam->is_withdrawn || opened->exam_version == 0 ||
         opened->exam_version > exam->published_number) {
         return "there is no such version of the exam";
     }

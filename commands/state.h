@@ -143,9 +143,6 @@ struct pw_tenant; /* Opaque outside commands/'s deciders: commands/tenant_state.
 /* Whether one in that state blocks its student's calendar. */
 bool pw_reservation_blocks_calendar(uint32_t state);
 
-/* Attendance is marked from so long before the start on. */
-#define PW_EARLY_MINUTES 60
-
 bool pw_slot_is_proctored_by(const struct pw_tenant *tenant, const struct pw_id *slot_id,
                              const struct pw_id *proctor_id);
 

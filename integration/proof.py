@@ -134,7 +134,7 @@ class Folded:
             yield f"/students/{student}/calendar", [
                 {"reservation_id": row["id"]} | {name: row[name] for name in
                                                  ("slot_id", "exam_id", "starts_at", "ends_at", "free_again_at")}
-                for row in self.reservations.values() if row["student_id"] == student and row["state"] in ("confirmed", "held", "attended")]
+                for row in self.reservations.values() if row["student_id"] == student and row["state"] in ("confirmed", "held", "attended", "no-show")]
 
     def _exam_drafted(self, key, event, at_us, title, duration, lead, buffer, owner):
         self.exams[key] = {"id": key, "owner_id": owner, "withdrawn": False} | dict.fromkeys(

@@ -212,7 +212,7 @@ class BookingsTest(unittest.TestCase):
                 self.replay(*commits)
 
     def test_who_came(self):
-        tom, soon = b"t" * 16, NOW + 60_000_000
+        tom, soon = b"t" * 16, NOW + 3  # By then it is booked.
         full = [(self.T, self.opened(self.SLOT, self.EXAM, soon, 1)), (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, soon))]
         tom_proctors = (self.T, (self.SLOT, "slot_proctor_assigned", [self.EXAM, tom]))
         released = (self.T, (self.SLOT, "slot_proctor_released", [self.EXAM, tom]))
@@ -225,7 +225,8 @@ class BookingsTest(unittest.TestCase):
             ("neither proctors", ("proctor", tom), *full, tom_proctors, released, came),
             ("do not proctor", ("admin", tom), *full, tom_proctors, tom_proctors),
             ("that they proctor", ("admin", tom), *full, released),
-            ("has not begun", ("admin", tom), *full, (self.T, self.step("marked_no_show", 1, self.SLOT, self.EXAM, self.ANN))),
+            ("has not begun", ("admin", tom), (self.T, self.opened(self.SLOT, self.EXAM, LATER, 1)),
+             (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, LATER)), (self.T, self.step("marked_no_show", 1, self.SLOT, self.EXAM, self.ANN))),
             ("no such booked", ("admin", tom), full[0], (self.T, self.held(1, self.SLOT, self.EXAM, self.ANN, soon, NOW + 99)), came),
             ("sits .* at that time", ("admin", tom), *full, came, (self.T, self.opened(self.SLOT_2, self.EXAM_2, soon, 2)),
              (self.T, self.reserved(2, self.SLOT_2, self.EXAM_2, self.ANN, soon))),

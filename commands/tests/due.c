@@ -241,6 +241,20 @@ Test(due, slots_of_a_withdrawn_exam_are_cancelled_then_what_is_in_them)
     pw_state_free(state);
 }
 
+Test(due, a_slot_that_ends_has_had_its_deadlines)
+{
+    const struct pw_event given[] = {TWO_SLOTS, HELD(50, ANN, 40, 30, NOON, NINE)};
+    struct pw_state *state = state_of(given, PW_COUNT(given));
+    struct pw_due due;
+    struct pw_id tea = TEA;
+    cr_expect(before(state, COMMAND(SLOT_CLOSE, slot_close, ID(40)), tea, NINE, &due) &&
+              expires(&due, 50));
+    cr_expect(before(state, COMMAND(SLOT_CANCEL, slot_cancel, ID(40), 0), tea, NINE, &due) &&
+              expires(&due, 50));
+    cr_expect_not(before(state, COMMAND(SLOT_CLOSE, slot_close, ID(41)), tea, NINE, &due));
+    pw_state_free(state);
+}
+
 Test(due, a_hold_that_has_run_out_keeps_no_exam)
 {
     const struct pw_event given[] = {TWO_SLOTS, HELD(50, ANN, 40, 30, NOON, NINE)};

@@ -71,7 +71,7 @@ class _Replay:
         self.gone = set()  # (tenant, exam, student) of who left an offered seat for another one
         self.withdrawn_exams = set()  # (tenant, exam)
         self.sat = {}  # id of a reservation that was marked: what it was
-        self.attended = {}  # (tenant, student): ids of those of them that were attended, which still block the calendar
+        self.marked = {}  # (tenant, student): ids of those of them, which still block the calendar
         self.by_offer = set()  # ids of live reservations whose seat was offered
         self.accommodations = Accommodations()
         self.replacements = {}  # id of a live reservation that needs a replacement: why
@@ -99,7 +99,7 @@ class _Replay:
         seats, ends_at = self.slots[live.slot], self._end_of(live.tenant, live.slot, live.student)
         free_again_at = ends_at + seats.times[1] - seats.ends_at
         others = [self.reservations[other] for other in self.of_student[live.tenant, live.student] - {reservation}]
-        others += [self.sat[other] for other in self.attended.get((live.tenant, live.student), ())]
+        others += [self.sat[other] for other in self.marked.get((live.tenant, live.student), ())]
         if seats.hard_end_at is not None and ends_at > seats.hard_end_at:
             why = "hard-end"
         elif any(live.starts_at < other.free_again_at and other.starts_at < free_again_at for other in others):
@@ -161,7 +161,7 @@ class _Replay:
             return
         starts_at, ends_at, free_again_at = payload[3:6]
         others = [self.reservations[other] for other in self.of_student[live.tenant, live.student] - {reservation}]
-        others += [self.sat[other] for other in self.attended.get((live.tenant, live.student), ())]
+        others += [self.sat[other] for other in self.marked.get((live.tenant, live.student), ())]
         self.need(starts_at == live.starts_at, "it starts at another time")
         self._ends_as_granted(tenant, live.slot, live.student, ends_at)
         self.need(all(other.starts_at < starts_at or free_again_at <= other.starts_at for other in others),
@@ -215,7 +215,7 @@ class _Replay:
             self.need(live.exam != exam, f"student {student} already holds {other} for exam {exam}")
             self.need(live.free_again_at <= starts_at or free_again_at <= live.starts_at,
                       f"student {student} already holds {other} at that time")
-        for other in sorted(self.attended.get((tenant, student), ())):
+        for other in sorted(self.marked.get((tenant, student), ())):
             sat = self.sat[other]
             self.need(sat.free_again_at <= starts_at or free_again_at <= sat.starts_at, f"student {student} sits {other} at that time")
         others.add(reservation)
@@ -317,35 +317,27 @@ class _Replay:
             self.slots[slot].proctors.discard(_id(payload[1]))
 
     def marked_attended(self, tenant, reservation, payload):
-        self._mark(tenant, reservation, payload, -3600_000_000)
+        self._mark(tenant, reservation, payload)
 
     def marked_no_show(self, tenant, reservation, payload):
-        self._mark(tenant, reservation, payload, 0)
+        self._mark(tenant, reservation, payload)
 
-    def _mark(self, tenant, reservation, payload, from_us):
+    def _mark(self, tenant, reservation, payload):
         """By the office, or a proctor of the slot; what was marked once may be marked anew."""
         seats = self.slots.get(_id(payload[0]))
         may = seats is not None and (self.by[0] == "admin" or self.by[1] in seats.proctors)
         self.need(may, "who marked it neither proctors the slot nor is an admin")
-        if seats is None:
-            return
-        if reservation in seats.sat:
-            self._attends(reservation, from_us < 0)
+        if seats is None or reservation in seats.sat:
             return
         live = self.reservations.get(reservation)
         self.need(live is not None and reservation not in self.expires, "there is no such booked reservation")
-        self.need(live is None or self.at_us >= live.starts_at + from_us, "the sitting has not begun")
+        self.need(live is None or self.at_us >= live.starts_at, "the sitting has not begun")
         self.by_offer.discard(reservation)
         self.ended_by(tenant, reservation, payload)
         seats.sat.add(reservation)
         if live is not None:
             self.sat[reservation] = live
-            self._attends(reservation, from_us < 0)
-
-    def _attends(self, reservation, came):
-        live = self.sat[reservation]
-        of_student = self.attended.setdefault((live.tenant, live.student), set())
-        (of_student.add if came else of_student.discard)(reservation)
+            self.marked.setdefault((live.tenant, live.student), set()).add(reservation)
 
     def slot_closed(self, tenant, slot, payload):
         self._end_slot(slot, payload, ("open",), "closed")

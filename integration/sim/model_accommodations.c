@@ -75,7 +75,8 @@ static struct seat refitted(const struct model *model, const struct seat *seat)
     bool runs_into_another = false;
     for (uint32_t i = 0; i < model->seat_count; i++) {
         const struct seat *other = &model->seats[i];
-        bool blocks = other->state == HELD || other->state == BOOKED || other->state == ATTENDED;
+        bool blocks = other->state == HELD || other->state == BOOKED || other->state == ATTENDED ||
+                      other->state == MISSED;
         if (other != seat && blocks && pw_id_equal(&other->tenant, &seat->tenant) &&
             pw_id_equal(&other->student, &seat->student)) {
             const struct slot *others = &model->slots[slot_at(model, &other->tenant, &other->slot)];

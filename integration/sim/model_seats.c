@@ -74,8 +74,9 @@ const struct pw_id *slot_asked(const struct model *model, const struct pw_job *r
            : command->type == PW_COMMAND_RESERVATION_HOLD    ? &command->reservation_hold.slot_id
            : command->type == PW_COMMAND_RESERVATION_JOIN_WAITLIST
                ? &command->reservation_join_waitlist.slot_id
-           : command->type == PW_COMMAND_SLOT_CHANGE_CAPACITY
-               ? &command->slot_change_capacity.slot_id
+           : command->type == PW_COMMAND_SLOT_CHANGE_CAPACITY ||
+                   command->type == PW_COMMAND_SLOT_CLOSE || command->type == PW_COMMAND_SLOT_CANCEL
+               ? pw_command_target(command)
                : NULL;
 }
 
@@ -122,7 +123,8 @@ static struct stake stake_of(const struct model *model, const struct pw_job *req
         stake.same_slot |= is_open(seat) && other == slot;
         stake.is_forfeited |= seat->state == CANCELLED && seat->by_offer && other == slot;
         stake.is_forfeited |= seat->was_left && pw_id_equal(&other->exam, &slot->exam);
-        if ((is_live(seat) || seat->state == ATTENDED) && other != slot) {
+        bool was_marked = seat->state == ATTENDED || seat->state == MISSED;
+        if (was_marked || (is_live(seat) && other != slot)) {
             stake.same_exam |= is_live(seat) && pw_id_equal(&other->exam, &slot->exam);
             stake.clashes |= slot->starts_at < free_again(other, seat->more) &&
                              other->starts_at < free_again(slot, more);
@@ -281,7 +283,6 @@ static enum pw_code mark(const struct model *model, const struct pw_job *request
     const struct seat *seat = &model->seats[at];
     const struct slot *slot = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
     bool came = request->command.type == PW_COMMAND_RESERVATION_MARK_ATTENDED;
-    int64_t from = came ? slot->starts_at - MINUTE(60) : slot->starts_at;
     if (request->role != PW_ROLE_ADMIN &&
         proctor_at(slot, &request->actor_id) == slot->proctor_count) {
         return PW_ERR_NO_SUCH_RESERVATION;
@@ -290,8 +291,8 @@ static enum pw_code mark(const struct model *model, const struct pw_job *request
     return !*ret_changes ? PW_OK
            : seat->state != BOOKED && seat->state != ATTENDED && seat->state != MISSED
                ? PW_ERR_RESERVATION_NOT_BOOKED
-           : now_us < from ? PW_ERR_SITTING_NOT_BEGUN
-                           : PW_OK;
+           : now_us < slot->starts_at ? PW_ERR_SITTING_NOT_BEGUN
+                                      : PW_OK;
 }
 
 enum pw_code seat_decide(const struct model *model, const struct pw_job *request, int64_t now_us,

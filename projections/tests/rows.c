@@ -128,10 +128,10 @@ static const struct rows_row rows[] = {
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), CAME(50, 0, ANN, 40, 30)),
      "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "
      "exam_id=#30 ends_at_us=1800009000000000 free_again_at_us=1800009900000000 live=1\n"},
-    {"one that was missed does not", &pw_calendar_projection,
+    {"one that was missed, too", &pw_calendar_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), STAYED_AWAY(50, 0, ANN, 40, 30, OTHER)),
      "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "
-     "exam_id=#30 ends_at_us=1800009000000000 free_again_at_us=1800009900000000 live=0\n"},
+     "exam_id=#30 ends_at_us=1800009000000000 free_again_at_us=1800009900000000 live=1\n"},
     {"one that staff took blocks it no more", &pw_calendar_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), CANCELLED_BY_STAFF(50, 2, ANN, 40, 30, OTHER)),
      "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "
