@@ -152,8 +152,8 @@ struct op *op_open(struct world *world, uint32_t tenant, bool is_first)
 {
     struct op *op =
         op_new(world, tenant, PW_COMMAND_SLOT_OPEN, world->teachers[tenant], PW_ROLE_TEACHER);
-    bool soon = !is_first && draw(world, 3) == 0;
-    int64_t in_us = soon ? (int64_t)draw(world, 240) * PW_US_PER_SECOND
+    bool soon = !is_first && draw(world, 4) == 0;
+    int64_t in_us = soon ? (int64_t)draw(world, 90) * PW_US_PER_SECOND
                          : (int64_t)(10 + draw(world, 12)) * 30 * PW_US_PER_MINUTE;
     op->request.command.slot_open = (struct pw_slot_open){
         .exam_id = any_of(world, &world->exams[tenant]),
@@ -304,8 +304,11 @@ static struct op *op_mark(struct world *world, uint32_t tenant)
     struct op *op = op_of_own(
         world, tenant,
         came ? PW_COMMAND_RESERVATION_MARK_ATTENDED : PW_COMMAND_RESERVATION_MARK_NO_SHOW, &id);
+    if (world->marked[tenant].count > 0 && draw(world, 2) == 0) {
+        id = any_of(world, &world->marked[tenant]);
+    }
     memcpy(pw_command_body(&op->request.command), &id, sizeof id);
-    op->request.role = draw(world, 3) == 0 ? PW_ROLE_ADMIN : PW_ROLE_PROCTOR;
+    op->request.role = draw(world, 4) != 0 ? PW_ROLE_ADMIN : PW_ROLE_PROCTOR;
     op->request.actor_id =
         op->request.role == PW_ROLE_ADMIN ? world->teachers[tenant] : any_proctor(world, tenant);
     return op_seal(op);
@@ -387,20 +390,20 @@ struct op *op_any(struct world *world)
     uint64_t dice = people ? 0 : draw(world, 100);
     struct op *op = people                             ? op_people(world, tenant)
                     : dice < 25                        ? op_reserve(world, tenant)
-                    : dice < 34                        ? op_hold(world, tenant)
-                    : dice < 39                        ? op_confirm(world, tenant)
+                    : dice < 33                        ? op_hold(world, tenant)
+                    : dice < 38                        ? op_confirm(world, tenant)
                     : dice < 50                        ? op_join(world, tenant)
-                    : dice < 58                        ? op_choose(world, tenant)
-                    : dice < 64                        ? op_cancel(world, tenant)
-                    : dice < 69                        ? op_move(world, tenant)
-                    : dice < 70                        ? op_rules(world, tenant)
-                    : dice < 74                        ? op_accommodation(world, tenant)
-                    : dice < 77                        ? op_capacity(world, tenant)
-                    : dice < 78                        ? op_end_slot(world, tenant)
-                    : dice < 80                        ? op_proctor(world, tenant)
-                    : dice < 82                        ? op_mark(world, tenant)
-                    : dice < 88                        ? op_open(world, tenant, false)
-                    : dice < 91                        ? op_draft(world, tenant)
+                    : dice < 59                        ? op_choose(world, tenant)
+                    : dice < 65                        ? op_cancel(world, tenant)
+                    : dice < 71                        ? op_move(world, tenant)
+                    : dice < 72                        ? op_rules(world, tenant)
+                    : dice < 76                        ? op_accommodation(world, tenant)
+                    : dice < 80                        ? op_capacity(world, tenant)
+                    : dice < 81                        ? op_end_slot(world, tenant)
+                    : dice < 82                        ? op_proctor(world, tenant)
+                    : dice < 85                        ? op_mark(world, tenant)
+                    : dice < 90                        ? op_open(world, tenant, false)
+                    : dice < 92                        ? op_draft(world, tenant)
                     : dice < 94                        ? op_revise(world, tenant)
                     : dice < 97                        ? op_publish(world, tenant, NULL)
                     : dice < 98 && draw(world, 3) == 0 ? op_withdraw(world, tenant)
@@ -452,6 +455,8 @@ void op_learn(struct world *world, const struct op *op)
         learn(&world->reservations[tenant], &op->stream_id);
         learn(&world->owners[tenant], &op->request.actor_id);
         break;
+    case PW_COMMAND_RESERVATION_MARK_ATTENDED:
+    case PW_COMMAND_RESERVATION_MARK_NO_SHOW: learn(&world->marked[tenant], &op->stream_id); break;
     case PW_COMMAND_SLOT_OPEN: learn(&world->slots[tenant], &op->stream_id); break;
     case PW_COMMAND_EXAM_DRAFT: learn(&world->exams[tenant], &op->stream_id); break;
     case PW_COMMAND_ACCOMMODATION_GRANT:

@@ -228,6 +228,7 @@ struct world {
     struct ids slots[TENANTS_MAX];
     struct ids reservations[TENANTS_MAX];
     struct ids owners[TENANTS_MAX]; /* Of these reservations. */
+    struct ids marked[TENANTS_MAX]; /* Those of them that were marked: who came, and who did not. */
     struct ids accommodations[TENANTS_MAX];
     struct accounts accounts[TENANTS_MAX];
     struct devices devices[TENANTS_MAX];

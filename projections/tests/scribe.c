@@ -146,8 +146,8 @@ static struct pw_str draw_sealed(struct scribe *scribe)
 
 static struct pw_command register_command(struct scribe *scribe, const struct pw_id *equality_key)
 {
-    static const uint32_t roles[] = {PW_ROLE(STUDENT), PW_ROLE(STUDENT) | PW_ROLE(GRADER),
-                                     PW_ROLE(TEACHER), PW_ROLE(ADMIN)};
+    static const uint32_t roles[] = {PW_ROLE(STUDENT), PW_ROLE(STUDENT) | PW_ROLE(PROCTOR),
+                                     PW_ROLE(TEACHER) | PW_ROLE(PROCTOR), PW_ROLE(ADMIN)};
     struct pw_command command = {.type = PW_COMMAND_USER_REGISTER};
     command.user_register = (struct pw_user_register){
         .user_id = draw_id(scribe),
@@ -275,6 +275,27 @@ static struct pw_command accommodation_command(struct scribe *scribe, uint32_t t
     return command;
 }
 
+/* Seats, and who proctors, of a slot that there is; rarely its end. */
+static struct pw_command slot_command(struct scribe *scribe, uint32_t tenant,
+                                      const struct pw_id *slot_id)
+{
+    struct pw_command command = {.type = PW_COMMAND_SLOT_CHANGE_CAPACITY};
+    struct pw_id user_id;
+    uint32_t kind = draw(scribe, 12);
+    command.slot_change_capacity = (struct pw_slot_change_capacity){*slot_id, 1 + draw(scribe, 6)};
+    if (kind == 0) {
+        command.type = PW_COMMAND_SLOT_CANCEL;
+        command.slot_cancel = (struct pw_slot_cancel){*slot_id, PW_REASON_OTHER};
+    } else if (kind < 3 && any_of(scribe, &scribe->users[tenant], &user_id)) {
+        command.type = PW_COMMAND_SLOT_RELEASE_PROCTOR;
+        command.slot_release_proctor = (struct pw_slot_release_proctor){*slot_id, user_id};
+    } else if (kind < 9 && any_of(scribe, &scribe->users[tenant], &user_id)) {
+        command.type = PW_COMMAND_SLOT_ASSIGN_PROCTOR;
+        command.slot_assign_proctor = (struct pw_slot_assign_proctor){*slot_id, user_id};
+    }
+    return command;
+}
+
 static struct pw_command draw_command(struct scribe *scribe, uint32_t tenant)
 {
     struct pw_command command = {.type = PW_COMMAND_TENANT_CREATE};
@@ -299,8 +320,7 @@ static struct pw_command draw_command(struct scribe *scribe, uint32_t tenant)
             draw_id(scribe), id, scribe->now_us + (60 + draw(scribe, 20) * 30) * PW_US_PER_MINUTE,
             1 + draw(scribe, 4), 0};
     } else if (kind == 3 && any_of(scribe, &scribe->slots[tenant], &id)) {
-        command.type = PW_COMMAND_SLOT_CHANGE_CAPACITY;
-        command.slot_change_capacity = (struct pw_slot_change_capacity){id, 1 + draw(scribe, 6)};
+        command = slot_command(scribe, tenant, &id);
     } else if (kind < 6 && any_of(scribe, &scribe->reservations[tenant], &id)) {
         command.type = PW_COMMAND_RESERVATION_CANCEL;
         command.reservation_cancel = (struct pw_reservation_cancel){id};
@@ -334,7 +354,13 @@ static void keep_ids(struct scribe *scribe, uint32_t tenant, const struct pw_dec
         const struct pw_event *event = &decision->events[i];
         switch (pw_event_info(event->type)->aggregate) {
         case PW_AGGREGATE_exam: keep(&scribe->exams[tenant], &event->stream_id); break;
-        case PW_AGGREGATE_slot: keep(&scribe->slots[tenant], &event->stream_id); break;
+        case PW_AGGREGATE_slot:
+            keep(&scribe->slots[tenant], &event->stream_id);
+            if (event->type == PW_EVENT_SLOT_PROCTOR_ASSIGNED ||
+                event->type == PW_EVENT_SLOT_PROCTOR_RELEASED) {
+                keep_event(&scribe->people[tenant], event);
+            }
+            break;
         case PW_AGGREGATE_reservation:
             keep(&scribe->reservations[tenant], &event->stream_id);
             break;
