@@ -270,7 +270,7 @@ class BookingTest(AnswerCase):
         wait_until("off", lambda: {row["state"] for row in teacher.all(f"/slots?exam_id={exam}")} == {"cancelled"}, 30)
 
     def test_proctors_mark_who_came(self):
-        starts_at = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=4)).isoformat().replace("+00:00", "Z")
+        starts_at = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=8)).isoformat().replace("+00:00", "Z")
         slot, other = house.slot(capacity=3, starts_at=starts_at), house.slot(starts_at=at(days=5))
         students = [house.tenant.student().client(house.node) for _ in range(2)]
         ann, bob = students
@@ -286,10 +286,12 @@ class BookingTest(AnswerCase):
         self.assertEqual({row["id"] for row in self.read(kim, "/reservations", assigned)["items"]}, {anns, bobs})
         self.assertEqual([row["proctor_id"] for row in self.read(house.as_teacher(), f"/slots/{slot}/proctors", assigned)["items"]], [kim_id])
         self.assertEqual([row["id"] for row in self.read(house.as_admin(), f"/slots?proctor_id={kim_id}", assigned)["items"]], [slot])
-        self.expect_yes(kim.post(f"/reservations/{anns}/mark-attended"), 200, 2)
         self.expect(kim.post(f"/reservations/{bobs}/mark-no-show", {}), 400, "invalid", ["/reason"])
         away = f"/reservations/{bobs}/mark-no-show", {"reason": "examinee.absent"}
+        later = self.expect_yes(ann.post(f"/slots/{other}/reservations"), 201, 1)
+        self.expect_no(house.as_admin().post(f"/reservations/{later}/mark-attended"), 409, "sitting-not-begun")
         wait_until("begun", lambda: kim.post(*away).status == 200, 30)
+        self.expect_yes(kim.post(f"/reservations/{anns}/mark-attended"), 200, 2)
         came = kim.post(f"/reservations/{bobs}/mark-attended")
         self.expect_yes(came, 200, 3)
         self.assertEqual(self.shown(bob, bobs, came)["state"], "attended")
