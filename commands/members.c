@@ -11,10 +11,9 @@ static bool is_open_in(const struct pw_reservation *reservation, const struct pw
            pw_id_equal(&reservation->slot_id, slot_id);
 }
 
-void pw_members_begin(struct pw_tenant *tenant, const struct pw_id *reservation_id,
-                      struct pw_reservation *reservation, struct pw_undo *undo)
+void pw_members_begin(struct pw_slot *slot, const struct pw_id *reservation_id,
+                      struct pw_reservation *reservation)
 {
-    struct pw_slot *slot = pw_map_put(tenant->slots, &reservation->slot_id, undo);
     reservation->of_slot_next_id = slot->newest_id;
     slot->newest_id = *reservation_id;
     slot->open_count++;

@@ -8,9 +8,9 @@
 
 #include "commands/tenant_state.h"
 
-/* One has begun in its slot, or was read as an open one; it may be written to. */
-void pw_members_begin(struct pw_tenant *tenant, const struct pw_id *reservation_id,
-                      struct pw_reservation *reservation, struct pw_undo *undo);
+/* One has begun in its slot, or was read as an open one; both may be written to. */
+void pw_members_begin(struct pw_slot *slot, const struct pw_id *reservation_id,
+                      struct pw_reservation *reservation);
 
 /* One is in another state than before, in the same slot. */
 void pw_members_step(struct pw_tenant *tenant, const struct pw_id *reservation_id,

@@ -68,7 +68,7 @@ static enum pw_code begin(struct pw_tenant *tenant, const struct pw_event *event
     };
     student->first_id = event->stream_id;
     student->first = reservation;
-    pw_members_begin(tenant, &event->stream_id, reservation, undo);
+    pw_members_begin(slot, &event->stream_id, reservation);
     if (state != PW_RESERVATION_CONFIRMED || !pw_id_is_nil(&slot->waiting)) {
         pw_due_enter(tenant, &event->stream_id, undo);
         pw_due_list_slot(tenant, &begun->slot_id, undo);

@@ -229,18 +229,12 @@ enum pw_code pw_slot_capacity_changed_evolve(struct pw_tenant *tenant, const str
     return PW_OK;
 }
 
-/* The slot of an event that takes it from what it must be to something else, to be changed; NULL: it does not fit. */
-static struct pw_slot *slot_to_end(struct pw_tenant *tenant, const struct pw_event *event,
-                                   const struct pw_id *exam_id, bool may_be_off,
-                                   struct pw_undo *undo, struct pw_err *err)
+struct pw_slot *slot_of_event(struct pw_tenant *tenant, const struct pw_event *event,
+                              const struct pw_id *exam_id, struct pw_undo *undo, struct pw_err *err)
 {
     const struct pw_slot *before = pw_tenant_slot(tenant, &event->stream_id);
     if (before == NULL || !pw_id_equal(&before->exam_id, exam_id)) {
         pw_misfit(err, event, "there is no such slot of the exam");
-        return NULL;
-    }
-    if (before->state == PW_SLOT_CANCELLED || (!may_be_off && before->state != PW_SLOT_OPEN)) {
-        pw_misfit(err, event, "it is closed or cancelled already");
         return NULL;
     }
     struct pw_slot *slot = pw_map_put(tenant->slots, &event->stream_id, undo);
@@ -251,10 +245,12 @@ static struct pw_slot *slot_to_end(struct pw_tenant *tenant, const struct pw_eve
 enum pw_code pw_slot_closed_evolve(struct pw_tenant *tenant, const struct pw_event *event,
                                    struct pw_undo *undo, struct pw_err *err)
 {
-    struct pw_slot *slot =
-        slot_to_end(tenant, event, &event->slot_closed.exam_id, false, undo, err);
+    struct pw_slot *slot = slot_of_event(tenant, event, &event->slot_closed.exam_id, undo, err);
     if (slot == NULL) {
         return PW_ERR_LEDGER_DAMAGED;
+    }
+    if (slot->state != PW_SLOT_OPEN) {
+        return pw_misfit(err, event, "it is closed or cancelled already");
     }
     slot->state = PW_SLOT_CLOSED;
     pw_due_list_slot(tenant, &event->stream_id, undo);
@@ -264,10 +260,12 @@ enum pw_code pw_slot_closed_evolve(struct pw_tenant *tenant, const struct pw_eve
 enum pw_code pw_slot_cancelled_evolve(struct pw_tenant *tenant, const struct pw_event *event,
                                       struct pw_undo *undo, struct pw_err *err)
 {
-    struct pw_slot *slot =
-        slot_to_end(tenant, event, &event->slot_cancelled.exam_id, true, undo, err);
+    struct pw_slot *slot = slot_of_event(tenant, event, &event->slot_cancelled.exam_id, undo, err);
     if (slot == NULL) {
         return PW_ERR_LEDGER_DAMAGED;
+    }
+    if (slot->state == PW_SLOT_CANCELLED) {
+        return pw_misfit(err, event, "it is cancelled already");
     }
     slot->state = PW_SLOT_CANCELLED;
     slot->cancel_reason = event->slot_cancelled.reason;
@@ -279,15 +277,14 @@ enum pw_code pw_slot_cancelled_evolve(struct pw_tenant *tenant, const struct pw_
 enum pw_code pw_slot_waitlist_closed_evolve(struct pw_tenant *tenant, const struct pw_event *event,
                                             struct pw_undo *undo, struct pw_err *err)
 {
-    const struct pw_slot *before = pw_tenant_slot(tenant, &event->stream_id);
-    if (before == NULL || !pw_id_equal(&before->exam_id, &event->slot_waitlist_closed.exam_id)) {
-        return pw_misfit(err, event, "there is no such slot of the exam");
+    struct pw_slot *slot =
+        slot_of_event(tenant, event, &event->slot_waitlist_closed.exam_id, undo, err);
+    if (slot == NULL) {
+        return PW_ERR_LEDGER_DAMAGED;
     }
-    if (before->waitlist_closed) {
+    if (slot->waitlist_closed) {
         return pw_misfit(err, event, "its waiting list is closed already");
     }
-    struct pw_slot *slot = pw_map_put(tenant->slots, &event->stream_id, undo);
-    slot->version = event->stream_version;
     slot->waitlist_closed = 1;
     pw_due_list_slot(tenant, &event->stream_id, undo);
     return PW_OK;
@@ -296,15 +293,14 @@ enum pw_code pw_slot_waitlist_closed_evolve(struct pw_tenant *tenant, const stru
 enum pw_code pw_slot_hard_end_set_evolve(struct pw_tenant *tenant, const struct pw_event *event,
                                          struct pw_undo *undo, struct pw_err *err)
 {
-    const struct pw_slot *before = pw_tenant_slot(tenant, &event->stream_id);
-    if (before == NULL || !pw_id_equal(&before->exam_id, &event->slot_hard_end_set.exam_id)) {
-        return pw_misfit(err, event, "there is no such slot of the exam");
+    const struct pw_slot_hard_end_set *set = &event->slot_hard_end_set;
+    struct pw_slot *slot = slot_of_event(tenant, event, &set->exam_id, undo, err);
+    if (slot == NULL) {
+        return PW_ERR_LEDGER_DAMAGED;
     }
-    if (event->slot_hard_end_set.hard_end_at < before->ends_at_us) {
+    if (set->hard_end_at < slot->ends_at_us) {
         return pw_misfit(err, event, "the exam would not be over");
     }
-    struct pw_slot *slot = pw_map_put(tenant->slots, &event->stream_id, undo);
-    slot->version = event->stream_version;
-    slot->hard_end_at_us = event->slot_hard_end_set.hard_end_at;
+    slot->hard_end_at_us = set->hard_end_at;
     return PW_OK;
 }

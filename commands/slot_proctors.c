@@ -62,27 +62,12 @@ enum pw_code pw_slot_release_proctor_decide(const struct pw_tenant *tenant,
     return PW_OK;
 }
 
-/* The slot of an event about a proctor, its version counted; NULL: it does not fit. */
-static struct pw_slot *slot_of(struct pw_tenant *tenant, const struct pw_event *event,
-                               const struct pw_id *exam_id, struct pw_undo *undo,
-                               struct pw_err *err)
-{
-    const struct pw_slot *before = pw_tenant_slot(tenant, &event->stream_id);
-    if (before == NULL || !pw_id_equal(&before->exam_id, exam_id)) {
-        pw_misfit(err, event, "there is no such slot of the exam");
-        return NULL;
-    }
-    struct pw_slot *slot = pw_map_put(tenant->slots, &event->stream_id, undo);
-    slot->version = event->stream_version;
-    return slot;
-}
-
 enum pw_code pw_slot_proctor_assigned_evolve(struct pw_tenant *tenant, const struct pw_event *event,
                                              struct pw_undo *undo, struct pw_err *err)
 {
     const struct pw_slot_proctor_assigned *assigned = &event->slot_proctor_assigned;
     struct pw_assignment assignment = assignment_of(&event->stream_id, &assigned->proctor_id);
-    if (slot_of(tenant, event, &assigned->exam_id, undo, err) == NULL) {
+    if (slot_of_event(tenant, event, &assigned->exam_id, undo, err) == NULL) {
         return PW_ERR_LEDGER_DAMAGED;
     }
     if (pw_map_get(tenant->proctors, &assignment) != NULL) {
@@ -97,7 +82,7 @@ enum pw_code pw_slot_proctor_released_evolve(struct pw_tenant *tenant, const str
 {
     const struct pw_slot_proctor_released *released = &event->slot_proctor_released;
     struct pw_assignment assignment = assignment_of(&event->stream_id, &released->proctor_id);
-    if (slot_of(tenant, event, &released->exam_id, undo, err) == NULL) {
+    if (slot_of_event(tenant, event, &released->exam_id, undo, err) == NULL) {
         return PW_ERR_LEDGER_DAMAGED;
     }
     if (pw_map_get(tenant->proctors, &assignment) == NULL) {

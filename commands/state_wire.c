@@ -576,7 +576,8 @@ static bool find_due(struct pw_tenant *tenant, const struct id_list *open)
         if (pw_tenant_slot(tenant, &reservation->slot_id) == NULL) {
             return false;
         }
-        pw_members_begin(tenant, &open->ids[i], reservation, NULL);
+        pw_members_begin(pw_map_put(tenant->slots, &reservation->slot_id, NULL), &open->ids[i],
+                         reservation);
         if (reservation->state != PW_RESERVATION_CONFIRMED) {
             pw_due_enter(tenant, &open->ids[i], NULL);
         }
