@@ -6,6 +6,7 @@
 
 #include "api/audit_json.h"
 #include "api/query_table.h"
+#include "commands/inbox.h"
 
 #define HASHED_BYTES 65536 /* At a time. */
 
@@ -148,6 +149,8 @@ static json_t *slot_json(const struct pw_slot *slot)
                         is_off ? json_string(pw_reason_name((enum pw_reason)slot->cancel_reason))
                                : json_null());
     json_object_set_new(json, "left_count", number(pw_slot_left_count(slot)));
+    json_object_set_new(json, "reminds_at", at_or_null(slot->reminds_at_us));
+    json_object_set_new(json, "reminded", json_boolean(slot->is_reminded != 0));
     return json;
 }
 
@@ -190,6 +193,14 @@ static json_t *accommodation_json(const struct pw_accommodation *accommodation)
     return json;
 }
 
+static json_t *inbox_json(const struct pw_inbox *inbox)
+{
+    json_t *json = json_object();
+    json_object_set_new(json, "count", number(inbox->count));
+    json_object_set_new(json, "unread_count", number(pw_inbox_unread_count(inbox)));
+    return json;
+}
+
 json_t *pw_audit_state_stream(const struct pw_tenant *tenant, enum pw_aggregate aggregate,
                               const struct pw_id *stream_id)
 {
@@ -203,6 +214,7 @@ json_t *pw_audit_state_stream(const struct pw_tenant *tenant, enum pw_aggregate 
         return reservation_json(pw_tenant_reservation(tenant, stream_id));
     case PW_AGGREGATE_accommodation:
         return accommodation_json(pw_tenant_accommodation(tenant, stream_id));
+    case PW_AGGREGATE_inbox: return inbox_json(pw_tenant_inbox(tenant, stream_id));
     case PW_AGGREGATE_COUNT: break;
     }
     return NULL;
@@ -239,7 +251,9 @@ json_t *pw_audit_state_tenant(const struct pw_tenant *tenant)
     for (int i = PW_AGGREGATE_tenant + 1; i < PW_AGGREGATE_COUNT; i++) {
         enum pw_aggregate aggregate = (enum pw_aggregate)i;
         char name[32];
-        snprintf(name, sizeof name, "%ss", pw_aggregate_name(aggregate));
+        const char *one = pw_aggregate_name(aggregate);
+        bool hisses = one[strlen(one) - 1] == 'x';
+        snprintf(name, sizeof name, "%s%s", one, hisses ? "es" : "s");
         json_object_set_new(json, name, number(pw_tenant_stream_count(tenant, aggregate)));
     }
     json_object_set_new(json, "state_format", number(PW_STATE_FORMAT));

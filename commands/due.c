@@ -68,19 +68,32 @@ int64_t pw_slot_lead_at_us(const struct pw_slot *slot)
 /* What is due as soon as somebody looks. */
 #define AT_ONCE_US 1
 
+/* Of two moments; 0: never. */
+static int64_t sooner(int64_t a_us, int64_t b_us)
+{
+    return a_us == 0 || (b_us != 0 && b_us < a_us) ? b_us : a_us;
+}
+
+/* When the slot's students are reminded, until all are. */
+static int64_t reminder_at_us(const struct pw_slot *slot)
+{
+    struct pw_id untold = pw_members_first_untold(slot);
+    return slot->is_reminded && pw_id_is_nil(&untold) ? 0 : slot->reminds_at_us;
+}
+
 static int64_t slot_due_at_us(const struct pw_tenant *tenant, const struct pw_slot *slot)
 {
     if (pw_slot_is_off(slot)) {
         return slot->open_count > 0 || slot->state == PW_SLOT_WITHDRAWN ? AT_ONCE_US : 0;
     }
-    int64_t due_at_us = first_at_us(tenant->expiring, slot->expiring);
+    int64_t due_at_us = sooner(first_at_us(tenant->expiring, slot->expiring), reminder_at_us(slot));
     if (pw_id_is_nil(&slot->waiting) || !pw_slot_offers(slot)) {
         return due_at_us;
     }
     int64_t end_at_us = pw_slot_lead_at_us(slot);
-    int64_t waits_until_us =
-        slot->taken_count < slot->capacity || end_at_us < AT_ONCE_US ? AT_ONCE_US : end_at_us;
-    return due_at_us == 0 || waits_until_us < due_at_us ? waits_until_us : due_at_us;
+    return sooner(due_at_us, slot->taken_count < slot->capacity || end_at_us < AT_ONCE_US
+                                 ? AT_ONCE_US
+                                 : end_at_us);
 }
 
 void pw_due_list_slot(struct pw_tenant *tenant, const struct pw_id *slot_id, struct pw_undo *undo)
@@ -174,6 +187,25 @@ static bool ends_with_slot(const struct pw_tenant *tenant, const struct pw_id *i
     return is_due(tenant, command, 0, ret_due);
 }
 
+/* A slot's moment comes before any decision on it, so that who has a seat then does not depend on when it is written. */
+static bool reminds(const struct pw_tenant *tenant, const struct pw_id *slot_id,
+                    const struct pw_slot *slot, struct pw_due *ret_due)
+{
+    struct pw_command command = {.type = PW_COMMAND_SLOT_REMIND,
+                                 .slot_remind = {.slot_id = *slot_id}};
+    return is_due(tenant, command, slot->reminds_at_us, ret_due);
+}
+
+/* Nothing is decided by who was told already, so nobody waits for it. */
+static bool tells(const struct pw_tenant *tenant, const struct pw_slot *slot,
+                  struct pw_due *ret_due)
+{
+    struct pw_id first = pw_members_first_untold(slot);
+    struct pw_command command = {.type = PW_COMMAND_RESERVATION_REMIND,
+                                 .reservation_remind = {.reservation_id = first}};
+    return !pw_id_is_nil(&first) && is_due(tenant, command, slot->reminds_at_us, ret_due);
+}
+
 /* Of a slot that is not cancelled: seats come back first, then they are offered. Nothing that is decided later on a cancelled slot
  * depends on who else has a seat there, so nobody waits until all have their record. */
 static bool due_in_slot(const struct pw_tenant *tenant, const struct pw_id *slot_id, int64_t now_us,
@@ -182,6 +214,9 @@ static bool due_in_slot(const struct pw_tenant *tenant, const struct pw_id *slot
     const struct pw_slot *slot = pw_tenant_slot(tenant, slot_id);
     if (slot == NULL || pw_slot_is_off(slot)) {
         return false;
+    }
+    if (slot->reminds_at_us > 0 && !slot->is_reminded && slot->reminds_at_us <= now_us) {
+        return reminds(tenant, slot_id, slot, ret_due);
     }
     struct pw_id first = pw_order_first(tenant->expiring, slot->expiring);
     if (!pw_id_is_nil(&first) && pw_order_place(tenant->expiring, &first)->rank.first <= now_us) {
@@ -332,5 +367,5 @@ bool pw_due_next(const struct pw_state *state, int64_t now_us, struct pw_due *re
         struct pw_id id = pw_members_first_open(tenant, &slot_id);
         return ends_with_slot(tenant, &id, ret_due);
     }
-    return due_in_slot(tenant, &slot_id, now_us, ret_due);
+    return due_in_slot(tenant, &slot_id, now_us, ret_due) || tells(tenant, slot, ret_due);
 }

@@ -20,6 +20,62 @@ void pw_members_begin(struct pw_slot *slot, const struct pw_id *reservation_id,
     slot->waiting_count += reservation->state == PW_RESERVATION_WAITING;
 }
 
+/* --- Who is to be told that the exam is near --- */
+
+static bool is_untold_in(const struct pw_tenant *tenant, const struct pw_id *reservation_id,
+                         const struct pw_id *slot_id)
+{
+    const struct pw_reservation *reservation = pw_tenant_reservation(tenant, reservation_id);
+    return reservation->state == PW_RESERVATION_CONFIRMED && !reservation->is_told &&
+           pw_id_equal(&reservation->slot_id, slot_id);
+}
+
+/* Those found first are such ones, or there are none. */
+static void pass_told(struct pw_tenant *tenant, const struct pw_id *slot_id, struct pw_undo *undo)
+{
+    struct pw_slot *slot = pw_map_put(tenant->slots, slot_id, undo);
+    while (!pw_id_is_nil(&slot->untold_id) && !is_untold_in(tenant, &slot->untold_id, slot_id)) {
+        slot->untold_id = pw_tenant_reservation(tenant, &slot->untold_id)->of_slot_next_id;
+    }
+    while (!pw_id_is_nil(&slot->untold_moved_id) &&
+           !is_untold_in(tenant, &slot->untold_moved_id, slot_id)) {
+        slot->untold_moved_id = pw_order_next(tenant->moved, slot->moved, &slot->untold_moved_id);
+    }
+}
+
+void pw_members_tell(struct pw_tenant *tenant, const struct pw_id *slot_id, struct pw_undo *undo)
+{
+    struct pw_slot *slot = pw_map_put(tenant->slots, slot_id, undo);
+    slot->untold_id = slot->newest_id;
+    slot->untold_moved_id = pw_order_first(tenant->moved, slot->moved);
+    pass_told(tenant, slot_id, undo);
+}
+
+/* Before it leaves the order of those that were moved here: the next one is found from it. */
+static void pass_if_first(struct pw_tenant *tenant, const struct pw_id *reservation_id,
+                          const struct pw_id *slot_id, struct pw_undo *undo)
+{
+    const struct pw_slot *slot = pw_tenant_slot(tenant, slot_id);
+    if (pw_id_equal(&slot->untold_id, reservation_id) ||
+        pw_id_equal(&slot->untold_moved_id, reservation_id)) {
+        pass_told(tenant, slot_id, undo);
+    }
+}
+
+void pw_members_told(struct pw_tenant *tenant, const struct pw_id *reservation_id,
+                     struct pw_undo *undo)
+{
+    const struct pw_reservation *reservation = pw_tenant_reservation(tenant, reservation_id);
+    pass_if_first(tenant, reservation_id, &reservation->slot_id, undo);
+}
+
+struct pw_id pw_members_first_untold(const struct pw_slot *slot)
+{
+    return pw_id_is_nil(&slot->untold_id) ? slot->untold_moved_id : slot->untold_id;
+}
+
+/* --- Who has something --- */
+
 void pw_members_pass_ended(struct pw_tenant *tenant, const struct pw_id *slot_id,
                            struct pw_undo *undo)
 {
@@ -46,6 +102,7 @@ void pw_members_step(struct pw_tenant *tenant, const struct pw_id *reservation_i
     struct pw_slot *slot = pw_map_put(tenant->slots, &reservation->slot_id, undo);
     slot->waiting_count = slot->waiting_count - waited + waits;
     slot->open_count -= ends;
+    pass_if_first(tenant, reservation_id, &reservation->slot_id, undo);
     if (ends && pw_order_place(tenant->moved, reservation_id) != NULL) {
         slot->moved = pw_order_remove(tenant->moved, slot->moved, reservation_id, undo);
     }
@@ -60,6 +117,7 @@ void pw_members_move(struct pw_tenant *tenant, const struct pw_id *reservation_i
 {
     struct pw_slot *from = pw_map_put(tenant->slots, from_slot_id, undo);
     struct pw_slot *to = pw_map_put(tenant->slots, to_slot_id, undo);
+    pass_if_first(tenant, reservation_id, from_slot_id, undo);
     from->open_count--;
     to->open_count++;
     if (pw_order_place(tenant->moved, reservation_id) != NULL) {

@@ -25,6 +25,16 @@ void pw_members_move(struct pw_tenant *tenant, const struct pw_id *reservation_i
 void pw_members_pass_ended(struct pw_tenant *tenant, const struct pw_id *slot_id,
                            struct pw_undo *undo);
 
+/* Who has a booked seat in the slot is to be told that the exam is near: from now on the first of them is known. */
+void pw_members_tell(struct pw_tenant *tenant, const struct pw_id *slot_id, struct pw_undo *undo);
+
+/* One of them was told. */
+void pw_members_told(struct pw_tenant *tenant, const struct pw_id *reservation_id,
+                     struct pw_undo *undo);
+
+/* Who is to be told next; nil: nobody. */
+struct pw_id pw_members_first_untold(const struct pw_slot *slot);
+
 /* An open one of a cancelled slot; nil: there is none. */
 struct pw_id pw_members_first_open(const struct pw_tenant *tenant, const struct pw_id *slot_id);
 

@@ -62,3 +62,25 @@ enum pw_code pw_reservation_mark_no_show_decide(const struct pw_tenant *tenant,
         RESERVATION_OF(reservation), .reason = command->reason};
     return PW_OK;
 }
+
+/* Whether it was due: its slot has its students reminded, and this one was not yet. */
+enum pw_code pw_reservation_remind_decide(const struct pw_tenant *tenant,
+                                          const struct pw_reservation_remind *command,
+                                          const struct pw_context *context, struct pw_decision *out,
+                                          struct pw_err *err)
+{
+    const struct reservation_ask ask = {.id = &command->reservation_id,
+                                        .command = PW_COMMAND_RESERVATION_REMIND,
+                                        .by_anybody = true};
+    const struct pw_reservation *reservation;
+    enum pw_code code = reservation_find(tenant, &ask, context, &reservation, err);
+    if (reservation == NULL) {
+        return code;
+    }
+    const struct pw_slot *slot = pw_tenant_slot(tenant, &reservation->slot_id);
+    if (!reservation->is_told && slot->is_reminded && !pw_slot_is_off(slot)) {
+        pw_decision_add(out, PW_EVENT_RESERVATION_REMINDED, &command->reservation_id)
+            ->reservation_reminded = (struct pw_reservation_reminded){RESERVATION_OF(reservation)};
+    }
+    return PW_OK;
+}

@@ -65,6 +65,7 @@ static enum pw_code begin(struct pw_tenant *tenant, const struct pw_event *event
         .free_again_at_us = begun->free_again_at,
         .expires_at_us = begun->expires_at,
         .turn = state == PW_RESERVATION_WAITING ? slot->joined_count : 0,
+        .is_told = slot->is_reminded,
     };
     student->first_id = event->stream_id;
     student->first = reservation;
@@ -241,6 +242,9 @@ static enum pw_code step_evolve(struct pw_tenant *tenant, const struct pw_event 
     reservation->expires_at_us = change->expires_at;
     reservation->priority = change->priority;
     reservation->by_offer = by_offer;
+    if (step->from != step->to) {
+        reservation->is_told = pw_tenant_slot(tenant, change->slot_id)->is_reminded;
+    }
     if (!reservation_is_ahead(step->to)) {
         reservation->needs_replacement = PW_REPLACEMENT_NONE;
     }
@@ -276,6 +280,29 @@ STEP_EVOLVE(offered, .expires_at = is->expires_at)
 STEP_EVOLVE(offer_accepted)
 STEP_EVOLVE(offer_declined)
 STEP_EVOLVE(offer_expired)
+
+/* Who is reminded keeps the seat; a slot has its students reminded once. */
+enum pw_code pw_reservation_reminded_evolve(struct pw_tenant *tenant, const struct pw_event *event,
+                                            struct pw_undo *undo, struct pw_err *err)
+{
+    const struct pw_reservation_reminded *is = &event->reservation_reminded;
+    const struct pw_reservation *before = pw_tenant_reservation(tenant, &event->stream_id);
+    struct change change = {
+        .slot_id = &is->slot_id, .exam_id = &is->exam_id, .student_id = &is->student_id};
+    if (before != NULL &&
+        (before->is_told || !pw_tenant_slot(tenant, &before->slot_id)->is_reminded)) {
+        return pw_misfit(err, event, "nobody is to be reminded");
+    }
+    enum pw_code code = step_evolve(tenant, event, &change, undo, err);
+    if (code == PW_OK) {
+        struct pw_reservation *reservation =
+            pw_map_put(tenant->reservations, &event->stream_id, undo);
+        reservation->is_told = 1;
+        pw_members_told(tenant, &event->stream_id, undo);
+        pw_due_list_slot(tenant, &is->slot_id, undo);
+    }
+    return code;
+}
 
 /* --- Moved to another slot --- */
 
@@ -330,6 +357,7 @@ enum pw_code pw_reservation_rescheduled_evolve(struct pw_tenant *tenant,
     reservation->ends_at_us = moved->ends_at;
     reservation->free_again_at_us = moved->free_again_at;
     reservation->needs_replacement = PW_REPLACEMENT_NONE;
+    reservation->is_told = to->is_reminded;
     reservation->version = event->stream_version;
     if (reservation->by_offer == PW_BY_OFFER_YES) {
         reservation->by_offer = PW_BY_OFFER_MOVED;

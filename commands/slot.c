@@ -53,6 +53,10 @@ enum pw_code pw_slot_open_decide(const struct pw_tenant *tenant, const struct pw
         pw_decision_add(out, PW_EVENT_SLOT_HARD_END_SET, &command->slot_id)->slot_hard_end_set =
             (struct pw_slot_hard_end_set){command->exam_id, command->hard_end_at};
     }
+    if (command->starts_at - PW_REMINDER_US > context->decided_at_us) {
+        pw_decision_add(out, PW_EVENT_SLOT_REMINDER_SET, &command->slot_id)->slot_reminder_set =
+            (struct pw_slot_reminder_set){command->exam_id, command->starts_at - PW_REMINDER_US};
+    }
     return PW_OK;
 }
 
@@ -162,6 +166,30 @@ enum pw_code pw_slot_close_waitlist_decide(const struct pw_tenant *tenant,
     if (!slot->waitlist_closed && context->decided_at_us >= pw_slot_lead_at_us(slot)) {
         pw_decision_add(out, PW_EVENT_SLOT_WAITLIST_CLOSED, &command->slot_id)
             ->slot_waitlist_closed.exam_id = slot->exam_id;
+    }
+    return PW_OK;
+}
+
+static bool is_to_remind(const struct pw_slot *slot)
+{
+    return slot->reminds_at_us > 0 && !slot->is_reminded;
+}
+
+/* Whether it was due. One fact, however many have a seat: they are told one by one (due.c). */
+enum pw_code pw_slot_remind_decide(const struct pw_tenant *tenant,
+                                   const struct pw_slot_remind *command,
+                                   const struct pw_context *context, struct pw_decision *out,
+                                   struct pw_err *err)
+{
+    const struct pw_slot *slot = pw_tenant_slot(tenant, &command->slot_id);
+    if (slot == NULL) {
+        return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
+    }
+    if (!pw_slot_is_off(slot) && is_to_remind(slot) &&
+        context->decided_at_us >= slot->reminds_at_us) {
+        pw_decision_add(out, PW_EVENT_SLOT_REMINDED, &command->slot_id)->slot_reminded =
+            (struct pw_slot_reminded){.exam_id = slot->exam_id,
+                                      .in_time = context->decided_at_us < slot->starts_at_us};
     }
     return PW_OK;
 }
@@ -302,5 +330,41 @@ enum pw_code pw_slot_hard_end_set_evolve(struct pw_tenant *tenant, const struct 
         return pw_misfit(err, event, "the exam would not be over");
     }
     slot->hard_end_at_us = set->hard_end_at;
+    return PW_OK;
+}
+
+enum pw_code pw_slot_reminder_set_evolve(struct pw_tenant *tenant, const struct pw_event *event,
+                                         struct pw_undo *undo, struct pw_err *err)
+{
+    const struct pw_slot_reminder_set *set = &event->slot_reminder_set;
+    struct pw_slot *slot = slot_of_event(tenant, event, &set->exam_id, undo, err);
+    if (slot == NULL) {
+        return PW_ERR_LEDGER_DAMAGED;
+    }
+    if (slot->reminds_at_us > 0 || set->reminds_at <= 0 || set->reminds_at >= slot->starts_at_us) {
+        return pw_misfit(err, event, "it is set already, or not before the start");
+    }
+    slot->reminds_at_us = set->reminds_at;
+    pw_due_list_slot(tenant, &event->stream_id, undo);
+    return PW_OK;
+}
+
+enum pw_code pw_slot_reminded_evolve(struct pw_tenant *tenant, const struct pw_event *event,
+                                     struct pw_undo *undo, struct pw_err *err)
+{
+    struct pw_slot *slot = slot_of_event(tenant, event, &event->slot_reminded.exam_id, undo, err);
+    if (slot == NULL) {
+        return PW_ERR_LEDGER_DAMAGED;
+    }
+    if (!is_to_remind(slot)) {
+        return pw_misfit(err, event, "nobody is to be reminded");
+    }
+    slot->is_reminded = 1;
+    if (event->slot_reminded.in_time) {
+        pw_members_tell(tenant, &event->stream_id, undo);
+    } else {
+        slot->reminds_at_us = 0;
+    }
+    pw_due_list_slot(tenant, &event->stream_id, undo);
     return PW_OK;
 }

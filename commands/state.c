@@ -31,6 +31,7 @@ static const struct map_row {
     MAP_ROW(due, struct pw_id, struct pw_place),
     MAP_ROW(accommodations, struct pw_id, struct pw_accommodation),
     MAP_ROW(accommodated, struct pw_id, struct pw_accommodated),
+    MAP_ROW(inboxes, struct pw_id, struct pw_inbox),
 };
 
 static struct pw_map **map_of(struct pw_tenant *tenant, size_t number)
@@ -165,6 +166,7 @@ void pw_state_prefetch(const struct pw_state *state, const struct pw_id *boundar
         pw_map_prefetch(tenant->slots, &event->reservation_reserved.slot_id);
         pw_map_prefetch(tenant->reservations, &event->stream_id);
         pw_map_prefetch(tenant->students, &event->reservation_reserved.student_id);
+        pw_map_prefetch(tenant->inboxes, &event->reservation_reserved.student_id);
     }
 }
 
@@ -193,6 +195,9 @@ enum pw_code pw_state_evolve(struct pw_state *state, const struct pw_id *boundar
         tenant = pw_state_tenant_add(state, boundary_id, undo);
     }
     enum pw_code code = apply(tenant, event, undo, err);
+    if (code == PW_OK) {
+        pw_inbox_take(tenant, event, undo);
+    }
     pw_due_list_tenant(state, tenant, undo);
     return code;
 }
@@ -289,6 +294,7 @@ uint64_t pw_tenant_stream_count(const struct pw_tenant *tenant, enum pw_aggregat
     case PW_AGGREGATE_slot: return pw_map_count(tenant->slots);
     case PW_AGGREGATE_reservation: return pw_map_count(tenant->reservations);
     case PW_AGGREGATE_accommodation: return pw_map_count(tenant->accommodations);
+    case PW_AGGREGATE_inbox: return pw_map_count(tenant->inboxes);
     case PW_AGGREGATE_COUNT: break;
     }
     return 0;
@@ -325,6 +331,10 @@ uint32_t pw_stream_version(const struct pw_tenant *tenant, enum pw_aggregate agg
     case PW_AGGREGATE_accommodation: {
         const struct pw_accommodation *accommodation = pw_tenant_accommodation(tenant, id);
         return accommodation == NULL ? 0 : accommodation->version;
+    }
+    case PW_AGGREGATE_inbox: {
+        const struct pw_inbox *inbox = pw_tenant_inbox(tenant, id);
+        return inbox == NULL ? 0 : inbox->version;
     }
     case PW_AGGREGATE_COUNT: break;
     }

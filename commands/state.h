@@ -22,6 +22,8 @@
 
 #define PW_ISSUERS_MAX  16
 #define PW_SESSIONS_MAX 8 /* Live ones of one person; a further one ends the oldest. */
+#define PW_REMINDER_US                                                                             \
+    (24 * 60 * PW_US_PER_MINUTE) /* So long before its start students are reminded of an exam. */
 #define PW_MINUTES_MAX                                                                             \
     100000 /* A duration, lead time or buffer of an event above this is damage. */
 
@@ -81,7 +83,11 @@ struct pw_slot {
     int64_t hard_end_at_us; /* Nobody sits longer; 0: there is no such end. */
     struct pw_id
         expiring; /* The order of its held and offered reservations by when they run out: its root. */
-    struct pw_id waiting; /* That of those who wait, by priority, then by turn. */
+    struct pw_id waiting;   /* That of those who wait, by priority, then by turn. */
+    int64_t reminds_at_us;  /* Who has a seat then is told that the exam is near; 0: nobody is. */
+    uint32_t is_reminded;   /* That moment has come. */
+    struct pw_id untold_id; /* Of those who are to be told: the first who began here, */
+    struct pw_id untold_moved_id; /* and the first who was moved here; nil: none. */
 };
 
 /* Who proctors a slot. */
@@ -169,6 +175,7 @@ struct pw_reservation {
     uint32_t priority;     /* Of one that waits. */
     uint32_t turn;         /* The how manieth of its slot to wait; 0: it never did. */
     uint32_t by_offer;     /* enum pw_by_offer */
+    uint32_t is_told;      /* Of a booked one: its student is not to be reminded any more. */
     uint32_t
         needs_replacement; /* enum pw_replacement; of one that blocks its student's calendar. */
 };
@@ -206,7 +213,7 @@ struct pw_state;
 
 /* Numbers what evolve makes of events, and how that is serialised: a state that was kept under another
  * number is not to be gone on from. tests/state_wire.c tells when it must be raised. */
-#define PW_STATE_FORMAT 4
+#define PW_STATE_FORMAT 5
 
 struct pw_state *pw_state_new(void);
 void pw_state_free(struct pw_state *state);

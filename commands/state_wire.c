@@ -1,7 +1,7 @@
 /* commands/state_wire.c: the state's one canonical serialisation, written and read.
  *
  * A tenant is [id, version, issuers, equality key, minutes of holds and offers, users, passwords, sessions, exams,
- * slots, reservations, students, proctors, accommodations]; each of the last nine is an array of its entries, sorted by id. What
+ * slots, reservations, students, proctors, accommodations, inboxes]; each of the last ten is an array of its entries, sorted by id. What
  * follows from them (addresses, the number of admins, what is due, chains of accommodations) is found again. The fields of an entry stand below twice, once to be
  * written and once to be read, in the same order. */
 #include "commands/members.h"
@@ -10,7 +10,7 @@
 #include <endian.h>
 #include <stdlib.h>
 
-#define TENANT_FIELDS 14
+#define TENANT_FIELDS 15
 
 /* A kind of map: the fields of an entry, its id not counted, and how few bytes it may take. */
 struct kind {
@@ -205,6 +205,8 @@ static void write_slot(struct pw_buffer *buffer, const void *value)
     pw_write_uint(buffer, slot->state);
     pw_write_uint(buffer, slot->cancel_reason);
     pw_write_uint(buffer, (uint64_t)slot->hard_end_at_us);
+    pw_write_uint(buffer, (uint64_t)slot->reminds_at_us);
+    pw_write_uint(buffer, slot->is_reminded);
 }
 
 static void read_slot(struct pw_cursor *cursor, void *value)
@@ -225,6 +227,8 @@ static void read_slot(struct pw_cursor *cursor, void *value)
     cursor->bad = cursor->bad || slot->state < PW_SLOT_OPEN;
     slot->cancel_reason = (uint32_t)pw_read_uint(cursor, PW_REASON_COUNT - 1);
     slot->hard_end_at_us = read_at(cursor);
+    slot->reminds_at_us = read_at(cursor);
+    slot->is_reminded = (uint32_t)pw_read_uint(cursor, 1);
 }
 
 static void write_reservation(struct pw_buffer *buffer, const void *value)
@@ -244,6 +248,7 @@ static void write_reservation(struct pw_buffer *buffer, const void *value)
     pw_write_uint(buffer, reservation->turn);
     pw_write_uint(buffer, reservation->by_offer);
     pw_write_uint(buffer, reservation->needs_replacement);
+    pw_write_uint(buffer, reservation->is_told);
 }
 
 static void read_reservation(struct pw_cursor *cursor, void *value)
@@ -264,6 +269,7 @@ static void read_reservation(struct pw_cursor *cursor, void *value)
     reservation->turn = read_number(cursor);
     reservation->by_offer = (uint32_t)pw_read_uint(cursor, PW_BY_OFFER_MOVED);
     reservation->needs_replacement = (uint32_t)pw_read_uint(cursor, PW_REPLACEMENT_CALENDAR);
+    reservation->is_told = (uint32_t)pw_read_uint(cursor, 1);
     bool runs_out = reservation->state == PW_RESERVATION_ON_HOLD ||
                     reservation->state == PW_RESERVATION_ON_OFFER;
     cursor->bad = cursor->bad || runs_out != (reservation->expires_at_us > 0);
@@ -307,14 +313,33 @@ static void read_accommodation(struct pw_cursor *cursor, void *value)
     accommodation->valid_until_us = read_at(cursor);
 }
 
+static void write_inbox(struct pw_buffer *buffer, const void *value)
+{
+    const struct pw_inbox *inbox = value;
+    pw_write_uint(buffer, inbox->version);
+    pw_write_uint(buffer, inbox->count);
+    pw_write_uint(buffer, inbox->unread);
+}
+
+static void read_inbox(struct pw_cursor *cursor, void *value)
+{
+    struct pw_inbox *inbox = value;
+    inbox->version = read_number(cursor);
+    inbox->count = read_version(cursor);
+    inbox->unread = pw_read_uint(cursor, INT64_MAX);
+    cursor->bad =
+        cursor->bad || (inbox->count < PW_UNREAD_MAX && inbox->unread >> inbox->count != 0);
+}
+
 static const struct kind users = {8, 126, write_user, read_user};
 static const struct kind passwords = {1, 22, write_password, read_password};
 static const struct kind sessions = {6, 59, write_session, read_session};
 static const struct kind exams = {14, 117, write_exam, read_exam};
-static const struct kind slots = {14, 49, write_slot, read_slot};
-static const struct kind reservations = {14, 101, write_reservation, read_reservation};
+static const struct kind slots = {16, 51, write_slot, read_slot};
+static const struct kind reservations = {15, 102, write_reservation, read_reservation};
 static const struct kind students = {1, 37, write_student, read_student};
 static const struct kind accommodations = {8, 44, write_accommodation, read_accommodation};
+static const struct kind inboxes = {3, 22, write_inbox, read_inbox};
 
 /* --- Maps --- */
 
@@ -479,6 +504,7 @@ static void write_tenant(struct pw_buffer *buffer, const struct pw_tenant *tenan
     write_map(buffer, tenant->students, &students);
     write_proctors(buffer, tenant->proctors);
     write_map(buffer, tenant->accommodations, &accommodations);
+    write_map(buffer, tenant->inboxes, &inboxes);
 }
 
 void pw_tenant_serialise(const struct pw_tenant *tenant, struct pw_buffer *buffer)
@@ -583,6 +609,10 @@ static bool find_due(struct pw_tenant *tenant, const struct id_list *open)
         }
     }
     while (pw_map_next(tenant->slots, &walk, &slot_id, &slot)) {
+        const struct pw_slot *found = slot;
+        if (found->is_reminded && found->reminds_at_us > 0) {
+            pw_members_tell(tenant, slot_id, NULL);
+        }
         pw_due_list_slot(tenant, slot_id, NULL);
     }
     return true;
@@ -620,6 +650,7 @@ void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
         read_map(cursor, tenant->students, &students, NULL);
         read_proctors(cursor, tenant->proctors);
         read_map(cursor, tenant->accommodations, &accommodations, NULL);
+        read_map(cursor, tenant->inboxes, &inboxes, NULL);
         link_accommodations(tenant);
         cursor->bad = cursor->bad || !find_due(tenant, &open);
         free(open.ids);

@@ -10,6 +10,7 @@
 #define PW_COMMANDS_TENANT_STATE_H
 
 #include "commands/decide.h"
+#include "commands/inbox.h"
 #include "commands/order.h"
 
 /* The open reservations of a student, those of which a sitting was marked, and those that end their entitlement to others: a chain through
@@ -53,6 +54,7 @@ struct pw_tenant {
     struct pw_map *due;            /* The places of slots in due_slots. */
     struct pw_map *accommodations; /* id -> struct pw_accommodation */
     struct pw_map *accommodated;   /* id of a student -> struct pw_accommodated */
+    struct pw_map *inboxes;        /* id of a student -> struct pw_inbox */
 };
 
 #define PW_EVENT(aggregate, lower, ...)                                                            \
@@ -84,6 +86,9 @@ enum pw_code pw_misfit(struct pw_err *err, const struct pw_event *event, const c
 /* The issuer's place among those trusted, or -1. */
 int pw_tenant_issuer_index(const struct pw_tenant *tenant, struct pw_str name,
                            const struct pw_hash *public_key);
+
+/* Counts an event that was applied in the inbox of whom it concerns. */
+void pw_inbox_take(struct pw_tenant *tenant, const struct pw_event *event, struct pw_undo *undo);
 
 /* Puts a reservation into the order of its slot that its state, as it is now, has it in, or takes it out of the one that it was in. The slot
  * is to be listed afterwards. */

@@ -167,7 +167,7 @@ bool pw_reason_by_name(struct pw_str name, enum pw_reason *ret_reason);
 
 /* Aggregates: the types of streams. */
 #define PW_AGGREGATES(X)                                                                           \
-    X(tenant) X(user) X(session) X(exam) X(slot) X(reservation) X(accommodation)
+    X(tenant) X(user) X(session) X(exam) X(slot) X(reservation) X(accommodation) X(inbox)
 
 enum pw_aggregate {
 #define PW_AGGREGATE_MEMBER(lower) PW_AGGREGATE_##lower,

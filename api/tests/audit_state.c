@@ -77,9 +77,9 @@ static const struct shown {
                "15,"
                "\"capacity\":2,\"taken_count\":2,\"joined_count\":1,"
                "\"waiting_count\":1,\"waitlist_closed\":false,\"state\":\"open\","
-               "\"cancel_reason\":null,\"left_count\":0}"},
+               "\"cancel_reason\":null,\"left_count\":0,\"reminds_at\":null,\"reminded\":false}"},
     {"one that was cancelled, and what is left to do", PW_AGGREGATE_slot, ID(41),
-     "\"state\":\"cancelled\",\"cancel_reason\":\"environment.power\",\"left_count\":1}"},
+     "\"state\":\"cancelled\",\"cancel_reason\":\"environment.power\",\"left_count\":1,"},
     {"a booked seat", PW_AGGREGATE_reservation, ID(50),
      "{\"slot_id\":" ID_TEXT("28") ",\"exam_id\":" ID_TEXT("1e") ",\"student_id\":" ID_TEXT(
          "0a") ","
@@ -87,6 +87,7 @@ static const struct shown {
                "\"ends_at\":\"2027-01-15T12:30:00Z\",\"free_again_at\":\"2027-01-15T12:45:00Z\","
                "\"expires_at\":null,\"priority\":0,\"turn\":null,\"by_offer\":\"no\",\"replacement_"
                "reason\":null}"},
+    {"what a student was told", PW_AGGREGATE_inbox, ID(10), "{\"count\":1,\"unread_count\":1}"},
     {"a held one", PW_AGGREGATE_reservation, ID(51), "\"expires_at\":\"2027-01-15T08:10:00Z\""},
     {"a place on the waiting list", PW_AGGREGATE_reservation, ID(52),
      "\"expires_at\":null,\"priority\":5,\"turn\":1,\"by_offer\":\"no\",\"replacement_reason\":"
@@ -121,9 +122,9 @@ Test(audit_state, a_whole_tenant)
     pw_hex_format(hash.bytes, sizeof hash.bytes, text);
     json_t *json = pw_audit_state_tenant(tenant);
     json_t *wanted =
-        json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "version", 2, "users", 3,
+        json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "version", 2, "users", 3,
                   "sessions", 2, "exams", 2, "slots", 2, "reservations", 4, "accommodations", 0,
-                  "state_format", PW_STATE_FORMAT, "state_sha256", text);
+                  "inboxes", 2, "state_format", PW_STATE_FORMAT, "state_sha256", text);
     char *said = json_dumps(json, JSON_COMPACT);
     cr_expect(json_equal(json, wanted), "%s", said);
     free(said);

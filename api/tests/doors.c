@@ -99,7 +99,7 @@ static const struct row rows[] = {
      412, "version-mismatch"},
     {"any version", 'A', "POST", "/slots/%s/change-capacity", "If-Match: *", "{\"capacity\":5}",
      200, ""},
-    {"that version", 'A', "POST", "/slots/%s/change-capacity", "If-Match: \"2\"",
+    {"that version", 'A', "POST", "/slots/%s/change-capacity", "If-Match: \"3\"",
      "{\"capacity\":6}", 200, ""},
     {"no such slot", 'a', "POST", "/slots/" OTHER "/reservations", NULL, NULL, 404, "no-such-slot"},
     {"a seat", 'a', "POST", "/slots/%s/reservations", NULL, NULL, 201, ""},

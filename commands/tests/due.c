@@ -399,3 +399,119 @@ Test(due, a_state_that_was_read_is_due_like_the_one_that_was_written)
     pw_state_free(read);
     pw_state_free(state);
 }
+
+/* --- Reminders --- */
+
+#define TEN            (NINE + MINUTES(60)) /* When the students of slot 40 are reminded. */
+#define TO_BE_REMINDED TWO_SLOTS, REMINDER_SET(40, 0, 30, TEN)
+
+static bool reminds(const struct pw_due *due, uint8_t reservation)
+{
+    const struct pw_id *id = &due->command.reservation_remind.reservation_id;
+    return due->command.type == PW_COMMAND_RESERVATION_REMIND &&
+           pw_id_equal(id, &(struct pw_id)ID(reservation));
+}
+
+Test(due, a_slots_reminder_comes_at_its_time_and_before_who_books)
+{
+    const struct pw_event given[] = {TO_BE_REMINDED};
+    const struct pw_command books =
+        COMMAND(RESERVATION_RESERVE, reservation_reserve, ID(40), ID(60));
+    struct pw_state *state = state_of(given, PW_COUNT(given));
+    struct pw_due due;
+    cr_expect_eq(pw_due_at(state), TEN);
+    cr_expect_not(pw_due_next(state, TEN - 1, &due));
+    cr_expect_not(before(state, books, (struct pw_id)ANN, TEN - 1, &due));
+    cr_expect(pw_due_next(state, TEN, &due) && due.command.type == PW_COMMAND_SLOT_REMIND);
+    cr_expect(before(state, books, (struct pw_id)ANN, TEN, &due) &&
+              due.command.type == PW_COMMAND_SLOT_REMIND);
+    world_fold(state, (const struct pw_event[]){SLOT_REMINDED(40, 0, 30, 1)}, 1);
+    cr_expect_eq(pw_due_at(state), INT64_MAX, "nobody has a seat");
+    pw_state_free(state);
+}
+
+Test(due, a_cancelled_slot_reminds_nobody)
+{
+    const struct pw_event given[] = {TO_BE_REMINDED, SLOT_CANCELLED(40, 0, 30, OTHER)};
+    struct pw_state *state = state_of(given, PW_COUNT(given));
+    cr_expect_eq(pw_due_at(state), INT64_MAX);
+    pw_state_free(state);
+}
+
+/* Tells one after the other, until nobody is left; gives who was told, by bits from 50 on. */
+static uint64_t tell_all(struct pw_state *state)
+{
+    const struct pw_tenant *tenant = pw_state_tenant(state, &world_tenant_id);
+    uint64_t told = 0;
+    struct pw_due due;
+    while (pw_due_next(state, TEN, &due)) {
+        const struct pw_id *id = &due.command.reservation_remind.reservation_id;
+        const struct pw_reservation *who = pw_tenant_reservation(tenant, id);
+        cr_assert(reminds(&due, id->bytes[15]) && (told >> (id->bytes[15] - 50) & 1) == 0, "%u",
+                  id->bytes[15]);
+        told |= UINT64_C(1) << (id->bytes[15] - 50);
+        struct pw_event event = {
+            .type = PW_EVENT_RESERVATION_REMINDED,
+            .stream_id = *id,
+            .stream_version = who->version + 1,
+            .reservation_reminded = {who->slot_id, who->exam_id, who->student_id}};
+        world_fold(state, &event, 1);
+    }
+    return told;
+}
+
+static struct pw_state *read_back(struct pw_state *state)
+{
+    struct pw_state *read = pw_state_new();
+    struct pw_buffer bytes;
+    pw_buffer_init(&bytes, 1 << 16);
+    pw_state_serialise(state, &bytes);
+    struct pw_cursor cursor = pw_cursor_of(bytes.data, bytes.bytes);
+    pw_state_read(read, &cursor);
+    cr_assert(pw_cursor_done(&cursor));
+    pw_buffer_close(&bytes);
+    return read;
+}
+
+/* 50 has a seat, 51 holds one, 52 gives its seat back, 53 was moved here and 54 moves away, 55 was moved here and gives its seat back. */
+#define MANY_THINGS                                                                                \
+    CREATED, DRAFTED(30), PUBLISHED(30, 0, 1), OPENED(40, 30, NOON, 9), OPENED(41, 30, LATER, 9),  \
+        REMINDER_SET(40, 0, 30, TEN), RESERVED(50, ANN, 40, 30, NOON),                             \
+        HELD(51, BOB, 40, 30, NOON, NOON), RESERVED(52, TOM, 40, 30, NOON),                        \
+        RESERVED(53, TEA, 41, 30, LATER), MOVED(53, 0, TEA, 40, 30, NOON, 41, LATER),              \
+        RESERVED(54, ADA, 40, 30, NOON), RESERVED(55, OPS, 41, 30, LATER),                         \
+        MOVED(55, 0, OPS, 40, 30, NOON, 41, LATER), SLOT_REMINDED(40, 0, 30, 1)
+#define LATER (NOON + MINUTES(600))
+
+Test(due, everybody_who_has_a_seat_is_told_once)
+{
+    const struct pw_event given[] = {MANY_THINGS};
+    struct pw_state *state = state_of(given, PW_COUNT(given));
+    struct pw_state *read = read_back(state);
+    cr_expect_eq(tell_all(read), 61, "in a state that was read, too");
+    cr_expect_eq(tell_all(state), 61, "all but the one that is held");
+    pw_state_free(read);
+    pw_state_free(state);
+}
+
+Test(due, who_has_no_seat_there_any_more_or_was_late_is_not_told)
+{
+    const struct pw_event given[] = {MANY_THINGS};
+    const struct pw_event since[] = {
+        CANCELLED(52, TOM, 40, 30),      MOVED(54, 0, ADA, 41, 30, LATER, 40, NOON),
+        CANCELLED(55, OPS, 40, 30),      HOLD_CONFIRMED(51, BOB, 40, 30),
+        RESERVED(56, TOM, 40, 30, NOON),
+    };
+    for (size_t first = 0; first <= PW_COUNT(since);
+         first++) { /* Some are told before, where they are first. */
+        struct pw_state *state = state_of(given, PW_COUNT(given));
+        world_fold(state, since, (uint32_t)first);
+        struct pw_state *read = read_back(state);
+        world_fold(state, since + first, (uint32_t)(PW_COUNT(since) - first));
+        world_fold(read, since + first, (uint32_t)(PW_COUNT(since) - first));
+        cr_expect_eq(tell_all(read), 9, "50 and 53, after %zu", first);
+        cr_expect_eq(tell_all(state), 9, "50 and 53, after %zu", first);
+        pw_state_free(read);
+        pw_state_free(state);
+    }
+}

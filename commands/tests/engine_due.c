@@ -204,10 +204,10 @@ static void over_a_crash(void)
     }
     rig_run(&world.rig, 5000);
     CHECK(deadlines_of(&world.rig, &fold).count == HOLDS, "each once");
-    CHECK(pw_tenant_slot(pw_state_tenant(fold.state, &world.office.tenant), &world.office.slot)
-                  ->taken_count == 0,
-          "all are free");
-    CHECK(pw_due_at(fold.state) == INT64_MAX, "nothing is left");
+    const struct pw_slot *slot =
+        pw_tenant_slot(pw_state_tenant(fold.state, &world.office.tenant), &world.office.slot);
+    CHECK(slot->taken_count == 0, "all are free");
+    CHECK(pw_due_at(fold.state) == slot->reminds_at_us, "nothing but a reminder is left");
     pw_fold_close(&fold);
     rig_close(&world.rig);
 }

@@ -471,12 +471,12 @@ static void if_match(void)
     CHECK(wrong.job.position.offset >= 0, "on record");
     struct ask right =
         ask_capacity(rig, world.office.tenant, world.office.teacher, world.office.slot, 9);
-    right.job.if_match = 1;
-    CHECK(rig_ask(rig, 0, &right) == PW_OK && right.job.stream_version == 2, "%d",
+    right.job.if_match = 2; /* Opened, and to be reminded of. */
+    CHECK(rig_ask(rig, 0, &right) == PW_OK && right.job.stream_version == 3, "%d",
           right.job.err.code);
     struct ask same =
         ask_capacity(rig, world.office.tenant, world.office.teacher, world.office.slot, 9);
-    CHECK(rig_ask(rig, 0, &same) == PW_OK && same.job.stream_version == 2,
+    CHECK(rig_ask(rig, 0, &same) == PW_OK && same.job.stream_version == 3,
           "a yes that changes nothing");
     CHECK(same.job.position.offset > right.job.position.offset, "is on record");
     rig_close(rig);

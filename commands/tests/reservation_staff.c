@@ -130,3 +130,41 @@ static const struct row reservation_mark_no_show_rows[] = {
      MARK_AWAY(50, EXAMINEE_ABSENT), BY_TOM_AT(NOON), PW_ERR_NO_SUCH_RESERVATION, NOTHING},
 };
 ROWS_OF(reservation_mark_no_show);
+
+#define REMIND(reservation)                                                                        \
+    {                                                                                              \
+        .type = PW_COMMAND_RESERVATION_REMIND, .reservation_remind = { ID(reservation) }           \
+    }
+#define TEN       (NINE + MINUTES(60)) /* When students are reminded here. */
+#define TO_REMIND REMINDER_SET(40, 0, 30, TEN)
+#define IS_TIME   SLOT_REMINDED(40, 0, 30, 1)
+#define AT_TEN    AT(OPS, SYSTEM, TEN)
+
+static const struct row reservation_remind_rows[] = {
+    {"who has a seat", GIVEN(SLOT, TO_REMIND, ANNS, IS_TIME), REMIND(50), AT_TEN, PW_OK,
+     THEN(REMINDED(50, 2, ANN, 40, 30))},
+    {"who has had it from a hold",
+     GIVEN(SLOT, TO_REMIND, ANN_HOLDS, HOLD_CONFIRMED(50, ANN, 40, 30), IS_TIME), REMIND(50),
+     AT_TEN, PW_OK, THEN(REMINDED(50, 3, ANN, 40, 30))},
+    {"who was moved there",
+     GIVEN(TWO, REMINDER_SET(41, 0, 30, TEN), ANNS, IS_MOVED, SLOT_REMINDED(41, 0, 30, 1)),
+     REMIND(50), AT_TEN, PW_OK, THEN(REMINDED(50, 3, ANN, 41, 30))},
+    {"once", GIVEN(SLOT, TO_REMIND, ANNS, IS_TIME, REMINDED(50, 0, ANN, 40, 30)), REMIND(50),
+     AT_TEN, PW_OK, NOTHING},
+    {"not before the slot's moment", GIVEN(SLOT, TO_REMIND, ANNS), REMIND(50), AT_TEN, PW_OK,
+     NOTHING},
+    {"not who has booked since", GIVEN(SLOT, TO_REMIND, IS_TIME, ANNS), REMIND(50), AT_TEN, PW_OK,
+     NOTHING},
+    {"nor who was moved there since",
+     GIVEN(TWO, REMINDER_SET(41, 0, 30, TEN), ANNS, SLOT_REMINDED(41, 0, 30, 1), IS_MOVED),
+     REMIND(50), AT_TEN, PW_OK, NOTHING},
+    {"not who holds a seat only", GIVEN(SLOT, TO_REMIND, ANN_HOLDS, IS_TIME), REMIND(50), AT_TEN,
+     PW_OK, NOTHING},
+    {"not who gave it back", GIVEN(SLOT, TO_REMIND, ANNS, IS_TIME, CANCELLED(50, ANN, 40, 30)),
+     REMIND(50), AT_TEN, PW_OK, NOTHING},
+    {"not of a sitting that does not take place", GIVEN(SLOT, TO_REMIND, ANNS, IS_TIME, NO_POWER),
+     REMIND(50), AT_TEN, PW_OK, NOTHING},
+    {"there is no such reservation", GIVEN(SLOT), REMIND(50), AT_TEN, PW_ERR_NO_SUCH_RESERVATION,
+     NOTHING},
+};
+ROWS_OF(reservation_remind);

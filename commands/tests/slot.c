@@ -23,6 +23,7 @@
 
 /* What a slot of the last start that a client may ask for looks like. */
 #define LAST_START PW_STARTS_AT_US_MAX
+#define A_DAY      MINUTES(24 * 60)
 
 static const struct row slot_open_rows[] = {
     {"a slot of one's own exam", GIVEN(ALGEBRA), OPEN(40, 30, NOON, 2), BY_TEA, PW_OK,
@@ -49,7 +50,11 @@ static const struct row slot_open_rows[] = {
     {"a moment later", GIVEN(ALGEBRA), OPEN(40, 30, NINE + 1, 2), BY_TEA, PW_OK,
      THEN(OPENED(40, 30, NINE + 1, 2))},
     {"as late as may be asked for", GIVEN(ALGEBRA), OPEN(40, 30, LAST_START, 65535), BY_TEA, PW_OK,
-     THEN(OPENED(40, 30, LAST_START, 65535))},
+     THEN(OPENED(40, 30, LAST_START, 65535), REMINDER_SET(40, 2, 30, LAST_START - A_DAY))},
+    {"who has a seat is reminded a day before", GIVEN(ALGEBRA), OPEN(40, 30, NINE + A_DAY + 1, 2),
+     BY_TEA, PW_OK, THEN(OPENED(40, 30, NINE + A_DAY + 1, 2), REMINDER_SET(40, 2, 30, NINE + 1))},
+    {"but not where that is now", GIVEN(ALGEBRA), OPEN(40, 30, NINE + A_DAY, 2), BY_TEA, PW_OK,
+     THEN(OPENED(40, 30, NINE + A_DAY, 2))},
     {"one that nobody sits in for longer", GIVEN(ALGEBRA),
      OPEN_UNTIL(40, 30, NOON, 2, NOON + MINUTES(120)), BY_TEA, PW_OK,
      THEN(OPENED(40, 30, NOON, 2), HARD_END(40, 2, 30, NOON + MINUTES(120)))},
@@ -111,6 +116,34 @@ static const struct row slot_close_waitlist_rows[] = {
      PW_ERR_NO_SUCH_SLOT, NOTHING},
 };
 ROWS_OF(slot_close_waitlist);
+
+#define REMIND(slot)                                                                               \
+    {                                                                                              \
+        .type = PW_COMMAND_SLOT_REMIND, .slot_remind = { ID(slot) }                                \
+    }
+#define TEN            (NINE + MINUTES(60)) /* When students are reminded here. */
+#define TO_BE_REMINDED WAITED_FOR, REMINDER_SET(40, 0, 30, TEN)
+
+static const struct row slot_remind_rows[] = {
+    {"once its time has come", GIVEN(TO_BE_REMINDED), REMIND(40), AT(OPS, SYSTEM, TEN), PW_OK,
+     THEN(SLOT_REMINDED(40, 3, 30, 1))},
+    {"late, but before the start", GIVEN(TO_BE_REMINDED), REMIND(40), AT(OPS, SYSTEM, NOON - 1),
+     PW_OK, THEN(SLOT_REMINDED(40, 3, 30, 1))},
+    {"nobody is, once it has begun", GIVEN(TO_BE_REMINDED), REMIND(40), AT(OPS, SYSTEM, NOON),
+     PW_OK, THEN(SLOT_REMINDED(40, 3, 30, 0))},
+    {"not a moment before", GIVEN(TO_BE_REMINDED), REMIND(40), AT(OPS, SYSTEM, TEN - 1), PW_OK,
+     NOTHING},
+    {"only once", GIVEN(TO_BE_REMINDED, SLOT_REMINDED(40, 0, 30, 1)), REMIND(40),
+     AT(OPS, SYSTEM, TEN), PW_OK, NOTHING},
+    {"not where that was never said", GIVEN(WAITED_FOR), REMIND(40), AT(OPS, SYSTEM, TEN), PW_OK,
+     NOTHING},
+    {"not of a sitting that does not take place",
+     GIVEN(TO_BE_REMINDED, SLOT_CANCELLED(40, 0, 30, OTHER)), REMIND(40), AT(OPS, SYSTEM, TEN),
+     PW_OK, NOTHING},
+    {"there is no such slot", GIVEN(CREATED), REMIND(40), AT(OPS, SYSTEM, TEN), PW_ERR_NO_SUCH_SLOT,
+     NOTHING},
+};
+ROWS_OF(slot_remind);
 
 #define CLOSE(slot)                                                                                \
     {                                                                                              \

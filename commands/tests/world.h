@@ -372,6 +372,39 @@ struct rows {
             at_us                                                                                  \
         }                                                                                          \
     }
+#define REMINDER_SET(slot, version, exam, at_us)                                                   \
+    {                                                                                              \
+        .type = PW_EVENT_SLOT_REMINDER_SET, .stream_id = ID(slot), .stream_version = version,      \
+        .slot_reminder_set = {                                                                     \
+            ID(exam),                                                                              \
+            at_us                                                                                  \
+        }                                                                                          \
+    }
+#define SLOT_REMINDED(slot, version, exam, in_time)                                                \
+    {                                                                                              \
+        .type = PW_EVENT_SLOT_REMINDED, .stream_id = ID(slot), .stream_version = version,          \
+        .slot_reminded = {                                                                         \
+            ID(exam),                                                                              \
+            in_time                                                                                \
+        }                                                                                          \
+    }
+#define REMINDED(reservation, version, student, slot, exam)                                        \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_REMINDED, .stream_id = ID(reservation),                       \
+        .stream_version = version, .reservation_reminded = {                                       \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student                                                                                \
+        }                                                                                          \
+    }
+#define READ(student, version, number, older)                                                      \
+    {                                                                                              \
+        .type = PW_EVENT_INBOX_READ, .stream_id = student, .stream_version = version,              \
+        .inbox_read = {                                                                            \
+            number,                                                                                \
+            older                                                                                  \
+        }                                                                                          \
+    }
 /* So many minutes more than the 90 of Algebra, which a factor or fixed minutes make. */
 #define SITTING_CHANGED(reservation, version, student, slot, exam, starts, more)                   \
     {                                                                                              \

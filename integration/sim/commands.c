@@ -153,8 +153,10 @@ struct op *op_open(struct world *world, uint32_t tenant, bool is_first)
     struct op *op =
         op_new(world, tenant, PW_COMMAND_SLOT_OPEN, world->teachers[tenant], PW_ROLE_TEACHER);
     bool soon = !is_first && draw(world, 4) == 0;
-    int64_t in_us = soon ? (int64_t)draw(world, 90) * PW_US_PER_SECOND
-                         : (int64_t)(10 + draw(world, 12)) * 30 * PW_US_PER_MINUTE;
+    uint64_t place = draw(world, soon ? 90 : 14);
+    int64_t in_us = soon         ? (int64_t)place * PW_US_PER_SECOND
+                    : place < 12 ? (int64_t)(10 + place) * 30 * PW_US_PER_MINUTE
+                                 : PW_REMINDER_US + (int64_t)(place - 11) * 40 * PW_US_PER_SECOND;
     op->request.command.slot_open = (struct pw_slot_open){
         .exam_id = any_of(world, &world->exams[tenant]),
         .starts_at = (sim_now(world) + in_us) / PW_US_PER_SECOND * PW_US_PER_SECOND,
@@ -323,6 +325,16 @@ static struct op *op_move(struct world *world, uint32_t tenant)
     return op_seal(op);
 }
 
+/* Mostly of what there is: nobody knows here how much that may be. */
+static struct op *op_read(struct world *world, uint32_t tenant)
+{
+    struct pw_id student = student_of(tenant, draw(world, world->student_count));
+    struct op *op = op_new(world, tenant, PW_COMMAND_INBOX_MARK_READ, student, PW_ROLE_STUDENT);
+    op->request.command.inbox_mark_read = (struct pw_inbox_mark_read){
+        student, 1 + (uint32_t)draw(world, 8), (uint32_t)draw(world, 2)};
+    return op_seal(op);
+}
+
 static struct op *op_confirm(struct world *world, uint32_t tenant)
 {
     struct pw_id id;
@@ -389,7 +401,8 @@ struct op *op_any(struct world *world)
     bool people = draw(world, 4) == 0;
     uint64_t dice = people ? 0 : draw(world, 100);
     struct op *op = people                             ? op_people(world, tenant)
-                    : dice < 25                        ? op_reserve(world, tenant)
+                    : dice < 24                        ? op_reserve(world, tenant)
+                    : dice < 25                        ? op_read(world, tenant)
                     : dice < 33                        ? op_hold(world, tenant)
                     : dice < 38                        ? op_confirm(world, tenant)
                     : dice < 50                        ? op_join(world, tenant)

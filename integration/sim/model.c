@@ -306,7 +306,10 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
     case PW_COMMAND_RESERVATION_OFFER:
     case PW_COMMAND_RESERVATION_CANCEL_WITH_SLOT:
     case PW_COMMAND_SLOT_CANCEL_WITH_EXAM:
+    case PW_COMMAND_SLOT_REMIND:
+    case PW_COMMAND_RESERVATION_REMIND:
     case PW_COMMAND_SLOT_CLOSE_WAITLIST: return PW_ERR_FORBIDDEN; /* No client may. */
+    case PW_COMMAND_INBOX_MARK_READ: return inbox_decide(model, request, ret_changes);
     case PW_COMMAND_TENANT_SET_RULES:
         *ret_changes = rules_differ(&model->tenants[tenant_at(model, &request->boundary_id)],
                                     &request->command.tenant_set_rules);
@@ -359,7 +362,7 @@ static uint32_t draft(struct model *model, const struct pw_job *request, const s
     return 1;
 }
 
-static uint32_t open_apply(struct model *model, const struct pw_job *request,
+static uint32_t open_apply(struct model *model, const struct pw_job *request, int64_t now_us,
                            const struct pw_id *id)
 {
     const struct pw_slot_open *command = &request->command.slot_open;
@@ -376,7 +379,12 @@ static uint32_t open_apply(struct model *model, const struct pw_job *request,
         .capacity = command->capacity,
         .version = command->hard_end_at != 0 ? 2 : 1, /* Which is told apart. */
     };
-    return model->slots[model->slot_count - 1].version;
+    struct slot *slot = &model->slots[model->slot_count - 1];
+    if (slot->starts_at - MINUTE(24 * 60) > now_us) { /* So is this. */
+        slot->reminds_at = slot->starts_at - MINUTE(24 * 60);
+        slot->version++;
+    }
+    return slot->version;
 }
 
 static uint32_t withdraw_apply(struct model *model, const struct pw_job *request, int64_t now_us)
@@ -475,7 +483,7 @@ uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t 
         return exam_apply(model, request, &request->command.exam_revise_draft.exam_id);
     case PW_COMMAND_EXAM_PUBLISH:
         return exam_apply(model, request, &request->command.exam_publish.exam_id);
-    case PW_COMMAND_SLOT_OPEN: return open_apply(model, request, stream_id);
+    case PW_COMMAND_SLOT_OPEN: return open_apply(model, request, decided_at_us, stream_id);
     case PW_COMMAND_SLOT_CHANGE_CAPACITY: {
         const struct pw_slot_change_capacity *command = &request->command.slot_change_capacity;
         struct slot *slot = &model->slots[slot_at(model, tenant, &command->slot_id)];
@@ -494,8 +502,11 @@ uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t 
     case PW_COMMAND_RESERVATION_OFFER:
     case PW_COMMAND_RESERVATION_CANCEL_WITH_SLOT:
     case PW_COMMAND_SLOT_CANCEL_WITH_EXAM:
-    case PW_COMMAND_SLOT_CLOSE_WAITLIST:
-        break;
+    case PW_COMMAND_SLOT_REMIND:
+    case PW_COMMAND_RESERVATION_REMIND:
+    case PW_COMMAND_SLOT_CLOSE_WAITLIST: break;
+    case PW_COMMAND_INBOX_MARK_READ:
+        return inbox_apply(model, request);
     ACCOMMODATIONS_COMMANDS:
         return accommodation_apply(model, request, decided_at_us, stream_id);
     PEOPLES_COMMANDS:
@@ -532,7 +543,8 @@ static bool slot_differs(const struct slot *slot, const struct pw_slot *folded, 
            folded->ends_at_us != slot->starts_at + MINUTE((int64_t)slot->content.duration) ||
            folded->lead_time_minutes != slot->content.lead_time ||
            folded->buffer_minutes != slot->content.buffer ||
-           folded->hard_end_at_us != slot->hard_end;
+           folded->hard_end_at_us != slot->hard_end || folded->reminds_at_us != slot->reminds_at ||
+           (folded->is_reminded != 0) != slot->is_reminded;
 }
 
 static bool exam_differs(const struct exam *exam, const struct pw_exam *folded)
@@ -558,6 +570,7 @@ static bool seat_differs(const struct model *model, const struct seat *seat,
     const struct slot *slot = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
     bool is_live = seat->state == HELD || seat->state == BOOKED;
     if (folded == NULL || folded->state != folded_states[seat->state] ||
+        (seat->state == BOOKED && (folded->is_told != 0) != seat->is_told) ||
         !pw_id_equal(&folded->slot_id, &seat->slot) || folded->version != seat->version) {
         return true;
     }
@@ -611,6 +624,18 @@ const char *model_differs(const struct model *model, const struct pw_tenant *ten
             accommodation_differs(granted, pw_tenant_accommodation(tenant, &granted->id))) {
             return "an accommodation";
         }
+    }
+    uint64_t inbox_count = 0;
+    for (uint32_t i = 0; i < model->inbox_count; i++) {
+        const struct inbox *inbox = &model->inboxes[i];
+        bool is_here = pw_id_equal(&inbox->tenant, tenant_id);
+        inbox_count += is_here;
+        if (is_here && inbox_differs(inbox, pw_tenant_inbox(tenant, &inbox->student))) {
+            return "an inbox";
+        }
+    }
+    if (tenant != NULL && pw_tenant_stream_count(tenant, PW_AGGREGATE_inbox) != inbox_count) {
+        return "the number of inboxes";
     }
     return tenant == NULL ? NULL : people_differ(model->people, tenant, tenant_id);
 }

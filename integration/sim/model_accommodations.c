@@ -107,7 +107,10 @@ static uint32_t refit(struct model *model, const struct pw_id *tenant, const str
         if (after.more != seat->more || after.replacement != seat->replacement) {
             count++;
             after.version++;
-            *seat = counts_only ? *seat : after;
+            if (!counts_only) {
+                *seat = after;
+                inbox_tell(model, seat);
+            }
         }
     }
     return count;

@@ -16,6 +16,21 @@ static bool is_awaited(const struct model *model, const struct slot *slot, int64
            (now_us >= offers_end_at(slot) || taken(model, &slot->id) < slot->capacity);
 }
 
+/* Whether everybody in a slot is to be reminded. */
+static bool is_to_remind(const struct slot *slot, int64_t now_us)
+{
+    return !slot->is_off && !slot->is_reminded && slot->reminds_at != 0 &&
+           slot->reminds_at <= now_us;
+}
+
+/* Whether somebody is to be reminded, for whose slot it is time. */
+static bool is_untold(const struct model *model, const struct seat *seat, int64_t now_us)
+{
+    const struct slot *slot = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
+    return seat->state == BOOKED && !seat->is_told && slot->is_reminded && !slot->is_off &&
+           slot->reminds_at != 0 && slot->reminds_at <= now_us;
+}
+
 /* Whether anything of a slot is due that is to be written first. */
 static bool slot_waits(const struct model *model, const struct pw_id *tenant,
                        const struct pw_id *slot_id, int64_t now_us)
@@ -30,7 +45,8 @@ static bool slot_waits(const struct model *model, const struct pw_id *tenant,
             return true;
         }
     }
-    return at != UINT32_MAX && is_awaited(model, &model->slots[at], now_us);
+    return at != UINT32_MAX && (is_awaited(model, &model->slots[at], now_us) ||
+                                is_to_remind(&model->slots[at], now_us));
 }
 
 /* Whether a student has a hold that has run out, or something in a slot that was cancelled. */
@@ -116,6 +132,7 @@ static bool expire(struct model *model, const struct pw_id *tenant, const struct
         return false;
     }
     model->seats[at].state = is_hold ? RUN_OUT : LAPSED;
+    inbox_tell(model, &model->seats[at]);
     return ++model->seats[at].version == event->stream_version;
 }
 
@@ -135,6 +152,7 @@ static bool offer(struct model *model, const struct pw_id *tenant, const struct 
     int64_t expires_at =
         decided_at_us + MINUTE(model->tenants[tenant_at(model, tenant)].offer_minutes);
     seat->state = OFFERED;
+    inbox_tell(model, seat);
     seat->expires_at = expires_at < offers_end_at(slot) ? expires_at : offers_end_at(slot);
     return ++seat->version == event->stream_version &&
            seat->expires_at == event->reservation_offered.expires_at;
@@ -164,6 +182,7 @@ static bool end_with_slot(struct model *model, const struct pw_id *tenant,
     const struct slot *slot = &model->slots[slot_at(model, tenant, &seat->slot)];
     seat->state = CANCELLED;
     seat->by_offer = false;
+    inbox_tell(model, seat);
     return ++seat->version == event->stream_version &&
            event->reservation_cancelled_with_slot.reason == slot->why;
 }
@@ -180,6 +199,33 @@ static bool cancel_with_exam(struct model *model, const struct pw_id *tenant,
            event->slot_cancelled.reason == model->slots[at].why;
 }
 
+static bool remind(struct model *model, const struct pw_id *tenant, const struct pw_event *event,
+                   int64_t decided_at_us)
+{
+    uint32_t at = slot_at(model, tenant, &event->stream_id);
+    if (at == UINT32_MAX || !is_to_remind(&model->slots[at], decided_at_us)) {
+        return false;
+    }
+    struct slot *slot = &model->slots[at];
+    bool in_time = decided_at_us < slot->starts_at;
+    slot->is_reminded = true;
+    slot->reminds_at = in_time ? slot->reminds_at : 0;
+    return ++slot->version == event->stream_version &&
+           (event->slot_reminded.in_time != 0) == in_time;
+}
+
+static bool tell(struct model *model, const struct pw_id *tenant, const struct pw_event *event,
+                 int64_t decided_at_us)
+{
+    uint32_t at = seat_at(model, tenant, &event->stream_id);
+    if (at == UINT32_MAX || !is_untold(model, &model->seats[at], decided_at_us)) {
+        return false;
+    }
+    model->seats[at].is_told = true;
+    inbox_tell(model, &model->seats[at]);
+    return ++model->seats[at].version == event->stream_version;
+}
+
 bool model_fall_due(struct model *model, const struct pw_id *tenant, const struct pw_event *event,
                     int64_t decided_at_us)
 {
@@ -189,6 +235,8 @@ bool model_fall_due(struct model *model, const struct pw_id *tenant, const struc
     case PW_EVENT_SLOT_CANCELLED: return cancel_with_exam(model, tenant, event);
     case PW_EVENT_RESERVATION_CANCELLED_WITH_SLOT: return end_with_slot(model, tenant, event);
     case PW_EVENT_RESERVATION_OFFERED: return offer(model, tenant, event, decided_at_us);
+    case PW_EVENT_SLOT_REMINDED: return remind(model, tenant, event, decided_at_us);
+    case PW_EVENT_RESERVATION_REMINDED: return tell(model, tenant, event, decided_at_us);
     case PW_EVENT_SLOT_WAITLIST_CLOSED: return close_list(model, tenant, event, decided_at_us);
     default: return false;
     }
@@ -199,13 +247,15 @@ bool model_is_late(const struct model *model, const struct pw_id *tenant, int64_
     for (uint32_t i = 0; i < model->seat_count; i++) {
         const struct seat *seat = &model->seats[i];
         if (is_overdue(seat, tenant, now_us) ||
-            (pw_id_equal(&seat->tenant, tenant) && seat_is_off(model, seat))) {
+            (pw_id_equal(&seat->tenant, tenant) &&
+             (seat_is_off(model, seat) || is_untold(model, seat, now_us)))) {
             return true;
         }
     }
     for (uint32_t i = 0; i < model->slot_count; i++) {
         if (pw_id_equal(&model->slots[i].tenant, tenant) &&
-            (is_awaited(model, &model->slots[i], now_us) || model->slots[i].by_exam)) {
+            (is_awaited(model, &model->slots[i], now_us) || model->slots[i].by_exam ||
+             is_to_remind(&model->slots[i], now_us))) {
             return true;
         }
     }

@@ -4,16 +4,20 @@
  *   model_seats.c           seats: who may have one, who waits, and what becomes of it
  *   model_due.c             what time alone brings about
  *   model_accommodations.c  more time, and what becomes of what is booked
+ *   model_inbox.c           what students are told
  *   model_people.c          (which shares nothing) people and their sessions */
 #ifndef PW_SIM_MODEL_PARTS_H
 #define PW_SIM_MODEL_PARTS_H
 
+#include "commands/inbox.h"
 #include "integration/sim/sim.h"
 
 #define EXAMS_MAX          512
 #define SLOTS_MAX          512
 #define SEATS_MAX          4096
 #define ACCOMMODATIONS_MAX 1024
+#define INBOXES_MAX        128
+#define TOLD_MAX           4096
 #define MINUTE(n)          ((n)*PW_US_PER_MINUTE)
 
 struct content {
@@ -44,11 +48,13 @@ struct slot {
     int64_t starts_at;
     int64_t hard_end; /* 0: there is none. */
     uint32_t capacity;
-    bool is_closed; /* Its waiting list. */
-    bool is_shut;   /* No further seats. */
-    bool is_off;    /* It does not take place; */
-    uint32_t why;   /* for this reason. */
-    bool by_exam;   /* Because its exam was withdrawn, and it has no record of that yet. */
+    bool is_closed;     /* Its waiting list. */
+    bool is_shut;       /* No further seats. */
+    bool is_off;        /* It does not take place; */
+    uint32_t why;       /* for this reason. */
+    bool by_exam;       /* Because its exam was withdrawn, and it has no record of that yet. */
+    int64_t reminds_at; /* When its students are reminded; 0: they are not. */
+    bool is_reminded;
     struct pw_id proctors[PROCTORS_MAX];
     uint32_t proctor_count;
     uint32_t version;
@@ -77,6 +83,7 @@ struct seat {
     int64_t more;         /* Minutes, besides the slot's; of one that is live. */
     uint32_t replacement; /* enum pw_replacement; likewise. */
     bool by_offer;
+    bool is_told;  /* Of a booked one: it needs no reminder, or had it. */
     bool was_left; /* The slot of its offered seat, for another one of the exam. */
     uint32_t version;
 };
@@ -91,6 +98,14 @@ struct accommodation {
     int64_t from;
     int64_t until;
     bool is_revoked;
+    uint32_t version;
+};
+
+struct inbox {
+    struct pw_id tenant;
+    struct pw_id student;
+    bool is_read[TOLD_MAX]; /* By number. */
+    uint32_t count;
     uint32_t version;
 };
 
@@ -110,11 +125,13 @@ struct model {
     struct slot slots[SLOTS_MAX];
     struct seat seats[SEATS_MAX];
     struct accommodation accommodations[ACCOMMODATIONS_MAX];
+    struct inbox inboxes[INBOXES_MAX];
     uint32_t tenant_count;
     uint32_t exam_count;
     uint32_t slot_count;
     uint32_t seat_count;
     uint32_t accommodation_count;
+    uint32_t inbox_count;
     struct people *people;
 };
 
@@ -153,6 +170,19 @@ enum pw_code seat_decide(const struct model *model, const struct pw_job *request
                          bool *ret_changes);
 uint32_t seat_apply(struct model *model, const struct pw_job *request, int64_t now_us,
                     const struct pw_id *stream_id);
+
+/* A seat is booked now: who comes after the slot's reminder needs none. */
+void seat_book(struct model *model, struct seat *seat);
+
+/* --- model_inbox.c --- */
+
+/* Something has happened to what a student has. */
+void inbox_tell(struct model *model, const struct seat *seat);
+
+enum pw_code inbox_decide(const struct model *model, const struct pw_job *request,
+                          bool *ret_changes);
+uint32_t inbox_apply(struct model *model, const struct pw_job *request);
+bool inbox_differs(const struct inbox *inbox, const struct pw_inbox *folded);
 
 /* --- model_accommodations.c --- */
 

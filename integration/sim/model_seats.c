@@ -312,6 +312,13 @@ enum pw_code seat_decide(const struct model *model, const struct pw_job *request
 
 /* --- What it changes --- */
 
+void seat_book(struct model *model, struct seat *seat)
+{
+    seat->state = BOOKED;
+    seat->is_told = model->slots[slot_at(model, &seat->tenant, &seat->slot)].is_reminded;
+    inbox_tell(model, seat);
+}
+
 static uint32_t reserve_apply(struct model *model, const struct pw_job *request, int64_t now_us,
                               const struct pw_id *id)
 {
@@ -334,6 +341,9 @@ static uint32_t reserve_apply(struct model *model, const struct pw_job *request,
         .more = waits ? 0 : minutes_granted(model, &request->actor_id, slot),
         .version = 1,
     };
+    if (type == PW_COMMAND_RESERVATION_RESERVE) {
+        seat_book(model, &model->seats[model->seat_count - 1]);
+    }
     return 1;
 }
 
@@ -343,10 +353,14 @@ static uint32_t change_apply(struct model *model, const struct pw_job *request)
     struct seat *seat = &model->seats[seat_at(model, &request->boundary_id, id)];
     const struct slot *slot = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
     switch (request->command.type) {
-    case PW_COMMAND_RESERVATION_CONFIRM_HOLD: seat->state = BOOKED; break;
-    case PW_COMMAND_RESERVATION_CANCEL: seat->state = CANCELLED; break;
+    case PW_COMMAND_RESERVATION_CONFIRM_HOLD: seat_book(model, seat); break;
+    case PW_COMMAND_RESERVATION_CANCEL:
+        seat->state = CANCELLED;
+        inbox_tell(model, seat);
+        break;
     case PW_COMMAND_RESERVATION_CANCEL_BY_STAFF:
         seat->state = CANCELLED;
+        inbox_tell(model, seat);
         seat->by_offer = false;
         break;
     case PW_COMMAND_RESERVATION_RESCHEDULE:
@@ -355,19 +369,26 @@ static uint32_t change_apply(struct model *model, const struct pw_job *request)
         slot = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
         seat->more = minutes_granted(model, &seat->student, slot);
         seat->replacement = PW_REPLACEMENT_NONE;
+        seat_book(model, seat);
         break;
     case PW_COMMAND_RESERVATION_MARK_ATTENDED: seat->state = ATTENDED; break;
-    case PW_COMMAND_RESERVATION_MARK_NO_SHOW: seat->state = MISSED; break;
+    case PW_COMMAND_RESERVATION_MARK_NO_SHOW:
+        seat->state = MISSED;
+        inbox_tell(model, seat);
+        break;
     case PW_COMMAND_RESERVATION_LEAVE_WAITLIST: seat->state = LEFT; break;
     case PW_COMMAND_RESERVATION_DECLINE_OFFER: seat->state = DECLINED; break;
     case PW_COMMAND_RESERVATION_PRIORITISE:
         seat->priority = request->command.reservation_prioritise.priority;
         break;
     default: /* An offer is accepted. */
-        seat->state = BOOKED;
+        seat_book(model, seat);
         seat->by_offer = true;
         seat->more = minutes_granted(model, &seat->student, slot);
-        seat->version += seat->more != 0; /* Which is told apart. */
+        if (seat->more != 0) { /* Which is told apart. */
+            seat->version++;
+            inbox_tell(model, seat);
+        }
         break;
     }
     return ++seat->version;

@@ -376,6 +376,7 @@ static void keep_ids(struct scribe *scribe, uint32_t tenant, const struct pw_dec
         case PW_AGGREGATE_accommodation:
             keep(&scribe->accommodations[tenant], &event->stream_id);
             break;
+        case PW_AGGREGATE_inbox:
         case PW_AGGREGATE_COUNT: break;
         }
     }
