@@ -268,6 +268,19 @@ static bool may_act(struct pw_service *service, struct pw_actor *actor)
     return pw_directory_admits(service->directory, actor, status.position.offset, now_us);
 }
 
+bool pw_door_still_admits(struct pw_service *service, const struct pw_http_request *request,
+                          const struct pw_route *route)
+{
+    struct pw_str token;
+    struct pw_actor actor;
+    struct pw_err err = {0};
+    bool unknown_key = false;
+    return pw_header_bearer(request->headers[PW_HEADER_AUTHORIZATION], &token) &&
+           pw_tokens_verify(service->tokens, token, pw_http_wall_us(), &actor, &unknown_key,
+                            &err) == PW_OK &&
+           may_act(service, &actor) && (actor.roles & route->roles) != 0;
+}
+
 /* Who may not act, or not any more, is asked no further: unless what they send may be a command that was
  * taken while they might, and whose answer was lost. Their own signing out is one. */
 static bool may_repeat(const struct pw_http_request *request, const struct pw_route *route)

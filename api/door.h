@@ -67,6 +67,16 @@ void pw_command_door(struct pw_service *service, struct pw_http_request *request
 bool pw_command_pass_on(struct pw_service *service, struct pw_http_request *request,
                         const struct pw_route *route, const struct pw_id *tenant_id);
 
+/* Whether who sent a request that was let through some time ago would be let through now. */
+bool pw_door_still_admits(struct pw_service *service, const struct pw_http_request *request,
+                          const struct pw_route *route);
+
+/* api/query_stream.c: a list as a stream of events, while its client listens. */
+bool pw_query_stream_is_wanted(const struct pw_query_info *info,
+                               const struct pw_http_request *request);
+void pw_query_stream(struct pw_service *service, struct pw_http_request *request,
+                     const struct pw_route *route, const struct pw_actor *actor);
+
 /* api/query_door.c */
 void pw_query_door(struct pw_service *service, struct pw_http_request *request,
                    const struct pw_route *route, const struct pw_actor *actor);

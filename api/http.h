@@ -43,6 +43,7 @@
     X(IDEMPOTENCY_KEY, "Idempotency-Key", false)                                                   \
     X(IF_MATCH, "If-Match", true)                                                                  \
     X(IF_NONE_MATCH, "If-None-Match", true)                                                        \
+    X(LAST_EVENT_ID, "Last-Event-ID", false)                                                       \
     X(MIN_POSITION, "Pw-Min-Position", true)                                                       \
     X(ORIGIN, "Origin", false)                                                                     \
     X(PREFER, "Prefer", true)                                                                      \

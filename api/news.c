@@ -6,6 +6,7 @@ static void on_event(void *self, const struct pw_id *boundary_id, const struct p
     const struct pw_news *news = self;
     pw_trust_take(news->trust, boundary_id, event);
     pw_directory_event(news->directory, boundary_id, event);
+    pw_bell_event(news->bell, boundary_id, event);
     if (event->type == PW_EVENT_USER_KEY_DESTROYED && news->vault != NULL) {
         pw_vault_forget(news->vault, &event->user_key_destroyed.key_id);
     }
@@ -45,7 +46,8 @@ static void on_restored(void *self, const struct pw_state *state)
 struct pw_engine_observer pw_news_observer(const struct pw_news *news)
 {
     return (struct pw_engine_observer){.self = (void *)(uintptr_t)news,
-                                       .event_types = PW_TRUST_EVENTS | pw_directory_event_types(),
+                                       .event_types = PW_TRUST_EVENTS | pw_directory_event_types() |
+                                                      pw_bell_event_types(),
                                        .event = on_event,
                                        .restored = on_restored};
 }

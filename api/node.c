@@ -228,6 +228,7 @@ static enum pw_code start_preparer(struct pw_node *node, struct pw_err *err)
     const struct pw_config *config = node->config;
     struct pw_service *service = &node->service;
     service->directory = pw_directory_new();
+    service->bell = pw_bell_new();
     enum pw_code code = pw_passwords_new(pw_config_count(config, PW_CONFIG_PASSWORDS_MEMORY_KIB),
                                          pw_config_count(config, PW_CONFIG_PASSWORDS_PASSES),
                                          &node->passwords, err);
@@ -301,8 +302,10 @@ static enum pw_code start_commands(struct pw_node *node, const volatile sig_atom
     service->trust = pw_trust_new();
     service->tokens = pw_tokens_new(service->trust, service->issuer,
                                     pw_config_text(node->config, PW_CONFIG_AUTH_AUDIENCE));
-    node->news = (struct pw_news){
-        .trust = service->trust, .directory = service->directory, .vault = service->vault};
+    node->news = (struct pw_news){.trust = service->trust,
+                                  .directory = service->directory,
+                                  .vault = service->vault,
+                                  .bell = service->bell};
     struct pw_engine_threads_options engines = {
         .config = node->config,
         .node_id = service->node_id,
@@ -463,6 +466,9 @@ void pw_node_stop(struct pw_node *node)
     if (node->engines != NULL) {
         pw_engine_threads_drain(node->engines, until_boot_us);
     }
+    if (service->bell != NULL) {
+        pw_bell_stop(service->bell); /* Who listens hears no more. */
+    }
     wait_until_answered(service->public_server, until_boot_us);
     if (service->vault != NULL) {
         pw_vault_stop(service->vault); /* Nobody is left to wait for a key. */
@@ -489,6 +495,7 @@ void pw_node_stop(struct pw_node *node)
     pw_openapi_free(node->openapi);
     pw_tokens_free(service->tokens);
     pw_directory_free(service->directory);
+    pw_bell_free(service->bell);
     pw_trust_free(service->trust);
     pw_vault_close(service->vault);
     pw_masters_free(node->masters);

@@ -150,6 +150,15 @@ static const char csv_doc[] =
     "older "
     "than the one before; an answer that ends without its last chunk is not whole. It has no ETag.";
 
+static const char events_doc[] =
+    "Server-sent events, while the client listens: each item once, as `data`, in rising order, its "
+    "number as `id`. It begins after the number that `Last-Event-ID` or the query parameter "
+    "`since` "
+    "names, else after the newest that there is; whatever node is asked goes on from there. A "
+    "comment "
+    "comes every 15 seconds. It ends when the token is good no more: connect again with another "
+    "one.";
+
 static void add_query_answer(json_t *answers, const struct pw_route *route)
 {
     const struct pw_query_info *info = &pw_queries[route->number];
@@ -164,6 +173,11 @@ static void add_query_answer(json_t *answers, const struct pw_route *route)
         json_object_set_new(
             json_object_get(answer, "content"), "text/csv",
             json_pack("{s:{s:s, s:s}}", "schema", "type", "string", "description", csv_doc));
+    }
+    if (info->is_flowing) {
+        json_object_set_new(
+            json_object_get(answer, "content"), "text/event-stream",
+            json_pack("{s:{s:s, s:s}}", "schema", "type", "string", "description", events_doc));
     }
     json_object_set_new(answers, "200", answer);
     if (!info->counts_others) {

@@ -50,6 +50,8 @@ static const struct {
     [PW_HEADER_TRACEPARENT] = {PW_TO_TENANTS,
                                "W3C trace context; its trace id is the `instance` of a problem.",
                                NULL},
+    [PW_HEADER_LAST_EVENT_ID] = {PW_TO_NOBODY, "Of streams of events: they say it themselves.",
+                                 NULL},
     [PW_HEADER_ORIGIN] = {PW_TO_NOBODY, "A browser's own.", NULL},
     [PW_HEADER_REQUEST_METHOD] = {PW_TO_NOBODY, "A browser's own.", NULL},
     [PW_HEADER_FORWARDED_FOR] = {PW_TO_NOBODY, "From trusted proxies only.", NULL},

@@ -106,6 +106,13 @@ static enum pw_code code_of_keys(const struct pw_query_ask *ask, enum pw_code co
                                                            : fault(ask, err->detail);
 }
 
+static void add_none_yet(struct pw_text *text, const struct pw_query_ask *ask)
+{
+    char key[PW_ID_TEXT_BYTES + 1];
+    pw_id_format(&ask->key, key);
+    pw_text_addf(text, "{\"%s\":\"%s\",%s}", ask->info->columns[0].name, key, ask->info->none_yet);
+}
+
 /* Reads the rows that an opened query gives. */
 static enum pw_code take_rows(struct worker *worker, struct pw_query_ask *ask,
                               struct pw_query *query)
@@ -113,7 +120,7 @@ static enum pw_code take_rows(struct worker *worker, struct pw_query_ask *ask,
     struct pw_text text;
     struct pw_query_opener opener = {.vault = worker->pool->vault};
     uint32_t count = 0;
-    bool is_array = ask->info->is_list && !ask->as_csv;
+    bool is_array = ask->info->is_list && !ask->as_csv && !ask->as_events;
     pw_text_init(&text, &worker->arena, 1024);
     pw_text_add_c(&text, is_array ? "[" : "");
     if (!pw_query_next(query)) {
@@ -141,6 +148,14 @@ static enum pw_code take_rows(struct worker *worker, struct pw_query_ask *ask,
     ask->body = pw_text_str(&text); /* Copied into the ask's arena once it is final. */
     if (text.full) {
         return fault(ask, "the answer is too large");
+    }
+    if (count == 0 && ask->info->none_yet != NULL) {
+        add_none_yet(&text, ask);
+        ask->body = pw_text_str(&text);
+        return PW_OK;
+    }
+    if (count == 0 && ask->until_found) {
+        return PW_ERR_READ_MODEL_BEHIND;
     }
     return count == 0 && !ask->info->is_list ? PW_ERR_NOT_FOUND : PW_OK;
 }

@@ -49,6 +49,9 @@ struct pw_query_ask {
     int64_t filter_numbers[PW_QUERY_FILTERS_MAX];
     struct pw_str email; /* Of the filter whose kind is SEALED; empty: not given. */
     bool as_csv;         /* A list; the body is rows that end with CRLF, without a header. */
+    bool
+        as_events; /* A list; the body is server-sent events in rising order, after after.order_at_us. */
+    bool until_found; /* As long as there is no row it is asked again, as for a position. */
     uint32_t limit;
     bool has_after;
     struct pw_query_after after;

@@ -431,6 +431,11 @@ static void on_done(struct pw_query_ask *ask)
 void pw_query_door(struct pw_service *service, struct pw_http_request *request,
                    const struct pw_route *route, const struct pw_actor *actor)
 {
+    if (service->queries != NULL &&
+        pw_query_stream_is_wanted(&pw_queries[route->number], request)) {
+        pw_query_stream(service, request, route, actor);
+        return;
+    }
     struct exchange *exchange = pw_arena_take(&request->arena, sizeof *exchange);
     if (exchange == NULL || service->queries == NULL) {
         enum pw_code code = exchange == NULL ? PW_ERR_QUEUE_FULL : PW_ERR_PART_NOT_RUN;

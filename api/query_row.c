@@ -186,11 +186,26 @@ static void note(struct pw_query_ask *ask, const struct pw_query_column *column,
     }
 }
 
+/* JSON has no line break, so that the event's data is one line. */
+static void add_event_id(struct pw_text *text, const struct pw_query_ask *ask,
+                         const struct pw_query *query)
+{
+    for (uint32_t i = 0; i < ask->info->column_count; i++) {
+        if (strcmp(ask->info->columns[i].sql, ask->info->order_column) == 0) {
+            int64_t number = pw_query_integer(query, PW_QUERY_POSITION_COLUMNS + i);
+            pw_text_addf(text, "id: %lld\ndata: ", (long long)number);
+        }
+    }
+}
+
 enum pw_code pw_query_write_row(struct pw_text *text, struct pw_query_ask *ask,
                                 const struct pw_query *query, struct pw_query_opener *opener)
 {
     const struct pw_query_info *info = ask->info;
     enum pw_code code = PW_OK;
+    if (ask->as_events) {
+        add_event_id(text, ask, query);
+    }
     for (uint32_t i = 0; code == PW_OK && i < info->column_count; i++) {
         const struct pw_query_column *column = &info->columns[i];
         uint32_t at = PW_QUERY_POSITION_COLUMNS + i;
@@ -206,6 +221,6 @@ enum pw_code pw_query_write_row(struct pw_text *text, struct pw_query_ask *ask,
         note(ask, column, query, at);
     }
     ask->next_after.key = pw_query_id(query, PW_QUERY_POSITION_COLUMNS);
-    pw_text_add_c(text, ask->as_csv ? "\r\n" : "}");
+    pw_text_add_c(text, ask->as_csv ? "\r\n" : ask->as_events ? "}\n\n" : "}");
     return code;
 }

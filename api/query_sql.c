@@ -139,20 +139,31 @@ static void add_filters(struct composer *composer, const struct pw_query_ask *as
     }
 }
 
+static bool is_falling(const struct pw_query_ask *ask)
+{
+    return ask->info->newest_first && !ask->as_events;
+}
+
 static void add_after(struct composer *composer, const struct pw_query_ask *ask)
 {
     const struct pw_query_info *info = ask->info;
     if (!ask->has_after) {
         return;
     }
+    const char *later = is_falling(ask) ? "<" : ">";
+    if (ask->as_events) { /* Numbers, of which none is there twice. */
+        pw_text_addf(&composer->text, " AND %s > ?", info->order_column);
+        bind_integer(composer, ask->after.order_at_us);
+        return;
+    }
     if (info->order_column == NULL) {
-        pw_text_addf(&composer->text, " AND %s > ?", info->key_column);
+        pw_text_addf(&composer->text, " AND %s %s ?", info->key_column, later);
         bind_id(composer, &ask->after.key);
         return;
     }
     /* The first condition lets the index begin there; the second one makes it exact. */
-    pw_text_addf(&composer->text, " AND %s >= ? AND (%s > ? OR %s > ?)", info->order_column,
-                 info->order_column, info->key_column);
+    pw_text_addf(&composer->text, " AND %s %s= ? AND (%s %s ? OR %s %s ?)", info->order_column,
+                 later, info->order_column, later, info->key_column, later);
     bind_integer(composer, ask->after.order_at_us);
     bind_integer(composer, ask->after.order_at_us);
     bind_id(composer, &ask->after.key);
@@ -180,7 +191,8 @@ static void add_rows(struct composer *composer, const struct pw_query_ask *ask, 
     }
     pw_text_addf(&composer->text,
                  " FROM %s t%s WHERE t.generation = " PW_GENERATION_OF("%s") " AND t.tenant_id = ?",
-                 info->projection, info->joined != NULL ? info->joined : "", info->projection);
+                 info->table != NULL ? info->table : info->projection,
+                 info->joined != NULL ? info->joined : "", info->projection);
     bind_id(composer, &ask->tenant_id);
     if (info->fixed != NULL) {
         pw_text_addf(&composer->text, " AND %s", info->fixed);
@@ -196,9 +208,12 @@ static void add_rows(struct composer *composer, const struct pw_query_ask *ask, 
     add_filters(composer, ask);
     add_after(composer, ask);
     if (info->is_list) {
-        pw_text_addf(&composer->text, " ORDER BY %s%s%s LIMIT ?",
-                     info->order_column != NULL ? info->order_column : "",
-                     info->order_column != NULL ? ", " : "", info->key_column);
+        const char *falling = is_falling(ask) ? " DESC" : "";
+        pw_text_add_c(&composer->text, " ORDER BY ");
+        if (info->order_column != NULL) {
+            pw_text_addf(&composer->text, "%s%s, ", info->order_column, falling);
+        }
+        pw_text_addf(&composer->text, "%s%s LIMIT ?", info->key_column, falling);
         bind_integer(composer, ask->limit + 1);
     }
     pw_text_add_c(&composer->text, ") r");
@@ -242,7 +257,9 @@ struct pw_str pw_query_compose(const struct pw_query_ask *ask, struct pw_arena *
     pw_text_add_c(&composer.text, " ON TRUE WHERE ");
     add_position(&composer, ask, "p", info->projection);
     if (info->is_list) {
-        pw_text_addf(&composer.text, " ORDER BY r.c%u, r.c0", order_column_of(info));
+        const char *falling = is_falling(ask) ? " DESC" : "";
+        pw_text_addf(&composer.text, " ORDER BY r.c%u%s, r.c0%s", order_column_of(info), falling,
+                     falling);
     }
     *ret_bind_count = composer.count;
     const char *sql = pw_text_c(&composer.text);

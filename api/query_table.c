@@ -1,7 +1,7 @@
 /* api/query_table.c: what can be asked of the read models. */
 #include "api/query_table.h"
 
-#include "commands/state.h"
+#include "commands/inbox.h"
 
 #define EVERYBODY (PW_ROLE(STUDENT) | PW_ROLE(TEACHER) | PW_ROLE(ADMIN))
 #define STAFF     (PW_ROLE(TEACHER) | PW_ROLE(ADMIN))
@@ -72,6 +72,11 @@ static const char *const accommodation_states[] = {"", "granted", "revoked", NUL
 static const char *const replacement_reasons[] = {"", "hard-end", "calendar", NULL};
 static const char *const user_states[] = {"", "active", "deactivated", "erased", NULL};
 static const char *const slot_states[] = {"", "open", "closed", "cancelled", NULL};
+static const char *const notification_kinds[] = {"",
+#define NAME_OF(UPPER, name, doc) name,
+                                                 PW_NOTIFICATIONS(NAME_OF)
+#undef NAME_OF
+                                                     NULL};
 static const char *const reservation_states[] = {
     "",        "confirmed", "cancelled", "held",     "expired", "waiting", "left",
     "offered", "declined",  "lapsed",    "attended", "no-show", NULL};
@@ -181,6 +186,30 @@ static const struct pw_query_column calendar_columns[] = {
        "t.free_again_at_us"),
 };
 
+#define IS_UNREAD "(i.unread >> (i.notification_count - t.number) & 1)"
+static const struct pw_query_column notification_columns[] = {
+    ID("reservation_id", "What it is about", "t.reservation_id"),
+    COUNT("number", "1 for the student's first one", "t.number"),
+    WORD("kind", "What has happened", "t.kind", notification_kinds),
+    FLAG("unread", "Whether the student has not read it; only the newest 63 can be unread",
+         IS_UNREAD),
+    ID("slot_id", "The slot, as it was then", "t.slot_id"),
+    ID("exam_id", "The slot's exam", "t.exam_id"),
+    AT("starts_at", "Start of the sitting, as it was then", "t.starts_at_us"),
+    AT("ends_at", "End of the sitting, likewise", "t.ends_at_us"),
+    MAYBE_AT("expires_at", "Of an offer: until when it waits to be accepted", "t.expires_at_us"),
+    MAYBE_TEXT("reason", "Why staff did it, or the slot was cancelled", "t.reason"),
+    AT("told_at", "When it happened", "t.changed_at_us"),
+};
+
+static const struct pw_query_column inbox_columns[] = {
+    ID("student_id", "Whose it is", "t.student_id"),
+    COUNT("notification_count", "How many notifications there are: the number of the newest",
+          "t.notification_count"),
+    COUNT("unread_count", "How many of the newest 63 are unread", "t.unread_count"),
+    COUNT("version", "Version of the stream that says what was read: for `If-Match`", "t.version"),
+};
+
 static const struct pw_query_column accommodation_columns[] = {
     ID("id", "The accommodation", "t.accommodation_id"),
     ID("student_id", "Who has more time", "t.student_id"),
@@ -231,6 +260,11 @@ static const struct pw_query_column session_columns[] = {
 #define WITH_PROFILE                                                                               \
     " JOIN user_profiles f ON " SAME("f", "user_id") " LEFT JOIN user_preferences w ON " SAME(     \
         "w", "user_id")
+
+#define WITH_INBOX " JOIN inboxes i ON " SAME("i", "student_id")
+#define BY_KIND_AND_UNREAD                                                                         \
+    BY_WORD("kind", "Only of this kind", "t.kind = ?", notification_kinds),                        \
+        BY_WORD("unread", "Only what is unread; or only the rest", IS_UNREAD " = ?", no_or_yes)
 
 #define COLUMNS(array) .columns = (array), .column_count = PW_COUNT(array)
 #define FROM_TO                                                                                    \
@@ -357,6 +391,50 @@ const struct pw_query_info pw_queries[] = {
      .param_column = "t.student_id",
      COLUMNS(calendar_columns),
      .filters = {FROM_TO},
+     .scopes = {{PW_ROLE(ADMIN), NULL, NULL}}},
+    {.name = "inbox",
+     .path = "/inbox",
+     .doc = "What the asking student was told, newest first.",
+     .roles = PW_ROLE(STUDENT),
+     .is_list = true,
+     .is_flowing = true,
+     .newest_first = true,
+     .projection = "reservations",
+     .table = "notifications",
+     .joined = WITH_INBOX,
+     .key_column = "t.reservation_id",
+     .order_column = "t.number",
+     COLUMNS(notification_columns),
+     .filters = {BY_KIND_AND_UNREAD},
+     .scopes = {{PW_ROLE(STUDENT), "t.student_id = ?", NULL}}},
+    {.name = "inbox_counts",
+     .path = "/inbox/counts",
+     .doc = "How many notifications the asking student has, and how many of them are unread.",
+     .roles = PW_ROLE(STUDENT),
+     .projection = "reservations",
+     .table = "inboxes",
+     .key_column = "t.student_id",
+     .counts_others = true,
+     .of_actor = true,
+     .none_yet = "\"notification_count\":0,\"unread_count\":0,\"version\":0",
+     COLUMNS(inbox_columns),
+     .scopes = {{PW_ROLE(STUDENT), "t.student_id = ?", NULL}}},
+    {.name = "student_inbox",
+     .path = "/students/{student_id}/inbox",
+     .doc = "What a student was told, newest first.",
+     .roles = PW_ROLE(ADMIN),
+     .is_list = true,
+     .newest_first = true,
+     .projection = "reservations",
+     .table = "notifications",
+     .joined = WITH_INBOX,
+     .key_column = "t.reservation_id",
+     .order_column = "t.number",
+     .path_doc = "The student",
+     .param_name = "student_id",
+     .param_column = "t.student_id",
+     COLUMNS(notification_columns),
+     .filters = {BY_KIND_AND_UNREAD},
      .scopes = {{PW_ROLE(ADMIN), NULL, NULL}}},
     {.name = "accommodations",
      .path = "/accommodations",

@@ -63,14 +63,20 @@ struct pw_query_info {
     const char *doc;
     uint32_t roles;
     bool is_list;
-    const char *projection; /* Also the name of table `t`. */
+    const char *projection;
+    const char *table; /* The one that is read as `t`; NULL: it is called as the read model is. */
     const char *key_column;
-    const char *order_column; /* Microseconds; NULL: the key alone. */
-    bool counts_others;       /* It shows more than its stream's version tells: never a 304. */
-    const char *joined;       /* Other tables of the read model, by JOINs on `t`; or NULL. */
-    const char *fixed;        /* A condition that always holds, or NULL. */
-    bool of_actor;            /* The thing is the asking person's: its path names none. */
-    const char *param_name;   /* An id of the path that a list is narrowed by, or NULL. */
+    const char *order_column; /* Microseconds, or numbers; NULL: the key alone. */
+    bool newest_first;        /* The list is in falling order. */
+    bool
+        is_flowing; /* It can be had as a stream of events, too: its order column numbers the actor's rows. */
+    bool counts_others; /* It shows more than its stream's version tells: never a 304. */
+    const char *joined; /* Other tables of the read model, by JOINs on `t`; or NULL. */
+    const char *fixed;  /* A condition that always holds, or NULL. */
+    bool of_actor;      /* The thing is the asking person's: its path names none. */
+    const char *
+        none_yet; /* The columns but the key, as JSON, of a thing that nothing has happened to; NULL: there is none. */
+    const char *param_name; /* An id of the path that a list is narrowed by, or NULL. */
     const char *param_column;
     const struct pw_query_column *columns; /* The first is the key. */
     uint32_t column_count;

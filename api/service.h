@@ -23,6 +23,7 @@ struct pw_preparer;
 struct pw_read_index;
 struct pw_openapi;
 struct pw_vault;
+struct pw_bell;
 
 struct pw_service {
     const char *node_id;
@@ -47,6 +48,7 @@ struct pw_service {
     const struct pw_cors *cors;     /* NULL: no browser's scripts from elsewhere. */
     struct pw_vault *vault;         /* NULL: no keys are kept. */
     struct pw_query_pool *queries;
+    struct pw_bell *bell;
     struct pw_node_workers *workers;
     struct pw_http_server *public_server;
     struct pw_http_server *admin_server;

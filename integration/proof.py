@@ -15,6 +15,7 @@ import uuid
 
 from integration.reader.bookings import check_bookings
 from integration.reader.decisions import decisions_as_dicts, stop_text
+from integration.reader.inboxes import Inboxes
 from integration.reader.ledger import COMMIT, LEADER, uuid_text
 from integration.reader.people import check_people
 
@@ -90,6 +91,14 @@ class Proof:
     def check_bookings(self):
         """No seat was sold twice, at no time: integration/reader/bookings.py has the rules."""
         return check_bookings(self.decided)
+
+    def check_inboxes(self):
+        """Students have read what they were told, and nobody else has: integration/reader/inboxes.py. Returns what each was told."""
+        inboxes = Inboxes()
+        for decision in self.decided:
+            inboxes.take(decision)
+        _need(not inboxes.broken, f"what nobody could read was read: {inboxes.broken[:5]}")
+        return inboxes
 
     def check_people(self):
         """Nobody had what another one has, or what they may not have: integration/reader/people.py has the rules."""

@@ -1,5 +1,5 @@
-/* projections/reservations.c: every reservation, live or not. */
-#include "projections/projection.h"
+/* projections/reservations.c: every reservation, live or not; and what their students are told of them. */
+#include "projections/inbox.h"
 
 static const struct pw_column columns[] = {
     {"reservation_id", PW_COLUMN_ID},
@@ -15,13 +15,13 @@ static const struct pw_column columns[] = {
     {"version", PW_COLUMN_INTEGER},
 };
 static const struct pw_table table = {"reservations", columns, PW_COUNT(columns), 1};
-static const struct pw_table *const tables[] = {&table};
+static const struct pw_table *const tables[] = {&table, &pw_notifications_table, &pw_inboxes_table};
 
 static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *after,
                          struct pw_rows *out, struct pw_err *err)
 {
     if (pw_event_info(event->type)->aggregate != PW_AGGREGATE_reservation) {
-        return PW_OK;
+        return pw_inbox_rows(event, after, out, err);
     }
     const struct pw_reservation *reservation = pw_tenant_reservation(after, &event->stream_id);
     if (reservation == NULL) {
@@ -40,7 +40,7 @@ static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *a
                                               : pw_cell_null(PW_COLUMN_INTEGER);
     cells[9] = pw_cell_integer(reservation->needs_replacement);
     cells[10] = pw_cell_integer(reservation->version);
-    return PW_OK;
+    return pw_inbox_rows(event, after, out, err);
 }
 
 const struct pw_projection pw_reservations_projection = {"reservations", tables, PW_COUNT(tables),

@@ -424,6 +424,7 @@ Test(openapi, headers_that_are_looked_at_are_described)
                                             "Transfer-Encoding",
                                             "Origin",
                                             "X-Forwarded-For",
+                                            "Last-Event-ID",
                                             "Access-Control-Request-Method"};
     static const char *const names[] = {
 #define NAME(UPPER, name, list) name,

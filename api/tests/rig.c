@@ -192,6 +192,7 @@ static void open_accounts(struct rig *rig)
     cr_assert(pw_issuer_load(&issuer, &rig->service.issuer, &err) == PW_OK, "%s", err.detail);
     cr_assert(pw_passwords_new(64, 1, &rig->passwords, &err) == PW_OK, "%s", err.detail);
     rig->service.directory = pw_directory_new();
+    rig->service.bell = pw_bell_new();
     struct pw_preparer_options preparer = {
         .vault = rig->service.vault,
         .directory = rig->service.directory,
@@ -246,6 +247,7 @@ static void open_service(struct rig *rig)
     rig->service.trust = pw_trust_new();
     open_accounts(rig);
     rig->news = (struct pw_news){.trust = rig->service.trust,
+                                 .bell = rig->service.bell,
                                  .directory = rig->service.directory,
                                  .vault = rig->service.vault};
     rig->service.tokens = pw_tokens_new(rig->service.trust, rig->service.issuer, "");

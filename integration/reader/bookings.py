@@ -50,6 +50,7 @@ class _Slot:
         self.state, self.why, self.proctors = "open", None, set()
         self.by_exam = False  # Cancelled because its exam was withdrawn, and not on record itself yet.
         self.sat = set()  # Those that were marked: who came, and who did not. They keep their seats.
+        self.reminds_at = None  # When those with a booked seat are reminded; None: they are not, or were.
 
 
 class _Reservation(typing.NamedTuple):
@@ -78,6 +79,7 @@ class _Replay:
         self.to_refit = set()  # (tenant, student) whose time the decision changes
         self.accepted = set()  # ids of reservations whose offer the decision accepts: their times follow
         self.causes = set()  # What a decision is made of.
+        self.untold = set()  # ids of booked reservations whose slot has its students reminded, and which were not yet
         self.broken, self.at, self.at_us, self.by = [], "", 0, (None, None)
 
     def begin(self, decision):
@@ -304,6 +306,27 @@ class _Replay:
             self.need(self.at_us >= self.slots[slot].lead_at, "the lead time has not begun")
             self.slots[slot].is_closed = True
 
+    def reminder_set(self, tenant, slot, payload):
+        good = slot in self.slots and self.slots[slot].exam == _id(payload[0]) and self.slots[slot].reminds_at is None
+        self.need(good and self.at_us < payload[1] < self.slots[slot].times[0], "there is no such slot without a reminder, or not then")
+        if good:
+            self.slots[slot].reminds_at = payload[1]
+
+    def slot_reminded(self, tenant, slot, payload):
+        seats = self.slots.get(slot)
+        good = seats is not None and seats.exam == _id(payload[0]) and seats.reminds_at is not None and seats.state != "cancelled"
+        self.need(good and self.at_us >= seats.reminds_at, "there is no such slot that is to be reminded of by now")
+        if good:
+            self.need(payload[1] == (self.at_us < seats.times[0]), "it is said to be in time, and is not, or the reverse")
+            seats.reminds_at = None
+            self.untold |= {one for one in seats.live if one not in self.expires} if payload[1] else set()
+
+    def reminded(self, tenant, reservation, payload):
+        live = self.reservations.get(reservation)
+        self.need(reservation in self.untold, "who is reminded had no seat when it was time, or was reminded before")
+        self.untold.discard(reservation)
+        self._as_made(live, tenant, payload)
+
     def proctor_assigned(self, tenant, slot, payload):
         good = slot in self.slots and self.slots[slot].exam == _id(payload[0]) and _id(payload[1]) not in self.slots[slot].proctors
         self.need(good and self.slots[slot].state != "cancelled", "there is no such slot that they do not proctor")
@@ -449,6 +472,7 @@ class _Replay:
         live = self.reservations.pop(reservation, None)
         self.expires.pop(reservation, None)
         self.replacements.pop(reservation, None)
+        self.untold.discard(reservation)
         self.ended.add(reservation)
         self.need(live is not None, "there is no such live reservation")
         if live is None:
@@ -494,6 +518,9 @@ _EVENTS = {
     "reservation_offer_expired": _Replay.offer_expired,
     "slot_waitlist_closed": _Replay.waitlist_closed,
     "slot_hard_end_set": _Replay.hard_end_set,
+    "slot_reminder_set": _Replay.reminder_set,
+    "slot_reminded": _Replay.slot_reminded,
+    "reservation_reminded": _Replay.reminded,
     "accommodation_granted": _Replay.granted,
     "accommodation_revised": _Replay.revised,
     "accommodation_revoked": _Replay.revoked,

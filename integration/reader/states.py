@@ -7,6 +7,8 @@ import uuid
 
 import msgpack
 
+from integration.reader.inboxes import Inboxes
+
 ROLES = ("student", "teacher", "grader", "proctor", "admin", "auditor", "analyst")
 OPEN = ("confirmed", "held", "offered", "waiting")
 WITH_SEAT = ("confirmed", "held", "offered", "attended", "no-show")
@@ -20,11 +22,15 @@ class States:
         self.tenant, self.streams = tenant, {}
         self.slots = {}  # id of a slot: its start and end, and when its calendar is free again
         self.sessions = {}  # id of a person: those of their live sessions, newest first
+        self.inboxes = Inboxes()
 
     def take(self, decision):
         if decision["tenant"] != self.tenant:
             return
+        self.inboxes.take(decision)
         for event in decision["events"]:
+            if event["stream_type"] == "inbox":  # Its id is the student's, who may be a stream as well.
+                continue
             stream = self.streams.setdefault(event["stream"], {})
             _EVENTS[event["type"]](self, event["stream"], stream, event["payload"])
             stream |= {"stream_type": event["stream_type"], "stream_id": event["stream"], "version": event["version"],
@@ -43,7 +49,8 @@ class States:
     def counts(self):
         """How much there is of each; of sessions, those that live."""
         types = [stream["stream_type"] for stream in self.streams.values() if stream.get("state") != "ended"]
-        return {f"{type_}s": types.count(type_) for type_ in ("user", "session", "exam", "slot", "reservation", "accommodation")}
+        counts = {f"{type_}s": types.count(type_) for type_ in ("user", "session", "exam", "slot", "reservation", "accommodation")}
+        return counts | {"inboxes": len(self.inboxes.of(self.tenant))}
 
     # --- Tenants and people
 
@@ -133,7 +140,7 @@ class States:
     def opened(self, id_, slot, payload):
         slot |= {"exam_id": uuid_of(payload[0]), "exam_version": payload[1], "starts_at": at(payload[2]), "ends_at": at(payload[3]),
                  "hard_end_at": None, "lead_time_minutes": payload[4], "buffer_minutes": payload[5], "capacity": payload[6], "taken_count": 0,
-                 "joined_count": 0, "waitlist_closed": False, "state": "open", "cancel_reason": None}
+                 "joined_count": 0, "waitlist_closed": False, "state": "open", "cancel_reason": None, "reminds_at": None, "reminded": False}
         self.slots[id_] = payload[2], payload[3], payload[3] + payload[5] * MINUTE_US
 
     def capacity_changed(self, _id, slot, payload):
@@ -144,6 +151,12 @@ class States:
 
     def hard_end_set(self, _id, slot, payload):
         slot["hard_end_at"] = at(payload[1])
+
+    def reminder_set(self, _id, slot, payload):
+        slot["reminds_at"] = at(payload[1])
+
+    def slot_reminded(self, _id, slot, payload):
+        slot |= {"reminded": True, "reminds_at": slot["reminds_at"] if payload[1] else None}
 
     def slot_closed(self, _id, slot, _payload):
         slot["state"] = "closed"
@@ -275,6 +288,9 @@ _EVENTS = {
     "slot_waitlist_closed": States.waitlist_closed,
     "slot_closed": States.slot_closed,
     "slot_cancelled": States.slot_cancelled,
+    "slot_reminder_set": States.reminder_set,
+    "slot_reminded": States.slot_reminded,
+    "reservation_reminded": States.unchanged,
     "slot_proctor_assigned": States.unchanged,
     "slot_proctor_released": States.unchanged,
     "reservation_reserved": States.reserved,

@@ -3,6 +3,7 @@
 #include "commands/tests/people.h"
 #include "projections/batch.h"
 #include "projections/galera.h"
+#include "projections/inbox.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@ struct rows_row {
     const struct pw_projection *projection;
     const struct pw_event *given;
     uint32_t given_count;
-    const char *then;
+    const char *then; /* But for what a student is told. */
 };
 
 #define TEN    (NINE + MINUTES(60))
@@ -20,6 +21,13 @@ struct rows_row {
 #define ALGEBRA                                                                                    \
     "exam_id=#30 owner_id=#12 draft_title=Algebra draft_duration_minutes=90 "                      \
     "draft_lead_time_minutes=60 draft_buffer_minutes=15 "
+#define TOLD(number, kind)                                                                         \
+    "notifications: student_id=#10 number=" number " kind=" kind                                   \
+    " reservation_id=#50 slot_id=#40 "                                                             \
+    "exam_id=#30 starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
+#define INBOX(count, unread, unread_count, version)                                                \
+    "inboxes: student_id=#10 notification_count=" count " unread=" unread                          \
+    " unread_count=" unread_count " version=" version "\n"
 #define SLOT_AT_TEN                                                                                \
     "slots: slot_id=#40 exam_id=#30 exam_version=1 starts_at_us=1800003600000000 "                 \
     "ends_at_us=1800009000000000 hard_end_at_us=- lead_time_minutes=60 buffer_minutes=15 "
@@ -257,6 +265,25 @@ static const struct rows_row rows[] = {
     {"a person is no session", &pw_sessions_projection, GIVEN(PEOPLE), ""},
 };
 
+/* What students are told, apart. */
+static const struct rows_row told_rows[] = {
+    {"of a seat its student is told", &pw_reservations_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN)),
+     TOLD("1", "1") "expires_at_us=- reason=-\n" INBOX("1", "1", "1", "0")},
+    {"of its end, too", &pw_reservations_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN),
+           CANCELLED_BY_STAFF(50, 2, ANN, 40, 30, ENVIRONMENT_ROOM)),
+     TOLD("2", "3") "expires_at_us=- reason=environment.room\n" INBOX("2", "3", "2", "0")},
+    {"until when an offer waits", &pw_reservations_projection,
+     GIVEN(OPEN, JOINED(50, ANN, 40, 30), OFFERED(50, 0, ANN, 40, 30, NINE + 7)),
+     TOLD("1", "6") "expires_at_us=1800000000000007 reason=-\n" INBOX("1", "1", "1", "0")},
+    {"not of what the student only asked for", &pw_reservations_projection,
+     GIVEN(OPEN, JOINED(50, ANN, 40, 30)), ""},
+    {"what was read is read", &pw_reservations_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), CANCELLED(50, ANN, 40, 30), READ(ANN, 0, 1, 0)),
+     INBOX("2", "1", "1", "1")},
+};
+
 static int cell_print(char *text, size_t room, const struct pw_cell *cell)
 {
     if (cell->is_null) {
@@ -273,12 +300,20 @@ static int cell_print(char *text, size_t room, const struct pw_cell *cell)
     return 0;
 }
 
-static void rows_print(const struct pw_rows *got, char *text, size_t room)
+static bool is_told(const struct pw_table *table)
+{
+    return table == &pw_notifications_table || table == &pw_inboxes_table;
+}
+
+static void rows_print(const struct pw_rows *got, bool told, char *text, size_t room)
 {
     size_t at = 0;
     text[0] = '\0';
     for (uint32_t i = 0; i < got->count; i++) {
         const struct pw_table *table = got->rows[i].table;
+        if (is_told(table) != told) {
+            continue;
+        }
         at += (size_t)snprintf(text + at, room - at, "%s:", table->name);
         for (uint32_t j = 0; j < table->column_count; j++) {
             cr_assert_eq(got->rows[i].cells[j].kind, table->columns[j].kind, "%s.%s", table->name,
@@ -290,22 +325,32 @@ static void rows_print(const struct pw_rows *got, char *text, size_t room)
     }
 }
 
-Test(rows, of_every_read_model)
+static void check_rows(const struct rows_row *wanted, size_t count, bool told)
 {
-    for (size_t i = 0; i < PW_COUNT(rows); i++) {
+    for (size_t i = 0; i < count; i++) {
         struct pw_state *state = pw_state_new();
-        world_fold(state, rows[i].given, rows[i].given_count);
+        world_fold(state, wanted[i].given, wanted[i].given_count);
         struct pw_rows got = {0};
         struct pw_err err = {0};
         enum pw_code code =
-            rows[i].projection->rows(&rows[i].given[rows[i].given_count - 1],
-                                     pw_state_tenant(state, &world_tenant_id), &got, &err);
+            wanted[i].projection->rows(&wanted[i].given[wanted[i].given_count - 1],
+                                       pw_state_tenant(state, &world_tenant_id), &got, &err);
         char text[2048];
-        rows_print(&got, text, sizeof text);
-        cr_expect_eq(code, PW_OK, "%s: %s", rows[i].name, err.detail);
-        cr_expect_str_eq(text, rows[i].then, "%s", rows[i].name);
+        rows_print(&got, told, text, sizeof text);
+        cr_expect_eq(code, PW_OK, "%s: %s", wanted[i].name, err.detail);
+        cr_expect_str_eq(text, wanted[i].then, "%s", wanted[i].name);
         pw_state_free(state);
     }
+}
+
+Test(rows, of_every_read_model)
+{
+    check_rows(rows, PW_COUNT(rows), false);
+}
+
+Test(rows, of_what_students_are_told)
+{
+    check_rows(told_rows, PW_COUNT(told_rows), true);
 }
 
 Test(rows, of_what_does_not_exist_are_an_error)

@@ -1,0 +1,193 @@
+/* api/bell.c: wakes who listens to what a student is told. */
+#include "api/bell.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "commands/inbox.h"
+#include "commands/memory.h"
+#include "schemas/codec.h"
+#include "schemas/condition.h"
+
+#include <stdlib.h>
+
+#define CHAINS 4096
+
+struct pw_bell {
+    atomic_uint count; /* Read without the lock, so that nobody's events cost nothing. */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    pthread_t thread;
+    bool stopping;
+    struct pw_bell_listener *chains[CHAINS];
+};
+
+static struct pw_bell_listener **chain_of(struct pw_bell *bell, const struct pw_id *student_id)
+{
+    uint16_t some;
+    memcpy(&some, &student_id->bytes[14], sizeof some); /* The last bytes of an id are random. */
+    return &bell->chains[some % CHAINS];
+}
+
+static void ring(struct pw_bell_listener *listener)
+{
+    listener->waits = false;
+    listener->quiet_ticks = 0;
+    listener->ring(listener);
+}
+
+static void tick(struct pw_bell *bell)
+{
+    for (uint32_t i = 0; i < CHAINS; i++) {
+        for (struct pw_bell_listener *at = bell->chains[i]; at != NULL; at = at->next) {
+            bool is_time =
+                bell->stopping || at->has_news || ++at->quiet_ticks >= PW_BELL_QUIET_TICKS;
+            if (at->waits && is_time) {
+                ring(at);
+            }
+        }
+    }
+}
+
+static void *run(void *self)
+{
+    struct pw_bell *bell = self;
+    pthread_mutex_lock(&bell->lock);
+    while (!bell->stopping) {
+        struct timespec until = pw_condition_deadline(PW_BELL_TICK_US);
+        pthread_cond_timedwait(&bell->changed, &bell->lock, &until);
+        tick(bell);
+    }
+    pthread_mutex_unlock(&bell->lock);
+    return NULL;
+}
+
+struct pw_bell *pw_bell_new(void)
+{
+    struct pw_bell *bell = pw_memory_new(1, sizeof *bell);
+    pw_condition_init(&bell->changed);
+    pthread_mutex_init(&bell->lock, NULL);
+    if (pthread_create(&bell->thread, NULL, run, bell) != 0) {
+        free(bell);
+        return NULL;
+    }
+    return bell;
+}
+
+void pw_bell_stop(struct pw_bell *bell)
+{
+    pthread_mutex_lock(&bell->lock);
+    bool is_first = !bell->stopping;
+    bell->stopping = true;
+    pthread_cond_signal(&bell->changed);
+    pthread_mutex_unlock(&bell->lock);
+    if (is_first) {
+        pthread_join(bell->thread, NULL);
+    }
+}
+
+void pw_bell_free(struct pw_bell *bell)
+{
+    if (bell != NULL) {
+        pw_bell_stop(bell);
+        pthread_cond_destroy(&bell->changed);
+        pthread_mutex_destroy(&bell->lock);
+        free(bell);
+    }
+}
+
+bool pw_bell_has_stopped(struct pw_bell *bell)
+{
+    pthread_mutex_lock(&bell->lock);
+    bool stopping = bell->stopping;
+    pthread_mutex_unlock(&bell->lock);
+    return stopping;
+}
+
+void pw_bell_join(struct pw_bell *bell, struct pw_bell_listener *listener)
+{
+    pthread_mutex_lock(&bell->lock);
+    struct pw_bell_listener **chain = chain_of(bell, &listener->student_id);
+    listener->has_news = listener->waits = false;
+    listener->quiet_ticks = 0;
+    listener->next = *chain;
+    listener->link = chain;
+    if (*chain != NULL) {
+        (*chain)->link = &listener->next;
+    }
+    *chain = listener;
+    atomic_fetch_add(&bell->count, 1);
+    pthread_mutex_unlock(&bell->lock);
+}
+
+bool pw_bell_leave(struct pw_bell *bell, struct pw_bell_listener *listener)
+{
+    pthread_mutex_lock(&bell->lock);
+    *listener->link = listener->next;
+    if (listener->next != NULL) {
+        listener->next->link = listener->link;
+    }
+    atomic_fetch_sub(&bell->count, 1);
+    bool had_news = listener->has_news;
+    pthread_mutex_unlock(&bell->lock);
+    return had_news;
+}
+
+bool pw_bell_wait(struct pw_bell *bell, struct pw_bell_listener *listener, bool soon)
+{
+    pthread_mutex_lock(&bell->lock);
+    listener->waits = !bell->stopping && !listener->has_news;
+    listener->has_news = listener->waits && soon;
+    bool waits = listener->waits;
+    pthread_mutex_unlock(&bell->lock);
+    return waits;
+}
+
+uint64_t pw_bell_event_types(void)
+{
+    uint64_t types = 0;
+    for (int type = 0; type < PW_EVENT_COUNT; type++) {
+        if (pw_notification_of((enum pw_event_type)type) != PW_NOTIFICATION_NONE) {
+            types |= UINT64_C(1) << type;
+        }
+    }
+    return types;
+}
+
+/* Of all events that are told the same field says who is. */
+static const struct pw_id *student_of(const struct pw_event *event)
+{
+    const struct pw_message *message = &pw_event_info(event->type)->message;
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        if (strcmp(message->fields[i].name, "student_id") == 0) {
+            const void *body = pw_event_body((struct pw_event *)(uintptr_t)event);
+            return (const struct pw_id *)((const char *)body + message->fields[i].offset);
+        }
+    }
+    return NULL;
+}
+
+void pw_bell_event(struct pw_bell *bell, const struct pw_id *tenant_id,
+                   const struct pw_event *event)
+{
+    if (atomic_load(&bell->count) == 0 || pw_notification_of(event->type) == PW_NOTIFICATION_NONE) {
+        return;
+    }
+    const struct pw_id *student_id = student_of(event);
+    assert(student_id != NULL);
+    pthread_mutex_lock(&bell->lock);
+    for (struct pw_bell_listener *at = *chain_of(bell, student_id); at != NULL; at = at->next) {
+        if (pw_id_equal(&at->student_id, student_id) && pw_id_equal(&at->tenant_id, tenant_id)) {
+            at->has_news = true;
+            if (at->waits) {
+                ring(at);
+            }
+        }
+    }
+    pthread_mutex_unlock(&bell->lock);
+}
+
+uint32_t pw_bell_listener_count(struct pw_bell *bell)
+{
+    return atomic_load(&bell->count);
+}
