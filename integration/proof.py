@@ -108,11 +108,12 @@ class Proof:
 
     def check_read_models(self, node, tenants, seconds=CATCH_UP_SECONDS):
         """Every read model comes by itself to where the ledger is now, and shows what follows from it."""
-        end = time.monotonic() + seconds
+        end, inboxes = time.monotonic() + seconds, self.check_inboxes()
         for tenant in tenants:
             folded = Folded(self.commits, uuid.UUID(tenant.id).bytes)
             position = self.heads[tenant.partition]
             client = tenant.admin.client(node)
+            folded.inboxes = inboxes.of(tenant.id)
             for path, wanted in folded.pages():
                 shown = _all_at(client, path, position, end)
                 _same(f"{path} of tenant {tenant.id}", shown, wanted)
@@ -124,6 +125,7 @@ class Folded:
 
     def __init__(self, commits, tenant):
         self.exams, self.slots, self.reservations, self.accommodations = {}, {}, {}, {}
+        self.inboxes = {}
         for commit in commits:
             for event in commit.events if commit.boundary == tenant else ():
                 at_us, key = commit.decided_at_us, uuid_text(event.stream)
@@ -144,6 +146,9 @@ class Folded:
                 {"reservation_id": row["id"]} | {name: row[name] for name in
                                                  ("slot_id", "exam_id", "starts_at", "ends_at", "free_again_at")}
                 for row in self.reservations.values() if row["student_id"] == student and row["state"] in ("confirmed", "held", "attended", "no-show")]
+
+        for student, told in self.inboxes.items():
+            yield f"/students/{student}/inbox", told
 
     def _exam_drafted(self, key, event, at_us, title, duration, lead, buffer, owner):
         self.exams[key] = {"id": key, "owner_id": owner, "withdrawn": False} | dict.fromkeys(
@@ -227,7 +232,10 @@ class Folded:
         self.slots[key] |= {"version": event.stream_version}
         self._take_seats(key, 0, at_us)
 
-    _slot_proctor_released = _slot_proctor_assigned
+    _slot_proctor_released = _slot_reminder_set = _slot_reminded = _slot_proctor_assigned
+
+    def _reservation_reminded(self, key, event, at_us, slot, *_):
+        self._step(key, event, at_us, "confirmed", slot)
 
     def _reservation_marked_attended(self, key, event, at_us, slot, *_):
         self._step(key, event, at_us, "attended", slot)
@@ -331,7 +339,7 @@ def _us(text):
 
 
 def _same(what, shown, wanted):
-    key = "reservation_id" if "calendar" in what else "id"
+    key = "reservation_id" if "calendar" in what else "number" if "inbox" in what else "id"
     by_id = {row[key]: row for row in wanted}
     _need(len(shown) == len({row[key] for row in shown}), f"{what} shows a row twice")
     missing = by_id.keys() - {row[key] for row in shown}

@@ -30,10 +30,12 @@ class Inboxes:
     def __init__(self):
         self.told = collections.defaultdict(list)  # (tenant, student): notifications, oldest first
         self.read = collections.defaultdict(set)  # the same: numbers of those that were read
+        self.times = {}  # id of a slot, or of a reservation: start and end of the sitting
         self.broken = []  # What a student cannot have read.
 
     def take(self, decision):
         for event in decision["events"]:
+            self._note_times(event["type"], event["stream"], event["payload"])
             if event["type"] in KINDS:
                 self._tell(decision, event, KINDS[event["type"]])
             elif event["type"] == "inbox_read":
@@ -44,11 +46,21 @@ class Inboxes:
         return {student: [one | {"unread": self._is_unread((tenant, student), one["number"])} for one in told]
                 for (of_tenant, student), told in self.told.items() if of_tenant == tenant}
 
+    def _note_times(self, type_, stream, payload):
+        if type_ == "slot_opened":
+            self.times[stream] = payload[2:4]
+        elif type_ == "reservation_waitlist_joined":
+            self.times[stream] = self.times[str(uuid.UUID(payload[0]))]
+        elif type_ in ("reservation_reserved", "reservation_held", "reservation_rescheduled", "reservation_sitting_changed"):
+            self.times[stream] = payload[3:5]
+
     def _tell(self, decision, event, kind):
         slot, exam, student = (str(uuid.UUID(value)) for value in event["payload"][:3])
         told = self.told[decision["tenant"], student]
         told.append({"number": len(told) + 1, "kind": kind, "reservation_id": event["stream"], "slot_id": slot, "exam_id": exam,
-                     "reason": event["payload"][3] if kind in WITH_REASON else None, "at_us": decision["decided_at_us"]})
+                     "starts_at": self.times[event["stream"]][0], "ends_at": self.times[event["stream"]][1],
+                     "expires_at": event["payload"][3] if kind == "offered" else None,
+                     "reason": event["payload"][3] if kind in WITH_REASON else None, "told_at": decision["decided_at_us"]})
 
     def _is_unread(self, inbox, number):
         return number not in self.read[inbox] and number + UNREAD_MAX > len(self.told[inbox])
