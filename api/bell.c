@@ -53,11 +53,13 @@ static void *run(void *self)
 {
     struct pw_bell *bell = self;
     pthread_mutex_lock(&bell->lock);
-    while (!bell->stopping) {
-        struct timespec until = pw_condition_deadline(PW_BELL_TICK_US);
-        pthread_cond_timedwait(&bell->changed, &bell->lock, &until);
-        tick(bell);
-    }
+    do {
+        if (!bell->stopping) {
+            struct timespec until = pw_condition_deadline(PW_BELL_TICK_US);
+            pthread_cond_timedwait(&bell->changed, &bell->lock, &until);
+        }
+        tick(bell); /* Once more at the end. */
+    } while (!bell->stopping);
     pthread_mutex_unlock(&bell->lock);
     return NULL;
 }

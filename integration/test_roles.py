@@ -18,7 +18,7 @@ from integration.people import Person, fresh_address, keep_accounts, signing_set
 ROLES = ("student", "teacher", "grader", "proctor", "admin", "auditor", "analyst")
 PREFIX = "/v1/tenants/{tenant}"
 UNDESCRIBED = {("GET", "/internal/leads"), ("GET", "/metrics"), ("GET", "/healthz"), ("GET", "/readyz")}  # For other nodes and monitors.
-SHOWN_BY = {"exams": "exam_id", "slots": "slot_id", "reservations": "reservation_id", "calendar": "reservation_id",
+SHOWN_BY = {"exams": "exam_id", "slots": "slot_id", "reservations": "reservation_id", "calendar": "reservation_id", "inbox": "reservation_id",
             "accommodations": "accommodation_id"}
 PEOPLE = {"users": "id", "sessions": "user_id"}  # Lists of people, and what in an item says whose it is.
 NOT_FOUND = 404

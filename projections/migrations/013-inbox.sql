@@ -30,3 +30,6 @@ CREATE TABLE IF NOT EXISTS inboxes (
     record_offset      BIGINT       NOT NULL,
     PRIMARY KEY (generation, tenant_id, student_id)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
+
+-- What was told before is written with the others, from the start.
+DELETE FROM pw_positions WHERE projection = 'reservations';
