@@ -179,7 +179,8 @@ class Plan:
 
     def _choose(self, student, exam):
         """The exam's emptiest slot at a time when the student is free, the full ones first; None: there is none."""
-        free = [slot for slot in self.slots.values() if slot.exam.name == exam and slot.has_room() and slot.session not in self._sessions[student] and not (slot.name in HARD_END and student in self._accommodated)]
+        free = [slot for slot in self.slots.values() if slot.exam.name == exam and slot.has_room()
+                and slot.session not in self._sessions[student] and not (slot.name in HARD_END and student in self._accommodated)]
         return min(free, key=lambda slot: (slot.name not in WAITING, len(slot.taken) / slot.capacity), default=None)
 
     def _reserve(self, student, slot, way="reservations"):
