@@ -209,8 +209,7 @@ class Tenant:
         """A JWT as the tenant's issuer would sign it. `claims` add to, or replace, the usual ones."""
         now = int(time.time())
         payload = {"iss": self.issuer, "sub": actor_id, "tenant": self.id, "roles": roles, "iat": now, "exp": now + lives_seconds}
-        signed = ".".join(_base64url(json.dumps(part).encode()) for part in ({"alg": "EdDSA", "typ": "JWT"}, payload | claims))
-        return f"{signed}.{_base64url(self._key.sign(signed.encode()))}"
+        return signed_token(self._key, payload | claims)
 
     def student(self):
         return Actor(self, "student")
@@ -231,6 +230,12 @@ class Tenant:
         slot = _good(teacher.command("/slots", {"exam_id": exam, "starts_at": starts_at or at(days=30), "capacity": capacity}))
         teacher.close()
         return slot.json["id"]
+
+
+def signed_token(key, payload):
+    """The JWT of that payload by an Ed25519 key."""
+    signed = ".".join(_base64url(json.dumps(part).encode()) for part in ({"alg": "EdDSA", "typ": "JWT"}, payload))
+    return f"{signed}.{_base64url(key.sign(signed.encode()))}"
 
 
 def _good(answer):

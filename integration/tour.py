@@ -1,9 +1,9 @@
-"""The README's five-minute tour, extracted from the file and run as pasted, in one shell, against a real script/server.
+"""The README's two tours, extracted from the file and run as pasted, in one shell, against a real script/server.
 
 The server runs in a network namespace of its own, so that the tour's addresses are the ones in the README and clash with nothing.
-A ```sh block after the tour's heading is pasted; a ```text block right after it is what that must have printed, ids, times, hashes
-and positions aside. Then everything is killed and script/server started again: what was booked is still there. The same with three
-of each server.
+A ```sh block after a tour's heading is pasted; a ```text block right after it is what that must have printed, ids, times, hashes
+and positions aside. After the first tour everything is killed and script/server started again, with --demo: what was booked is still there,
+and the second tour follows. Of the first, a part with three of each server.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ NAMESPACE = "pw-tour"
 START_SECONDS = 600
 BLOCK_SECONDS = 120
 END_MARK = "--- end of block ---"
+TOUR, DEMO_TOUR = "## A tour of five minutes", "## A tour of the demo"
 
 # Pasted after everything was killed and script/server started again.
 AFTERWARDS = 'curl -s -H "Authorization: Bearer $bob" -H "Pw-Min-Position: $position" "$api/slots/$slot" | jq .taken_count'
@@ -38,10 +39,10 @@ MASKS = [
 ]
 
 
-def blocks():
+def blocks(heading):
     """Pairs of what to paste and what it must print (None: anything)."""
     text = (ROOT / "README.md").read_text()
-    tour = text[text.index("## A tour"):]
+    tour = text[text.index(heading):]
     tour = tour[:tour.index("\n## ", 1)] if "\n## " in tour[1:] else tour
     found = [(match[1], match[2], match.start(), match.end()) for match in BLOCK.finditer(tour)]
     pairs = []
@@ -127,21 +128,27 @@ class Tour(unittest.TestCase):
             lines.append(line)
         return "".join(lines) + "\n(the shell ended)"
 
+    def follow(self, shell, pairs):
+        """Pastes a tour, block by block, and holds what each prints against what the README says."""
+        for block, expected in pairs:
+            printed = self.paste(shell, block)
+            print(f"$ {block.strip()}\n{printed}", flush=True)
+            if expected is not None:
+                self.assertEqual(masked(expected), masked(printed), f"after\n{block}")
+
     def test_tour(self):
-        pairs = blocks()
-        self.assertGreater(len(pairs), 5, "README.md has lost its tour")
+        first, second = blocks(TOUR), blocks(DEMO_TOUR)
+        self.assertGreater(len(first), 5, "README.md has lost its tour")
+        self.assertGreater(len(second), 2, "README.md has lost its tour of the demo")
         self.start_server()
         self.await_greeting()
-        with self.shell(BLOCK_SECONDS * len(pairs)) as shell:
-            for block, expected in pairs:
-                printed = self.paste(shell, block)
-                print(f"$ {block.strip()}\n{printed}", flush=True)
-                if expected is not None:
-                    self.assertEqual(masked(expected), masked(printed), f"after\n{block}")
+        with self.shell(BLOCK_SECONDS * len(first + second)) as shell:
+            self.follow(shell, first)
             self.kill_everything(shell)
-            self.start_server()
+            self.start_server("--demo")
             self.await_greeting()
             self.assertEqual("1", self.paste(shell, AFTERWARDS), "what was booked before the kill is still booked")
+            self.follow(shell, second)
             shell.stdin.close()
 
     def test_three_of_each(self):
@@ -150,7 +157,7 @@ class Tour(unittest.TestCase):
         self.start_server(*size)
         self.await_greeting()
         with self.shell(BLOCK_SECONDS * 10) as shell:
-            for block, _ in blocks()[:4]:
+            for block, _ in blocks(TOUR)[:4]:
                 self.paste(shell, block.replace("http://127.0.0.1:8080", "http://127.0.0.$((1 + RANDOM % 3)):8080"))
             self.paste(shell, 'api=http://127.0.0.3:8080/v1/tenants/$tenant')
             booked = self.paste(shell, 'post "$ann" "slots/$slot/reservations" | jq -r .position')

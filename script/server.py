@@ -72,7 +72,8 @@ def serve(house):
 
     try:
         house.start()
-        house.greet()
+        demo = house.load_demo() if house.demo_wanted else None
+        house.greet(demo)
         house.wait()
         ended = house.wait()
         return complain(f"proctorwise {ended.id} has ended by itself\n{ended.process.log_tail()}")
@@ -147,15 +148,15 @@ class House:
         self.nodes_unused = [Node(asked.dir, number) for number in range(asked.nodes + 1, NODES_MAX + 1)]
         self.kafka = Kafka(self.kafka_dir(asked.kafka), asked.kafka, *asked.kafka_at)
         self.galera = Galera(self.galera_dir(asked.kafka if asked.ledger == "kafka" else 0, asked.galera), asked.galera, *asked.galera_at)
-        self.replicas = asked.kafka
+        self.replicas, self.demo_wanted = asked.kafka, asked.demo
+        self.of_ledger = of_ledger(asked.kafka if asked.ledger == "kafka" else 0)
 
     def kafka_dir(self, size):
         return self.dir / ("kafka" if size == 1 else f"kafka-{size}")
 
     def galera_dir(self, kafka_size, size):
-        """Read models belong to one ledger. A kafka_size of 0 is the ledger in files."""
-        ledger = {0: "-of-file", 1: ""}.get(kafka_size, f"-of-kafka-{kafka_size}")
-        return self.dir / f"galera-{size}{ledger}"
+        """Read models belong to one ledger."""
+        return self.dir / f"galera-{size}{of_ledger(kafka_size)}"
 
     def start(self):
         self.end_leftovers()
@@ -229,16 +230,24 @@ class House:
         if done.returncode != 0:
             raise ProcessError(f"proctorwise admin {' '.join(words)} ended with {done.returncode}:\n{done.stdout.rstrip()}")
 
-    def greet(self):
+    def load_demo(self):
+        """Loads the demo into this ledger, unless it is there. Returns it."""
+        from script.demo import Demo
+
+        demo = Demo(self.dir / f"demo{self.of_ledger}", self.nodes[0].http, self.nodes[0].configuration, say)
+        demo.load()
+        return demo
+
+    def greet(self, demo):
         binary = BINARY.relative_to(ROOT)
         shown = os.path.relpath(self.nodes[0].configuration, ROOT)
         for node in self.nodes:
             print(f"ProctorWise listens on http://{node.http} (API) and http://{node.admin} (metrics, health, admin), "
                   f"log {os.path.relpath(node.process.log_file, ROOT)}")
         ledger = f"Kafka {self.kafka.endpoints()}" if self.ledger == "kafka" else f"ledger {os.path.relpath(self.dir / 'ledger', ROOT)}"
-        print(f"{ledger}  Galera {self.galera.endpoints()}\n"
-              f"Next, in another terminal (README.md goes on from there):\n\n"
-              f"    {binary} admin tenant create --config {shown} --name Graz --time-zone Europe/Vienna --language de\n\n"
+        first = (f"Next, in another terminal (README.md goes on from there):\n\n"
+                 f"    {binary} admin tenant create --config {shown} --name Graz --time-zone Europe/Vienna --language de\n")
+        print(f"{ledger}  Galera {self.galera.endpoints()}\n{demo.text if demo else first}\n"
               f"Ctrl-C stops everything; what was written stays for the next start.", flush=True)
 
     def wait(self):
@@ -269,6 +278,11 @@ def say(text):
 def complain(text):
     print(f"script/server: {text}", file=sys.stderr, flush=True)
     return 1
+
+
+def of_ledger(kafka_size):
+    """How the directory of what belongs to one ledger ends. A kafka_size of 0 is the ledger in files."""
+    return {0: "-of-file", 1: ""}.get(kafka_size, f"-of-kafka-{kafka_size}")
 
 
 def host_port(text):
@@ -307,6 +321,8 @@ def arguments():
                         help="where the ledger lies: in Kafka, or in files, without Kafka and its Java (%(default)s)")
     parser.add_argument("--kafka", type=int, choices=(1, 3), default=1, help="brokers, and copies of the ledger (%(default)s)")
     parser.add_argument("--galera", type=int, choices=(1, 3), default=1, help="nodes of the Galera cluster (%(default)s)")
+    parser.add_argument("--demo", action="store_true",
+                        help="load a university in its exam weeks, through the API: 300 students, 12 exams, 40 slots; once, a repeat changes nothing")
     parser.add_argument("--http", type=listen, default=setting("PW_HTTP_LISTEN", "127.0.0.1:8080"), metavar="HOST:PORT",
                         help="where the API listens; or PW_HTTP_LISTEN (%(default)s)")
     parser.add_argument("--admin", type=listen, default=setting("PW_ADMIN_LISTEN", "127.0.0.1:9090"), metavar="HOST:PORT",
