@@ -449,6 +449,10 @@ static void check_live(struct reading *reading)
             const char *what = model_differs(
                 reading->model, pw_state_tenant(reading->fold.state, &world->tenants[i]),
                 &world->tenants[i]);
+            const char *broken = model_breaks(reading->model, &world->tenants[i], sim_now(world));
+            if (broken != NULL) {
+                sim_fail(world, broken, "partition %u", reading->partition);
+            }
             if (model_is_late(reading->model, &world->tenants[i], sim_now(world) - LATE_US_MAX)) {
                 sim_fail(world, "deadlines fire", "partition %u", reading->partition);
             }
