@@ -1,4 +1,5 @@
-"""Students who book, move and cancel, many at once and without end, while servers die.
+"""Students and their office at work, many at once and without end, while servers die: they book, hold, confirm, move, cancel and wait, are
+offered seats, and the office cancels, prioritises, changes capacities, closes and cancels slots, grants more time, and marks who came.
 
     load = Load(world, nodes, seed=7)
     load.start()
@@ -15,6 +16,7 @@ One thread, so that the moment of a strike is exact: the requests of a burst wer
 """
 
 import collections
+import datetime
 import json
 import random
 import selectors
@@ -35,42 +37,89 @@ REPEATS = 0.05  # How many commands are sent again after they were answered.
 DECIDED = (200, 201, 404, 409, 412)
 
 
+# How often, of so many. A student's commands about what they have, and the office's about the same; then about slots; then about students.
+ABOUT_SEATS = {"confirm-hold": 10, "cancel": 24, "reschedule": 18, "leave-waitlist": 3, "accept-offer": 16, "decline-offer": 3,
+               "cancel-by-staff": 6, "prioritise": 6}
+ABOUT_SLOTS = {"reservations": 60, "holds": 25, "waitlist": 35, "change-capacity": 6, "close": 0.3, "cancel": 0.3}
+ABOUT_STUDENTS = {"accommodations": 3, "revise": 3, "revoke": 1}
+MARKS = {"mark-attended": 1, "mark-no-show": 1}
+BY_STAFF = {"cancel-by-staff", "prioritise", "change-capacity", "close", *ABOUT_STUDENTS, *MARKS}
+ENDS = {"cancel", "leave-waitlist", "decline-offer", "cancel-by-staff"}
+REASONS = ("staff.schedule", "environment.power", "examinee.request")
+CLOSED_MAX = 0.25  # Of a tenant's slots: so many at most are closed or cancelled, so that there is something left to do.
+BEGINS_SECONDS = 6  # So soon the sittings begin in which everybody is marked.
+
+
 class World:
     """Tenants with exams, slots with few seats, and students: small enough that they get into each other's way.
 
-    apart   Each slot is of an exam and an hour of its own, so that what is decided about it hangs on no other slot: histories of
-            such slots can be judged one by one (faults/linear.py).
+    apart   Each slot is of an hour of its own, so that what is decided about an exam's slots hangs on no other exam: histories of
+            such exams can be judged one by one (faults/linear.py).
+    begun   In each tenant there is a sitting that has begun, in which students have seats: it can be marked who came.
     """
 
-    def __init__(self, node, tenants=3, exams=4, slots=3, students=24, apart=False):
-        self.tenants = [_Place(node, exams, slots, students, apart) for _ in range(tenants)]
+    def __init__(self, node, tenants=3, exams=4, slots=3, students=24, apart=False, begun=False):
+        self.tenants = [_Place(node, exams, slots, students, apart, begun) for _ in range(tenants)]
+        last = max(place.begins_at for place in self.tenants)
+        wait_until("every sitting has begun that is to", lambda: time.time() > last, BEGINS_SECONDS + 1, every=0.1)
 
 
 class _Place:
-    def __init__(self, node, exams, slots, students, apart):
+    def __init__(self, node, exams, slots, students, apart, begun):
         self.tenant = node.stack.tenant(node)
+        self.students = [self.tenant.student() for _ in range(students)]
+        self.begins_at, self.sat, self.asked = 0, [], set()  # Of the sitting that begins: when; its reservations; the keys that made them.
+        if begun:
+            self._begin(node)
         made = [self.tenant.exam(node, f"Exam {number}", buffer_minutes=15) for number in range(exams)]
         # Slots of different exams lie at the same hours, so that calendars clash.
-        self.capacities, self.beside = {}, {}  # Of each slot: seats, and the exam's other slots.
+        self.capacities, self.exam_of = {}, {}  # Of each slot: seats when it was opened, and its exam.
         for place, exam in enumerate(made):
             for number in range(slots):
                 capacity = 2 + (number if not apart else place % 4)
                 hours = 2 * (number if not apart else place * slots + number)
-                self.capacities[self.tenant.slot(node, exam, capacity=capacity, starts_at=at(days=30, hours=hours))] = capacity
-            opened = list(self.capacities)[-slots:]
-            self.beside |= {slot: [other for other in opened if other != slot] for slot in opened}
+                slot = self.tenant.slot(node, exam, capacity=capacity, starts_at=at(days=30, hours=hours))
+                self.capacities[slot], self.exam_of[slot] = capacity, exam
         self.slots = list(self.capacities)
-        self.slot_of = {}  # Reservation id: its slot, of those that are not being moved.
-        self.students = [self.tenant.student() for _ in range(students)]
-        self.bookings = {student.id: [] for student in self.students}  # Reservation ids, most of them live.
+        self.closed = set()  # Slots that were asked to be closed or cancelled.
+        self.slot_of = {}  # Reservation id: its slot, as far as is known.
+        self.seats = {student.id: [] for student in self.students}  # Reservation ids: booked, held, waited for, most of them open.
+        self.ended = {student.id: collections.deque(maxlen=3) for student in self.students}
+        self.accommodations = []
+
+    def _begin(self, node):
+        """A sitting of everybody, or, where the machine is slow, of whoever books in time."""
+        exam = self.tenant.exam(node, "Begun", duration_minutes=60)
+        self.begins_at = int(time.time()) + BEGINS_SECONDS
+        starts_at = datetime.datetime.fromtimestamp(self.begins_at, datetime.timezone.utc).isoformat()
+        slot = self.tenant.slot(node, exam, capacity=len(self.students), starts_at=starts_at)
+        for student in self.students:
+            client, key = student.client(node), uuid7()
+            answer = client.command(f"/slots/{slot}/reservations", key=key)
+            client.close()
+            self.asked.add(key)
+            if answer.status == 201:
+                self.sat.append(answer.json["id"])
+            elif answer.problem != "slot-started":
+                raise ProcessError(f"nobody sits, by {answer}")
+
+    def beside(self, slot):
+        """The slots of its exam."""
+        return [other for other in self.slots if self.exam_of[other] == self.exam_of[slot]]
 
 
 class Command:
-    """One command of one student, from its first sending to its answer."""
+    """One command of one student, or of the office, from its first sending to its answer.
 
-    def __init__(self, place, student, path, move_to=None, key=None):
-        self.place, self.student, self.path, self.key = place, student, path, key or uuid7()
-        self.move_to = move_to  # The slot that a reservation is moved to; None: it is another command.
+    student   Whose seat it is about, or None.
+    by        Who asks.
+    """
+
+    def __init__(self, place, path, student=None, by=None, body=None, key=None):
+        self.place, self.path, self.student, self.body, self.key = place, path, student, body, key or uuid7()
+        self.by = by or student
+        _, self.about, self.name, *action = path.split("/")  # /slots/{name}/holds, say.
+        self.action = action[0]
         self.first = None  # The answer that it got before, where this is a repeat.
         self.attempts = 0
         self.not_before = 0.0
@@ -80,6 +129,12 @@ class Command:
         self.status = self.problem = self.position = self.id = self.version = None
         self.replayed = False
 
+    def again(self):
+        """The same command under the same key, as from a client that did not hear the answer."""
+        command = Command(self.place, self.path, self.student, self.by, self.body, self.key)
+        command.first = self
+        return command
+
     @property
     def tenant(self):
         return self.place.tenant
@@ -88,9 +143,9 @@ class Command:
         return self.status, self.problem, self.position, self.id, self.version
 
     def request(self, host):
-        body = json.dumps({"slot_id": self.move_to}) if self.move_to else ""
+        body = json.dumps(self.body) if self.body else ""
         kind = "Content-Type: application/json\r\n" if body else ""
-        return (f"POST /v1/tenants/{self.tenant.id}{self.path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {self.student.token}\r\n"
+        return (f"POST /v1/tenants/{self.tenant.id}{self.path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {self.by.token}\r\n"
                 f"Idempotency-Key: {self.key}\r\n{kind}Content-Length: {len(body)}\r\n\r\n{body}").encode()
 
     def __repr__(self):
@@ -112,7 +167,7 @@ class Load:
         self.decided, self.open, self.wrong = [], set(), []
         self.sent = set()  # Every key.
         self.rate, self._allowed, self._allowed_at = rate, 0.0, None  # New commands a second; without, students think in between.
-        self._left = {slot: operations_max or 10**9 for place in world.tenants for slot in place.slots}  # Commands about each.
+        self._left = {exam: operations_max or 10**9 for place in world.tenants for exam in place.exam_of.values()}  # Commands about each.
         self.counts = collections.Counter()  # By status, and `lost`, `late`, `refused to connect`.
         self.landed = []  # Keys that were struck, and turned out to be on record already.
         self.held = []  # (when it ended, seconds) of each request that had to wait, whatever came of it: an answer, a 503, silence.
@@ -245,8 +300,7 @@ class Load:
             return None
         if self.decided and self.random.random() < REPEATS:
             first = self.random.choice(self.decided[-2000:])
-            command = Command(first.place, first.student, first.path, first.move_to, first.key)
-            command.first = first
+            command = first.again()
         else:
             place = self.random.choice(self.world.tenants)
             student = self.random.choice(place.students)
@@ -259,25 +313,66 @@ class Load:
 
     def _draw(self, place, student):
         """A new command; None where there is nothing that may be asked for any more."""
-        booked = place.bookings[student.id]
-        if booked and self.random.random() < 0.5:
-            return self._about_one(place, student, booked)
-        slots = [slot for slot in place.slots if self._left[slot] > 0]
+        dice = self.random.random()
+        if dice < 0.03:
+            return self._about_student(place, student)
+        if dice < 0.06 and place.sat:
+            action = self._one_of(MARKS)
+            return self._of_office(place, f"/reservations/{self.random.choice(place.sat)}/{action}", None,
+                                   {"reason": "examinee.absent"} if action == "mark-no-show" else None)
+        if dice < 0.5 and (place.seats[student.id] or place.ended[student.id]):
+            return self._about_seat(place, student)
+        return self._about_slot(place, student)
+
+    def _about_seat(self, place, student):
+        """Mostly about something that is open; now and then about something that has ended, which is refused or changes nothing."""
+        seats, ended, action = place.seats[student.id], place.ended[student.id], self._one_of(ABOUT_SEATS)
+        seat = self.random.choice(ended if ended and (not seats or self.random.random() < 0.1) else seats)
+        exam = place.exam_of[place.slot_of[seat]]
+        if self._left[exam] <= 0:
+            return None
+        self._left[exam] -= 1
+        path, body = f"/reservations/{seat}/{action}", None
+        if action == "reschedule":
+            body = {"slot_id": self.random.choice(place.beside(place.slot_of[seat]))}
+        elif action == "cancel-by-staff":
+            body = {"reason": self.random.choice(REASONS)}
+        elif action == "prioritise":
+            body = {"priority": self.random.randrange(3)}
+        return self._of_office(place, path, student, body) if action in BY_STAFF else Command(place, path, student, body=body)
+
+    def _about_slot(self, place, student):
+        slots = [slot for slot in place.slots if self._left[place.exam_of[slot]] > 0]
         if not slots:
             return None
-        slot = self.random.choice(slots)
-        self._left[slot] -= 1
-        return Command(place, student, f"/slots/{slot}/reservations")
+        slot, action = self.random.choice(slots), self._one_of(ABOUT_SLOTS)
+        if action in ("close", "cancel"):
+            if len(place.closed | {slot}) > CLOSED_MAX * len(place.slots):
+                action = "change-capacity"
+            else:
+                place.closed.add(slot)
+        self._left[place.exam_of[slot]] -= 1
+        path = f"/slots/{slot}/{action}"
+        if action in ("reservations", "holds", "waitlist"):
+            return Command(place, path, student)
+        return self._of_office(place, path, None, {"change-capacity": {"capacity": self.random.randint(1, 6)},
+                                                   "cancel": {"reason": self.random.choice(REASONS)}}.get(action))
 
-    def _about_one(self, place, student, booked):
-        """Moves a reservation, or cancels one: most often one that is live; now and then one that was cancelled before, which is refused."""
-        if self.random.random() < 0.3 and place.beside[place.slot_of[booked[0]]]:
-            chosen = booked.pop(0)  # Until it is answered: no two at once, of which the second would change nothing.
-            slot = self.random.choice(place.beside[place.slot_of[chosen]])
-            return Command(place, student, f"/reservations/{chosen}/reschedule", slot)
-        chosen = booked[-1] if self.random.random() < 0.1 else booked.pop(self.random.randrange(len(booked)))
-        self._left[place.slot_of[chosen]] -= 1
-        return Command(place, student, f"/reservations/{chosen}/cancel")
+    def _about_student(self, place, student):
+        """More time, of some kind, for sittings around those that there are; never so much that sittings of different hours meet."""
+        action = self._one_of(ABOUT_STUDENTS) if place.accommodations else "accommodations"
+        content = {"factor_percent": self.random.choice((100, 125, 150)), "fixed_minutes": self.random.choice((0, 10)),
+                   "valid_from": at(days=self.random.randrange(20, 31)), "valid_until": at(days=self.random.randrange(31, 40))}
+        if action == "accommodations":
+            return self._of_office(place, f"/students/{student.id}/accommodations", None, content)
+        path = f"/accommodations/{self.random.choice(place.accommodations)}/{action}"
+        return self._of_office(place, path, None, content if action == "revise" else None)
+
+    def _of_office(self, place, path, student, body):
+        return Command(place, path, student, by=place.tenant.admin, body=body)
+
+    def _one_of(self, weights):
+        return self.random.choices(list(weights), list(weights.values()))[0]
 
     def _may_begin(self, now):
         """Whether a new command is due, where so many a second are asked for. What a fault held up is not made good at once."""
@@ -364,14 +459,18 @@ class Load:
             self.wrong.append(f"{command} was never sent before, and is called a repeat")
         if command.replayed and command in self._struck:
             self.landed.append(command.key)
-        if command.status == 201:
-            command.place.bookings[command.student.id].append(command.id)
-            command.place.slot_of[command.id] = command.path.split("/")[2]
-        elif command.move_to is not None:
-            reservation = command.path.split("/")[2]
-            command.place.bookings[command.student.id].append(reservation)
-            if command.status == 200:
-                command.place.slot_of[reservation] = command.move_to
+        place = command.place
+        if command.status == 201 and command.about == "slots":
+            place.seats[command.student.id].append(command.id)
+            place.slot_of[command.id] = command.name
+        elif command.status == 201:
+            place.accommodations.append(command.id)
+        elif command.status == 200 and command.action == "reschedule":
+            place.slot_of[command.name] = command.body["slot_id"]
+        elif command.status == 200 and command.about == "reservations" and command.action in ENDS:
+            if command.name in place.seats[command.student.id]:
+                place.seats[command.student.id].remove(command.name)
+                place.ended[command.student.id].append(command.name)
         self.decided.append(command)
 
     def _check_503(self, command, headers, body):

@@ -72,19 +72,20 @@ class Proof:
         _need(not load.wrong, f"answers that no client should see: {load.wrong[:5]}")
         _need(not load.open, f"commands that never got an answer: {list(load.open)[:5]}")
         for command in load.decided:
-            found = self.by_command[command.tenant.id, command.student.id, command.key]
+            found = self.by_command[command.tenant.id, command.by.id, command.key]
             _need(len(found) == 1, f"{command} is decided {len(found)} times")
             on_record = found[0]
             _need((on_record["problem"], on_record["position"]) == (command.problem, command.position),
                   f"{command} is on record as {on_record}")
             if command.status < 400:
-                said = (on_record["kind"], on_record["stream"], on_record["version"])
-                _need(said == ("commit", command.id, command.version), f"{command} is on record as {on_record}")
+                said = (on_record["stream"], on_record["version"])
+                _need(said == (command.id, command.version), f"{command} is on record as {on_record}")
+                _need(on_record["kind"] == "commit" or command.status == 200, f"{command} made nothing: {on_record}")
 
     def check_nobody_else(self, world, loads):
         """What the world's students have on record was sent by one of these loads."""
         students = {student.id for place in world.tenants for student in place.students}
-        sent = {key for load in loads for key in load.sent}
+        sent = {key for load in loads for key in load.sent} | {key for place in world.tenants for key in place.asked}
         surplus = [decision for decision in self.decided if decision["actor"] in students and decision["command"] not in sent]
         _need(not surplus, f"{len(surplus)} decisions that nobody asked for: {surplus[:3]}")
 

@@ -1,7 +1,7 @@
-/* commands/tests/random.h: a run of random commands with random undo, and the list of events that its naive models walk.
+/* commands/tests/random.h: a run of random commands with random undo, and the list of events that its naive model walks.
  *
- * random.c draws seats and holds them against rules 1 and 4 of the domain; random_people.c does the same for accounts. Neither model shares
- * an idea with the state: what they say is derived from the events that count, each time anew. */
+ * random.c runs them, random_people.c draws what is about accounts, and says what is right: that shares no idea with the state, and is
+ * derived from the events that count, each time anew. */
 #ifndef PW_COMMANDS_TESTS_RANDOM_H
 #define PW_COMMANDS_TESTS_RANDOM_H
 
@@ -10,16 +10,7 @@
 #define RANDOM_EVENTS_MAX 6000
 #define RANDOM_MARKS_MAX  12
 
-enum kind {
-    KIND_TENANT = 1,
-    KIND_EXAM,
-    KIND_SLOT,
-    KIND_RESERVATION,
-    KIND_PERSON,
-    KIND_USER,
-    KIND_SESSION,
-    KIND_KEY
-};
+enum kind { KIND_TENANT = 1, KIND_PERSON, KIND_USER, KIND_SESSION, KIND_KEY };
 
 struct kept {
     uint32_t tenant;
@@ -37,7 +28,6 @@ struct run {
     struct pw_state *state;
     struct pw_undo *undo;
     int64_t now_us;
-    uint32_t people_share;  /* Of 100 commands, so many are about accounts. */
     uint32_t session_count; /* Ids of sessions that were given out, undone ones too. */
     struct kept kept[RANDOM_EVENTS_MAX];
     uint32_t event_count;

@@ -1,9 +1,13 @@
-"""Whether the answers about each slot are linearizable: histories written here, judged by porcupine (linear/main.go).
+"""Whether the answers about each exam's slots are linearizable: histories written here, judged by porcupine (linear/main.go).
 
-    report = judge(operations_of(load), directory)      # {"slots", "operations", "unknown", "violated", "undecided"}
+    report = judge(operations_of(load), directory)      # {"exams", "operations", "unknown", "violated", "undecided"}
 
 An operation is one command from its first sending to the answer that it got at last, under its key; a 503 or a lost connection in
 between is no answer. A command that was never answered stays unknown: it may have been decided at any later time, or never.
+
+Slots of one exam are judged together, as a seat moves between them, and a student has one seat an exam. What is about a student's time
+(accommodations), or about a sitting that has begun (marks), decides nothing about these slots: it is held against the ledger, with
+everything else, by proof.py and reader/bookings.py. Holds and offers must not run out while a history lasts.
 """
 
 import atexit
@@ -31,19 +35,23 @@ def program():
 
 
 def operations_of(load):
-    """What the students of a load did, repeats of answered commands left out: they are no second operation."""
-    operations = []
-    for command in [*load.decided, *(command for command in load.open if command.first is None)]:
-        _, kind, name, *_ = command.path.split("/")
-        booked = kind == "slots"
-        slot = name if booked else command.place.slot_of[name]
-        known = command.status is not None
-        operations.append({
-            "slot": slot, "capacity": command.place.capacities[slot], "student": command.student.id,
-            "kind": "reserve" if booked else "cancel", "reservation": (command.id or "") if booked and known else "" if booked else name,
-            "call_ns": round(command.called_at * 1e9), "return_ns": round(command.returned_at * 1e9) if known else 0,
-            "result": "" if not known else command.problem or "yes"})
-    return operations
+    """What was asked about slots that are to come, repeats of answered commands left out: they are no second operation."""
+    return [_operation(command) for command in [*load.decided, *(command for command in load.open if command.first is None)]
+            if command.about == "slots" or command.name in command.place.slot_of]
+
+
+def _operation(command):
+    place, known, body = command.place, command.status is not None, command.body or {}
+    of_slot = command.about == "slots"
+    slot = command.name if of_slot else place.slot_of[command.name]  # Of a reservation: any slot of its exam would do.
+    to = body.get("slot_id", "")
+    return {
+        "exam": place.exam_of[slot], "slot": slot, "seats": place.capacities[slot], "to": to, "to_seats": place.capacities.get(to, 0),
+        "student": command.student.id if command.student else "", "kind": command.action if not of_slot else f"slot-{command.action}",
+        "reservation": command.name if not of_slot else (command.id or "") if command.student else "",
+        "capacity": body.get("capacity", 0), "priority": body.get("priority", 0),
+        "call_ns": round(command.called_at * 1e9), "return_ns": round(command.returned_at * 1e9) if known else 0,
+        "result": "" if not known else command.problem or "yes"}
 
 
 def judge(operations, directory):

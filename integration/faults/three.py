@@ -35,7 +35,7 @@ from integration.reader.topic import read_keys
 LOGS = Path(__file__).resolve().parents[2] / ".run" / "test-logs" / "faults"
 PARTITIONS = 8
 RATE = 500
-STUDENTS_MAX, OPERATIONS_MAX = 16, 2000  # Of one slot: what the judge of histories takes.
+STUDENTS_MAX, OPERATIONS_MAX = 16, 2000  # Of one exam: what the judge of histories takes.
 SILENCE_SECONDS = 6  # After which a client sends its command to another node.
 SETTLE_SECONDS = 60
 SETTINGS = {
@@ -97,7 +97,7 @@ class Three:
     @contextlib.contextmanager
     def load(self, seed=None, rate=RATE, tenants=4, exams=8):
         """Students at work in a world of their own, until the end."""
-        world = World(self.nodes[0], tenants=tenants, exams=exams, slots=1, students=STUDENTS_MAX, apart=True)
+        world = World(self.nodes[0], tenants=tenants, exams=exams, slots=2, students=STUDENTS_MAX, apart=True, begun=True)
         load = Load(world, list(self.nodes), seed or random.randrange(10**9), rate=rate, operations_max=OPERATIONS_MAX)
         load.silence_seconds = SILENCE_SECONDS
         load.start()
@@ -196,7 +196,7 @@ class Three:
         rows = self.verify_projections(proof)
         yes, no = load.yes_and_no()
         before, self._proof = self._proof, proof
-        return {"yes": yes, "no": no, "slots": said["slots"], "operations": said["operations"], "unknown": said["unknown"],
+        return {"yes": yes, "no": no, "exams": said["exams"], "operations": said["operations"], "unknown": said["unknown"],
                 "void": proof.void - (before.void if before else 0), "rows": rows,
                 "leader changes": len(proof.leaders) - (len(before.leaders) if before else 0),
                 "longest a request was held": f"{max((seconds for _, seconds in load.held), default=0):.1f} s"} | about_people

@@ -444,11 +444,18 @@ static void check_live(struct reading *reading)
                      reading->partition, (long long)reading->head_offset);
         }
     }
+    /* A node's clock may be ahead, and its decisions then, too. */
+    int64_t now_us =
+        reading->decided_at_us > sim_now(world) ? reading->decided_at_us : sim_now(world);
     for (uint32_t i = 0; i < world->tenant_count; i++) {
         if (pw_partition_of(&world->tenants[i], world->partition_count) == reading->partition) {
             const char *what = model_differs(
                 reading->model, pw_state_tenant(reading->fold.state, &world->tenants[i]),
                 &world->tenants[i]);
+            const char *broken = model_breaks(reading->model, &world->tenants[i], now_us);
+            if (broken != NULL) {
+                sim_fail(world, broken, "partition %u", reading->partition);
+            }
             if (model_is_late(reading->model, &world->tenants[i], sim_now(world) - LATE_US_MAX)) {
                 sim_fail(world, "deadlines fire", "partition %u", reading->partition);
             }

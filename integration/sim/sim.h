@@ -12,21 +12,21 @@
  *           keys.c     the keys of personal data: each node's part in making, using and destroying them; keys_judge.c
  *           faults.c   what goes wrong, and when
  *           store.c    the read models, in a cluster that loses and lies
- *           model.c    the rules of the domain, written again as simply as possible; model_seats.c, model_due.c, and, of accounts, model_people.c
- *           judge.c    what must hold, held against the log alone
+ *           judge.c    what must hold, held against the log alone, and the rules of the domain by commands/tests/model.h
  *           main.c     campaigns: many seeds, two processes, shortening what failed
  * Errors    What must not be is told by sim_fail, which ends the process with the rule's name. */
 #ifndef PW_INTEGRATION_SIM_SIM_H
 #define PW_INTEGRATION_SIM_SIM_H
 
 #include "commands/engine.h"
+#include "commands/tests/model.h"
 #include "eventstore/sim.h"
 #include "projections/worker.h"
 
 #define NODES_MAX      4
 #define PARTITIONS_MAX 4
 #define WORKERS_MAX    8 /* One a read model. */
-#define TENANTS_MAX    4
+#define TENANTS_MAX    MODEL_TENANTS_MAX
 #define CLIENTS_MAX    32
 #define OPS_MAX        6000
 #define MESSAGES_MAX   512
@@ -67,7 +67,6 @@ struct tally {
 
 struct world;
 struct store;
-struct people;
 struct tap;
 struct keys;
 struct node_keys;
@@ -358,43 +357,6 @@ uint32_t store_row_count(const struct store *store); /* Of numbers. */
 const struct pw_batch_row *store_find(struct store *store, const struct pw_batch_row *like);
 void store_put(struct store *store,
                const struct pw_batch_row *row); /* At once, whatever is there. */
-
-/* model.c */
-struct model *model_new(void);
-void model_free(struct model *model);
-/* What a request must come to at that place in the log; *ret_changes: whether a yes changes something. */
-enum pw_code model_decide(const struct model *model, const struct pw_job *request,
-                          int64_t decided_at_us, bool *ret_changes);
-/* The request was carried out; stream_id is what it made or changed first. Gives that stream's version. */
-uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t decided_at_us,
-                     const struct pw_id *stream_id);
-/* What differs between the model and a tenant as it was folded; NULL: nothing. */
-/* Whether something is due that bears on the request, and was to be written before it is decided. */
-bool model_waits(const struct model *model, const struct pw_job *request, int64_t decided_at_us);
-
-/* Takes what the leader wrote by itself; false: that was not to be. */
-bool model_fall_due(struct model *model, const struct pw_id *tenant, const struct pw_event *event,
-                    int64_t decided_at_us);
-
-/* Whether something of the tenant was due by then, and is not written. */
-bool model_is_late(const struct model *model, const struct pw_id *tenant, int64_t now_us);
-
-const char *model_differs(const struct model *model, const struct pw_tenant *tenant,
-                          const struct pw_id *tenant_id);
-
-/* model_people.c: the same of users and sessions. */
-struct people *people_new(void);
-void people_free(struct people *people);
-enum pw_code people_decide(const struct people *people, const struct pw_job *request,
-                           int64_t now_us, bool *ret_changes);
-uint32_t people_apply(struct people *people, const struct pw_job *request, int64_t now_us,
-                      const struct pw_id *stream_id);
-/* Whether somebody has an account, and may proctor by it. */
-bool people_know(const struct people *people, const struct pw_id *tenant, const struct pw_id *id);
-bool people_may_proctor(const struct people *people, const struct pw_id *tenant,
-                        const struct pw_id *id);
-const char *people_differ(const struct people *people, const struct pw_tenant *tenant,
-                          const struct pw_id *tenant_id);
 
 /* judge.c */
 void judge(struct world *world, bool counts); /* counts: what faults and answers came to. */

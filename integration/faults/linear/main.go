@@ -1,9 +1,9 @@
-// linear reads what clients did to slots, and says for each slot whether the answers are linearizable: whether they could have
-// been given by one clerk who serves one request after the other, each between its sending and its answer.
+// linear reads what clients did to the slots of some exams, and says for each exam whether the answers are linearizable: whether they
+// could have been given by one clerk who serves one request after the other, each between its sending and its answer.
 //
 //	linear FILE      one operation a line, as integration/faults/linear.py writes them
 //
-// It prints one JSON object. Exit 0: every slot is linearizable; 1: some slot is not, or was not decided in time; 2: bad input.
+// It prints one JSON object. Exit 0: every exam is linearizable; 1: some exam is not, or was not decided in time; 2: bad input.
 package main
 
 import (
@@ -17,129 +17,90 @@ import (
 )
 
 const (
-	studentsMax   = 16
 	operationsMax = 2000
-	slotSeconds   = 60
-	someSeat      = -1 // Of a booking whose answer nobody saw.
+	examSeconds   = 60
 )
 
-// operation is one command of one student, from its first sending to its answer.
+// operation is one command, from its first sending to its answer.
 type operation struct {
-	Slot        string `json:"slot"`
+	Exam        string `json:"exam"`
+	Slot        string `json:"slot"`  // What it is about; of a reservation: any slot of its exam.
+	Seats       int    `json:"seats"` // Of the slot, when it was opened.
+	To          string `json:"to"`    // Where a seat is moved to.
+	ToSeats     int    `json:"to_seats"`
+	Student     string `json:"student"`     // Whose seat it is about; empty: nobody's.
+	Kind        string `json:"kind"`        // The end of its path; with "slot-" where it begins something in a slot, or changes one.
+	Reservation string `json:"reservation"` // What it is about; what was made.
 	Capacity    int    `json:"capacity"`
-	Student     string `json:"student"`
-	Kind        string `json:"kind"`        // reserve, cancel
-	Reservation string `json:"reservation"` // What is cancelled; what was booked.
+	Priority    int    `json:"priority"`
 	CallNs      int64  `json:"call_ns"`
 	ReturnNs    int64  `json:"return_ns"` // 0: no answer ever came.
 	Result      string `json:"result"`    // yes, a problem's name, or empty: not known.
 }
 
-// input is an operation with students and reservations as numbers.
-type input struct {
-	kind        string
-	student     int
-	reservation int
-	capacity    int
-}
-
-// seats holds which reservation each student has: 0 none.
-type seats [studentsMax]int
-
-func (s seats) taken() int {
-	count := 0
-	for _, reservation := range s {
-		if reservation != 0 {
-			count++
-		}
-	}
-	return count
-}
-
-func (s seats) with(student, reservation int) seats {
-	s[student] = reservation
-	return s
-}
-
-func holds(held, reservation int) bool {
-	return held == reservation && held != 0
-}
-
-// step gives every state that the slot may be in after the operation had this answer; none: it cannot have had it.
-func step(state, in, out interface{}) []interface{} {
-	was, op, result := state.(seats), in.(input), out.(string)
-	held := was[op.student]
-	free := was.taken() < op.capacity
-	if op.kind == "reserve" {
-		return reserve(was, op, result, held, free)
-	}
-	switch {
-	case result == "yes" && holds(held, op.reservation):
-		return []interface{}{was.with(op.student, 0)}
-	case result == "reservation-not-live" && !holds(held, op.reservation):
-		return []interface{}{was}
-	case result == "" && holds(held, op.reservation):
-		return []interface{}{was, was.with(op.student, 0)}
-	case result == "":
-		return []interface{}{was}
-	}
-	return nil
-}
-
-func reserve(was seats, op input, result string, held int, free bool) []interface{} {
-	switch {
-	case result == "yes" && held == 0 && free:
-		return []interface{}{was.with(op.student, op.reservation)}
-	case result == "already-booked" && held != 0, result == "slot-full" && held == 0 && !free:
-		return []interface{}{was}
-	case result == "" && held == 0 && free:
-		return []interface{}{was, was.with(op.student, someSeat)}
-	case result == "":
-		return []interface{}{was}
-	}
-	return nil
-}
-
-var model = porcupine.NondeterministicModel{
-	Init: func() []interface{} { return []interface{}{seats{}} },
-	Step: step,
-	DescribeOperation: func(in, out interface{}) string {
-		op := in.(input)
-		return fmt.Sprintf("student %d: %s %d -> %q", op.student, op.kind, op.reservation, out)
-	},
-}
-
-// history is what happened to one slot.
+// history is what happened to one exam.
 type history struct {
 	operations   []porcupine.Operation
+	slots        map[string]int
 	students     map[string]int
 	reservations map[string]int
+	begins       exam
 	unknown      int
 }
 
-func number(numbers map[string]int, name string) int {
-	if name == "" {
-		return someSeat
+// model is the clerk, in model.go.
+func (h *history) model() porcupine.Model {
+	model := porcupine.NondeterministicModel{
+		Init: func() []interface{} { return []interface{}{h.begins} },
+		Step: func(state, in, out interface{}) []interface{} { return step(state.(exam), in.(input), out.(string)) },
+		DescribeOperation: func(in, out interface{}) string {
+			return fmt.Sprintf("%+v -> %q", in.(input), out)
+		},
 	}
+	return model.ToModel()
+}
+
+func number(numbers map[string]int, name string) int {
 	if _, known := numbers[name]; !known {
 		numbers[name] = len(numbers) + 1
 	}
 	return numbers[name]
 }
 
-func (h *history) add(op operation, last int64) {
+// slot gives the number of a slot, with the seats that it had when it was opened; -1: the operation is about none.
+func (h *history) slot(name string, seats int) int {
+	if name == "" {
+		return -1
+	}
+	i := number(h.slots, name) - 1
+	if i < slotsMax {
+		h.begins.slots[i].capacity = int16(seats)
+	}
+	return i
+}
+
+func (h *history) add(op operation, last int64) error {
 	if op.ReturnNs == 0 { // It may still happen.
 		op.ReturnNs = last + 1
 		h.unknown++
 	}
-	student := number(h.students, op.Student) - 1
+	in := input{
+		kind: op.Kind, slot: h.slot(op.Slot, op.Seats), to: h.slot(op.To, op.ToSeats), reservation: someSeat,
+		capacity: int16(op.Capacity), priority: int16(op.Priority),
+	}
+	if op.Student != "" {
+		in.student = number(h.students, op.Student) - 1
+	}
+	if op.Reservation != "" {
+		in.reservation = int16(number(h.reservations, op.Reservation))
+	}
+	if len(h.slots) > slotsMax || len(h.students) > studentsMax {
+		return fmt.Errorf("exam %s has more than %d slots or %d students", op.Exam, slotsMax, studentsMax)
+	}
 	h.operations = append(h.operations, porcupine.Operation{
-		ClientId: student,
-		Input:    input{op.Kind, student, number(h.reservations, op.Reservation), op.Capacity},
-		Call:     op.CallNs,
-		Output:   op.Result,
-		Return:   op.ReturnNs,
+		ClientId: in.student, Input: in, Call: op.CallNs, Output: op.Result, Return: op.ReturnNs,
 	})
+	return nil
 }
 
 func read(path string) (map[string]*history, error) {
@@ -165,26 +126,25 @@ func read(path string) (map[string]*history, error) {
 	}
 	histories := map[string]*history{}
 	for _, op := range all {
-		if histories[op.Slot] == nil {
-			histories[op.Slot] = &history{students: map[string]int{}, reservations: map[string]int{}}
+		if histories[op.Exam] == nil {
+			histories[op.Exam] = &history{slots: map[string]int{}, students: map[string]int{}, reservations: map[string]int{}}
 		}
-		h := histories[op.Slot]
-		if _, known := h.students[op.Student]; !known && len(h.students) == studentsMax {
-			return nil, fmt.Errorf("slot %s has more than %d students", op.Slot, studentsMax)
-		}
+		h := histories[op.Exam]
 		if len(h.operations) == operationsMax {
-			return nil, fmt.Errorf("slot %s has more than %d operations", op.Slot, operationsMax)
+			return nil, fmt.Errorf("exam %s has more than %d operations", op.Exam, operationsMax)
 		}
-		h.add(op, last)
+		if err := h.add(op, last); err != nil {
+			return nil, err
+		}
 	}
 	return histories, lines.Err()
 }
 
 type report struct {
-	Slots      int      `json:"slots"`
+	Exams      int      `json:"exams"`
 	Operations int      `json:"operations"`
 	Unknown    int      `json:"unknown"`  // Operations without an answer.
-	Violated   []string `json:"violated"` // Slots.
+	Violated   []string `json:"violated"` // Exams.
 	Undecided  []string `json:"undecided"`
 }
 
@@ -198,15 +158,15 @@ func main() {
 		fmt.Fprintln(os.Stderr, "linear:", err)
 		os.Exit(2)
 	}
-	said := report{Slots: len(histories), Violated: []string{}, Undecided: []string{}}
-	for slot, h := range histories {
+	said := report{Exams: len(histories), Violated: []string{}, Undecided: []string{}}
+	for exam, h := range histories {
 		said.Operations += len(h.operations)
 		said.Unknown += h.unknown
-		switch porcupine.CheckOperationsTimeout(model.ToModel(), h.operations, slotSeconds*time.Second) {
+		switch porcupine.CheckOperationsTimeout(h.model(), h.operations, examSeconds*time.Second) {
 		case porcupine.Illegal:
-			said.Violated = append(said.Violated, slot)
+			said.Violated = append(said.Violated, exam)
 		case porcupine.Unknown:
-			said.Undecided = append(said.Undecided, slot)
+			said.Undecided = append(said.Undecided, exam)
 		}
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(said); err != nil {

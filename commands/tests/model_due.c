@@ -1,5 +1,5 @@
-/* integration/sim/model_due.c: what time alone brings about: holds and offers that run out, seats that are offered. */
-#include "integration/sim/model_parts.h"
+/* commands/tests/model_due.c: what time alone brings about: holds and offers that run out, seats that are offered. */
+#include "commands/tests/model_parts.h"
 
 /* One that is held or offered, and has run out by then. */
 static bool is_overdue(const struct seat *seat, const struct pw_id *tenant, int64_t now_us)

@@ -1,6 +1,6 @@
-/* integration/sim/model_inbox.c: what students are told, by the page of rules: whatever happens to what they have, but what they only asked
+/* commands/tests/model_inbox.c: what students are told, by the page of rules: whatever happens to what they have, but what they only asked
  * for; and what they have read of it. */
-#include "integration/sim/model_parts.h"
+#include "commands/tests/model_parts.h"
 
 #define UNREAD_MAX 63 /* Older ones count as read. */
 

@@ -1,5 +1,5 @@
-/* integration/sim/model_seats.c: seats, by the page of rules: who may have one, who waits, and what becomes of it. */
-#include "integration/sim/model_parts.h"
+/* commands/tests/model_seats.c: seats, by the page of rules: who may have one, who waits, and what becomes of it. */
+#include "commands/tests/model_parts.h"
 
 #include <stdlib.h>
 

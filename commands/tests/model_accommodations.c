@@ -1,6 +1,6 @@
-/* integration/sim/model_accommodations.c: more time, by the page of rules: how long somebody sits, and what becomes of what they have
+/* commands/tests/model_accommodations.c: more time, by the page of rules: how long somebody sits, and what becomes of what they have
  * booked when that changes. */
-#include "integration/sim/model_parts.h"
+#include "commands/tests/model_parts.h"
 
 uint32_t accommodation_at(const struct model *model, const struct pw_id *tenant,
                           const struct pw_id *id)

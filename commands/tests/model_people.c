@@ -1,6 +1,6 @@
-/* integration/sim/model_people.c: what model.c is for seats, for accounts: the rules once more, as lists and loops over them. It shares
+/* commands/tests/model_people.c: what model.c is for seats, for accounts: the rules once more, as lists and loops over them. It shares
  * no code with the deciders, and trusts no event: what a request changes follows from the request, and from when it was decided. */
-#include "integration/sim/sim.h"
+#include "commands/tests/model.h"
 
 #include <stdlib.h>
 

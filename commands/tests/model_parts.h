@@ -1,16 +1,17 @@
-/* integration/sim/model_parts.h: what the pages of the model share. Nobody else includes it.
+/* commands/tests/model_parts.h: what the pages of the model share. office.c draws from these lists; nobody else includes it.
  *
  *   model.c                 tenants, exams and slots; who is asked about what; and what the house must have made of it
  *   model_seats.c           seats: who may have one, who waits, and what becomes of it
  *   model_due.c             what time alone brings about
+ *   model_rules.c           whether all of that keeps the rules
  *   model_accommodations.c  more time, and what becomes of what is booked
  *   model_inbox.c           what students are told
  *   model_people.c          (which shares nothing) people and their sessions */
-#ifndef PW_SIM_MODEL_PARTS_H
-#define PW_SIM_MODEL_PARTS_H
+#ifndef PW_COMMANDS_TESTS_MODEL_PARTS_H
+#define PW_COMMANDS_TESTS_MODEL_PARTS_H
 
 #include "commands/inbox.h"
-#include "integration/sim/sim.h"
+#include "commands/tests/model.h"
 
 #define EXAMS_MAX          512
 #define SLOTS_MAX          512
@@ -120,7 +121,7 @@ struct tenant {
 };
 
 struct model {
-    struct tenant tenants[TENANTS_MAX];
+    struct tenant tenants[MODEL_TENANTS_MAX];
     struct exam exams[EXAMS_MAX];
     struct slot slots[SLOTS_MAX];
     struct seat seats[SEATS_MAX];
