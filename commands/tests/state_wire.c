@@ -77,6 +77,11 @@ static const struct pw_event events[] = {
     MORE_TIME(72, TEA, 125, 0, 0, NINE - 5, NINE),
     MORE_TIME(71, TEA, 125, 0, 0, NINE - 9, NINE - 5),
     MORE_TIME_REVOKED(72, 0, TEA),
+    OPENED(46, 30, NOON + MINUTES(3000), 2),
+    OPENED(47, 30, NOON + MINUTES(4000), 2),
+    RESERVED(68, ADA, 46, 30, NOON + MINUTES(3000)),
+    MOVED(68, 0, ADA, 47, 30, NOON + MINUTES(4000), 46, NOON + MINUTES(3000)),
+    MOVED_BY_STAFF(68, 0, ADA, 46, 30, NOON + MINUTES(3000), 47, NOON + MINUTES(4000), OTHER),
     WITHDRAWN(31, 0, STAFF_MISTAKE, NINE),
 };
 
@@ -131,7 +136,7 @@ Test(state_wire, the_same_events_give_the_same_bytes_in_every_version)
             "a2e8d357357c9c61190226a81181854cfaa512707c011d90bdbca0b478de8a0e", /* Without holds. */
         [3] =
             "966690b147e34f0d9ae33b79312128ea03365ff5866164e422d9f5d4274a3bd3", /* Slots without a state, no accommodations. */
-        [4] = "6e7493b38fe90c14e1a80b0cd7c56ee1ebb6b99c1a106c877526cd54cb16699f",
+        [4] = "e50808b1e777ea18c1b7e36506a768daaac9e7dcc975a160c7b668f282516072",
     };
     char text[65];
     struct pw_state *state = pw_state_new();
