@@ -295,6 +295,19 @@ static bool due_for_accommodated(const struct pw_tenant *tenant,
            due_in_calendar(tenant, &accommodation->student_id, now_us, ret_due);
 }
 
+/* In the slot that is left, in the one that it goes to, and in the calendar of whoever sits there. */
+static bool due_in_move_by_staff(const struct pw_tenant *tenant,
+                                 const struct pw_reservation_reschedule_by_staff *command,
+                                 int64_t now_us, struct pw_due *ret_due)
+{
+    const struct pw_reservation *reservation =
+        pw_tenant_reservation(tenant, &command->reservation_id);
+    return reservation != NULL &&
+           (due_in_slot_of(tenant, &command->reservation_id, now_us, ret_due) ||
+            due_in_slot(tenant, &command->slot_id, now_us, ret_due) ||
+            due_in_calendar(tenant, &reservation->student_id, now_us, ret_due));
+}
+
 bool pw_due_before(const struct pw_tenant *tenant, const struct pw_command *command,
                    const struct pw_id *actor_id, int64_t now_us, struct pw_due *ret_due)
 {
@@ -324,6 +337,9 @@ bool pw_due_before(const struct pw_tenant *tenant, const struct pw_command *comm
         return due_in_slot_of(tenant, pw_command_target(command), now_us, ret_due) ||
                due_in_slot(tenant, &command->reservation_reschedule.slot_id, now_us, ret_due) ||
                due_in_calendar(tenant, actor_id, now_us, ret_due);
+    case PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF:
+        return due_in_move_by_staff(tenant, &command->reservation_reschedule_by_staff, now_us,
+                                    ret_due);
     case PW_COMMAND_RESERVATION_CONFIRM_HOLD:
     case PW_COMMAND_RESERVATION_CANCEL:
     case PW_COMMAND_RESERVATION_CANCEL_BY_STAFF:

@@ -21,7 +21,7 @@
     X(HOLD_EXPIRED, "hold-expired", "A held seat was not confirmed in time")                       \
     X(OFFERED, "offered", "A seat is kept until `expires_at`")                                     \
     X(OFFER_EXPIRED, "offer-expired", "An offered seat was not accepted in time")                  \
-    X(MOVED, "moved", "The seat is in another slot")                                               \
+    X(MOVED, "moved", "The seat is in another slot; by staff for `reason`")                        \
     X(TIMES_CHANGED, "times-changed", "The sitting ends at another time")                          \
     X(NEEDS_REPLACEMENT, "needs-replacement",                                                      \
       "The granted time cannot be had in this slot: another one is needed")                        \

@@ -28,6 +28,17 @@ bool pw_reservation_is_open(uint32_t state)
     return reservation_meanings[state].is_open;
 }
 
+static_assert(offsetof(struct pw_reservation_rescheduled_by_staff, from_free_again_at) ==
+                  offsetof(struct pw_reservation_rescheduled, from_free_again_at),
+              "a move by staff begins with the fields of one by the student");
+
+const struct pw_reservation_rescheduled *pw_reservation_move(const struct pw_event *event)
+{
+    bool moves = event->type == PW_EVENT_RESERVATION_RESCHEDULED ||
+                 event->type == PW_EVENT_RESERVATION_RESCHEDULED_BY_STAFF;
+    return moves ? &event->reservation_rescheduled : NULL;
+}
+
 static const struct reservation_step life[] = {
 #define STEP(from, COMMAND, EVENT, to)                                                             \
     {                                                                                              \
@@ -53,6 +64,7 @@ static const struct reservation_step life[] = {
     STEP(PW_RESERVATION_ATTENDED, MARK_NO_SHOW, MARKED_NO_SHOW, NO_SHOW),
     STEP(PW_RESERVATION_CONFIRMED, REMIND, REMINDED, CONFIRMED),
     STEP(PW_RESERVATION_CONFIRMED, RESCHEDULE, RESCHEDULED, CONFIRMED),
+    STEP(PW_RESERVATION_CONFIRMED, RESCHEDULE_BY_STAFF, RESCHEDULED_BY_STAFF, CONFIRMED),
     STEP(RESERVATION_NONE, JOIN_WAITLIST, WAITLIST_JOINED, WAITING),
     STEP(PW_RESERVATION_WAITING, PRIORITISE, PRIORITISED, WAITING),
     STEP(PW_RESERVATION_WAITING, LEAVE_WAITLIST, WAITLIST_LEFT, LEFT),

@@ -1,24 +1,32 @@
-/* commands/reservation_book.c: seats that are booked, held and given back. */
+/* commands/reservation_book.c: seats that are booked, held, given back and moved. */
 #include "commands/reservation_parts.h"
 
-/* Whether the student may have a seat in the slot now, and when they sit then; in place of the one that they have as `except_id`, or
- * NULL. */
-static enum pw_code check_seat(const struct pw_tenant *tenant, const struct pw_id *slot_id,
-                               const struct pw_slot *slot, const struct pw_id *except_id,
+/* A seat that is wanted. */
+struct seat_ask {
+    const struct pw_id *slot_id;
+    const struct pw_slot *slot;
+    const struct pw_id *student_id;
+    const struct pw_id *except_id; /* In place of the one that they have as this; NULL: of none. */
+    bool by_staff;                 /* Then the slot may be closed: it was staff who closed it. */
+};
+
+/* Whether the student may have the seat now, and when they sit then. */
+static enum pw_code check_seat(const struct pw_tenant *tenant, const struct seat_ask *ask,
                                const struct pw_context *context, struct pw_sitting *ret_sitting,
                                struct pw_err *err)
 {
+    const struct pw_slot *slot = ask->slot;
     if (pw_slot_is_off(slot)) {
         return pw_slot_fail_cancelled(err, slot);
     }
     if (context->decided_at_us >= slot->starts_at_us) {
         return pw_fail(err, PW_ERR_SLOT_STARTED, "the exam has begun");
     }
-    if (slot->state == PW_SLOT_CLOSED) {
+    if (slot->state == PW_SLOT_CLOSED && !ask->by_staff) {
         return pw_fail(err, PW_ERR_SLOT_CLOSED, "slot_id");
     }
     struct reservation_calendar calendar =
-        reservation_calendar(tenant, &context->actor_id, slot_id, slot, except_id);
+        reservation_calendar(tenant, ask->student_id, ask->slot_id, slot, ask->except_id);
     *ret_sitting = calendar.sitting;
     if (!pw_id_is_nil(&calendar.in_slot_id)) {
         return reservation_fail_naming(err, PW_ERR_ALREADY_BOOKED, &calendar.in_slot_id);
@@ -44,10 +52,12 @@ static enum pw_code find_seat(const struct pw_tenant *tenant, const struct pw_id
                               const struct pw_context *context, const struct pw_slot **ret_slot,
                               struct pw_sitting *ret_sitting, struct pw_err *err)
 {
-    *ret_slot = pw_tenant_slot(tenant, slot_id);
-    return *ret_slot == NULL
-               ? pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id")
-               : check_seat(tenant, slot_id, *ret_slot, NULL, context, ret_sitting, err);
+    const struct seat_ask ask = {.slot_id = slot_id,
+                                 .slot = pw_tenant_slot(tenant, slot_id),
+                                 .student_id = &context->actor_id};
+    *ret_slot = ask.slot;
+    return ask.slot == NULL ? pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id")
+                            : check_seat(tenant, &ask, context, ret_sitting, err);
 }
 
 enum pw_code pw_reservation_reserve_decide(const struct pw_tenant *tenant,
@@ -217,26 +227,58 @@ enum pw_code pw_reservation_cancel_with_slot_decide(
     return PW_OK;
 }
 
-/* Whether the seat may be moved, and when the student sits then. */
-static enum pw_code find_move(const struct pw_tenant *tenant,
-                              const struct pw_reservation_reschedule *command,
-                              const struct pw_reservation *reservation,
+/* --- Moved to another slot --- */
+
+/* Whether the seat may be moved, and when the student sits then. The student may do so until the lead time, staff as long as nobody has
+ * marked what came of the sitting. */
+static enum pw_code find_move(const struct pw_tenant *tenant, const struct reservation_ask *ask,
+                              const struct pw_reservation *reservation, const struct pw_id *slot_id,
                               const struct pw_context *context, struct pw_sitting *ret_sitting,
                               struct pw_err *err)
 {
-    const struct pw_slot *slot = pw_tenant_slot(tenant, &command->slot_id);
-    if (slot == NULL) {
+    const struct seat_ask seat = {.slot_id = slot_id,
+                                  .slot = pw_tenant_slot(tenant, slot_id),
+                                  .student_id = &reservation->student_id,
+                                  .except_id = ask->id,
+                                  .by_staff = ask->by_anybody};
+    if (seat.slot == NULL) {
         return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
     }
-    if (!pw_id_equal(&slot->exam_id, &reservation->exam_id)) {
+    if (!pw_id_equal(&seat.slot->exam_id, &reservation->exam_id)) {
         return pw_fail(err, PW_ERR_SLOT_OF_OTHER_EXAM, "slot_id");
     }
     enum pw_code code =
-        check_lead_time(pw_tenant_slot(tenant, &reservation->slot_id), context, err);
-    return code != PW_OK ? code
-                         : check_seat(tenant, &command->slot_id, slot, &command->reservation_id,
-                                      context, ret_sitting, err);
+        seat.by_staff
+            ? PW_OK
+            : check_lead_time(pw_tenant_slot(tenant, &reservation->slot_id), context, err);
+    return code != PW_OK ? code : check_seat(tenant, &seat, context, ret_sitting, err);
 }
+
+/* Gives the reservation where it is to be moved; else NULL, and the code is the answer. */
+static enum pw_code move(const struct pw_tenant *tenant, const struct reservation_ask *ask,
+                         const struct pw_id *slot_id, const struct pw_context *context,
+                         const struct pw_reservation **ret_reservation,
+                         struct pw_sitting *ret_sitting, struct pw_err *err)
+{
+    const struct pw_reservation *reservation;
+    enum pw_code code = reservation_find(tenant, ask, context, &reservation, err);
+    *ret_reservation = NULL;
+    if (reservation == NULL || pw_id_equal(&reservation->slot_id, slot_id)) {
+        return code;
+    }
+    code = find_move(tenant, ask, reservation, slot_id, context, ret_sitting, err);
+    *ret_reservation = code == PW_OK ? reservation : NULL;
+    return code;
+}
+
+/* The fields that every event of a move begins with. */
+#define MOVE_OF(reservation, to_slot_id, sitting)                                                  \
+    .slot_id = (to_slot_id), .exam_id = (reservation)->exam_id,                                    \
+    .student_id = (reservation)->student_id, .starts_at = (sitting).starts_at_us,                  \
+    .ends_at = (sitting).ends_at_us, .free_again_at = (sitting).free_again_at_us,                  \
+    .from_slot_id = (reservation)->slot_id, .from_starts_at = (reservation)->starts_at_us,         \
+    .from_ends_at = (reservation)->ends_at_us,                                                     \
+    .from_free_again_at = (reservation)->free_again_at_us
 
 enum pw_code pw_reservation_reschedule_decide(const struct pw_tenant *tenant,
                                               const struct pw_reservation_reschedule *command,
@@ -247,28 +289,33 @@ enum pw_code pw_reservation_reschedule_decide(const struct pw_tenant *tenant,
                                         .command = PW_COMMAND_RESERVATION_RESCHEDULE,
                                         .wrong = PW_ERR_RESERVATION_NOT_BOOKED};
     const struct pw_reservation *reservation;
-    enum pw_code code = reservation_find(tenant, &ask, context, &reservation, err);
-    if (reservation == NULL || pw_id_equal(&reservation->slot_id, &command->slot_id)) {
-        return code;
-    }
     struct pw_sitting sitting;
-    code = find_move(tenant, command, reservation, context, &sitting, err);
-    if (code != PW_OK) {
+    enum pw_code code = move(tenant, &ask, &command->slot_id, context, &reservation, &sitting, err);
+    if (reservation == NULL) {
         return code;
     }
-    struct pw_event *event =
-        pw_decision_add(out, PW_EVENT_RESERVATION_RESCHEDULED, &command->reservation_id);
-    event->reservation_rescheduled = (struct pw_reservation_rescheduled){
-        .slot_id = command->slot_id,
-        .exam_id = reservation->exam_id,
-        .student_id = reservation->student_id,
-        .starts_at = sitting.starts_at_us,
-        .ends_at = sitting.ends_at_us,
-        .free_again_at = sitting.free_again_at_us,
-        .from_slot_id = reservation->slot_id,
-        .from_starts_at = reservation->starts_at_us,
-        .from_ends_at = reservation->ends_at_us,
-        .from_free_again_at = reservation->free_again_at_us,
-    };
+    pw_decision_add(out, PW_EVENT_RESERVATION_RESCHEDULED, &command->reservation_id)
+        ->reservation_rescheduled =
+        (struct pw_reservation_rescheduled){MOVE_OF(reservation, command->slot_id, sitting)};
+    return PW_OK;
+}
+
+enum pw_code pw_reservation_reschedule_by_staff_decide(
+    const struct pw_tenant *tenant, const struct pw_reservation_reschedule_by_staff *command,
+    const struct pw_context *context, struct pw_decision *out, struct pw_err *err)
+{
+    const struct reservation_ask ask = {.id = &command->reservation_id,
+                                        .command = PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF,
+                                        .wrong = PW_ERR_RESERVATION_NOT_BOOKED,
+                                        .by_anybody = true};
+    const struct pw_reservation *reservation;
+    struct pw_sitting sitting;
+    enum pw_code code = move(tenant, &ask, &command->slot_id, context, &reservation, &sitting, err);
+    if (reservation == NULL) {
+        return code;
+    }
+    pw_decision_add(out, PW_EVENT_RESERVATION_RESCHEDULED_BY_STAFF, &command->reservation_id)
+        ->reservation_rescheduled_by_staff = (struct pw_reservation_rescheduled_by_staff){
+        MOVE_OF(reservation, command->slot_id, sitting), .reason = command->reason};
     return PW_OK;
 }

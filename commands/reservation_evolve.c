@@ -196,14 +196,21 @@ static void take_or_give_seat(struct pw_tenant *tenant, const struct pw_id *slot
     }
 }
 
-/* Whether a seat was gained by an offer, after a step. Whom staff takes it from has not given it back. */
+/* Whether a seat was gained by an offer, after a step. Whom staff takes it from has not given it back; who moves away has. */
 static uint32_t by_offer_after(const struct pw_reservation *before, enum pw_event_type type)
 {
+    if (type == PW_EVENT_RESERVATION_OFFER_ACCEPTED) {
+        return PW_BY_OFFER_YES;
+    }
+    if (before->by_offer != PW_BY_OFFER_YES) {
+        return before->by_offer;
+    }
     bool is_taken = type == PW_EVENT_RESERVATION_CANCELLED_BY_STAFF ||
-                    type == PW_EVENT_RESERVATION_CANCELLED_WITH_SLOT;
-    return type == PW_EVENT_RESERVATION_OFFER_ACCEPTED       ? PW_BY_OFFER_YES
-           : is_taken && before->by_offer == PW_BY_OFFER_YES ? PW_BY_OFFER_NO
-                                                             : before->by_offer;
+                    type == PW_EVENT_RESERVATION_CANCELLED_WITH_SLOT ||
+                    type == PW_EVENT_RESERVATION_RESCHEDULED_BY_STAFF;
+    return is_taken                                   ? PW_BY_OFFER_NO
+           : type == PW_EVENT_RESERVATION_RESCHEDULED ? PW_BY_OFFER_MOVED
+                                                      : PW_BY_OFFER_YES;
 }
 
 /* Whether one stays in its student's chain after a step: one whose seat was gained by an offer and is given back, since it ends the student's
@@ -306,11 +313,11 @@ enum pw_code pw_reservation_reminded_evolve(struct pw_tenant *tenant, const stru
 
 /* --- Moved to another slot --- */
 
-static const char *move_misfit(const struct pw_tenant *tenant, const struct pw_reservation *before,
+static const char *move_misfit(const struct pw_tenant *tenant, const struct pw_event *event,
                                const struct pw_reservation_rescheduled *moved)
 {
-    if (before == NULL ||
-        reservation_step_by_event(before->state, PW_EVENT_RESERVATION_RESCHEDULED) == NULL) {
+    const struct pw_reservation *before = pw_tenant_reservation(tenant, &event->stream_id);
+    if (before == NULL || reservation_step_by_event(before->state, event->type) == NULL) {
         return "there is no such reservation in that state";
     }
     if (!pw_id_equal(&before->slot_id, &moved->from_slot_id) ||
@@ -337,12 +344,11 @@ static const char *move_misfit(const struct pw_tenant *tenant, const struct pw_r
     return reservation_times_misfit(moved->starts_at, moved->ends_at, moved->free_again_at);
 }
 
-enum pw_code pw_reservation_rescheduled_evolve(struct pw_tenant *tenant,
-                                               const struct pw_event *event, struct pw_undo *undo,
-                                               struct pw_err *err)
+static enum pw_code move_evolve(struct pw_tenant *tenant, const struct pw_event *event,
+                                struct pw_undo *undo, struct pw_err *err)
 {
-    const struct pw_reservation_rescheduled *moved = &event->reservation_rescheduled;
-    const char *why = move_misfit(tenant, pw_tenant_reservation(tenant, &event->stream_id), moved);
+    const struct pw_reservation_rescheduled *moved = pw_reservation_move(event);
+    const char *why = move_misfit(tenant, event, moved);
     if (why != NULL) {
         return pw_misfit(err, event, why);
     }
@@ -358,12 +364,24 @@ enum pw_code pw_reservation_rescheduled_evolve(struct pw_tenant *tenant,
     reservation->free_again_at_us = moved->free_again_at;
     reservation->needs_replacement = PW_REPLACEMENT_NONE;
     reservation->is_told = to->is_reminded;
+    reservation->by_offer = by_offer_after(reservation, event->type);
     reservation->version = event->stream_version;
-    if (reservation->by_offer == PW_BY_OFFER_YES) {
-        reservation->by_offer = PW_BY_OFFER_MOVED;
-    }
     pw_members_move(tenant, &event->stream_id, &moved->from_slot_id, &moved->slot_id, undo);
     pw_due_list_slot(tenant, &moved->from_slot_id, undo);
     pw_due_list_slot(tenant, &moved->slot_id, undo);
     return PW_OK;
+}
+
+enum pw_code pw_reservation_rescheduled_evolve(struct pw_tenant *tenant,
+                                               const struct pw_event *event, struct pw_undo *undo,
+                                               struct pw_err *err)
+{
+    return move_evolve(tenant, event, undo, err);
+}
+
+enum pw_code pw_reservation_rescheduled_by_staff_evolve(struct pw_tenant *tenant,
+                                                        const struct pw_event *event,
+                                                        struct pw_undo *undo, struct pw_err *err)
+{
+    return move_evolve(tenant, event, undo, err);
 }

@@ -1,7 +1,7 @@
 /* commands/reservation_parts.h: what the pages of a reservation share. Nobody else includes it.
  *
  *   reservation.c         its life as a table, and what a student's calendar says
- *   reservation_book.c    seats that are booked, held and given back
+ *   reservation_book.c    seats that are booked, held, given back and moved
  *   reservation_wait.c    the waiting list, and offers
  *   reservation_attend.c  who came, and who did not
  *   reservation_refit.c   what another accommodation makes of it

@@ -155,6 +155,9 @@ bool pw_slot_is_proctored_by(const struct pw_tenant *tenant, const struct pw_id 
 /* Whether one in that state may still become something. */
 bool pw_reservation_is_open(uint32_t state);
 
+/* What an event moves from one slot to another, by whomever; NULL: it moves nothing. */
+const struct pw_reservation_rescheduled *pw_reservation_move(const struct pw_event *event);
+
 /* How many reservations of a cancelled slot have no record yet that says so; 0 of any other. */
 uint32_t pw_slot_left_count(const struct pw_slot *slot);
 
@@ -191,7 +194,7 @@ enum pw_replacement {
 enum pw_by_offer {
     PW_BY_OFFER_NO,
     PW_BY_OFFER_YES,
-    PW_BY_OFFER_MOVED /* It was, and another slot of the exam was preferred: it counts as given back. */
+    PW_BY_OFFER_MOVED /* It was, and the student preferred another slot of the exam: it counts as given back. */
 };
 
 #define PW_FACTOR_PERCENT_MAX 400

@@ -258,6 +258,8 @@ class Folded:
                                                    "free_again_at": free_again_at}
         self._take_seats(slot, 1, at_us)
 
+    _reservation_rescheduled_by_staff = _reservation_rescheduled
+
     def _reservation_waitlist_joined(self, key, event, at_us, slot, exam, student):
         seats = self.slots[slot]
         self._reservation_reserved(key, event, at_us, slot, exam, student, seats["starts_at"], seats["ends_at"],

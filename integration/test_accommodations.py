@@ -83,6 +83,22 @@ class AccommodationTest(AnswerCase):
         self.expect_yes(admin.post(f"/accommodations/{more}/revoke"), 200, 3)
         self.expect_no(admin.post(f"/accommodations/{more}/revise", wanted), 409, "accommodation-over")
 
+    def test_the_office_moves_who_needs_a_replacement(self):
+        exam, admin, student = house.exam(lead_time_minutes=60 * 24 * 40), house.as_admin(), house.tenant.student()
+        own, slot, narrow, wide = student.client(house.node), *(self.slot(exam, 30, hard_end_minutes=minutes) for minutes in (60, 89, 90))
+        seat = self.expect_yes(own.post(f"/slots/{slot}/reservations"), 201, 1)
+        self.grant(student, factor_percent=150)
+        listed = admin.all(f"/reservations?needs_replacement=true&student_id={student.id}", headers={
+            "Pw-Min-Position": own.post(f"/reservations/{seat}/reschedule", {"slot_id": wide}).position, "Prefer": "wait=10"})
+        self.assertEqual([(item["id"], item["replacement_reason"]) for item in listed], [(seat, "hard-end")])  # It is too late for them.
+        move = f"/reservations/{seat}/reschedule-by-staff"
+        self.expect_no(admin.post(move, {"slot_id": narrow, "reason": "staff.schedule"}), 409, "accommodation-does-not-fit")
+        answer = admin.post(move, {"slot_id": wide, "reason": "staff.schedule"})
+        self.expect_yes(answer, 200, 3)
+        self.assertEqual(self.sitting(own, seat, answer), (90, 3, None))
+        self.assertEqual(self.shown(own, f"/reservations/{seat}", answer)["slot_id"], wide)
+        self.assertEqual(self.shown(admin, f"/reservations?needs_replacement=true&student_id={student.id}", answer)["items"], [])
+
     def test_another_exam_of_the_day(self):
         student = house.tenant.student()
         own, slot = student.client(house.node), self.slot(house.exam(), 40)

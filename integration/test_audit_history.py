@@ -59,6 +59,7 @@ def busy_exam():
     good(bob.command(f"/reservations/{bobs}/decline-offer"))
     dots, evas = (good(who.command(f"/slots/{large}/holds"))["id"] for who in (dot, eva))
     good(dot.command(f"/reservations/{dots}/confirm-hold"))
+    good(office.command(f"/reservations/{dots}/reschedule-by-staff", {"slot_id": small, "reason": "staff.schedule"}))
     refused(ann.command(f"/reservations/{seat}/confirm-hold"), "reservation-not-live")
     good(office.command(f"/reservations/{dots}/cancel-by-staff", {"reason": "environment.room"}))
     good(teacher.command(f"/slots/{large}/change-capacity", {"capacity": 2}))

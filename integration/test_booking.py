@@ -200,6 +200,36 @@ class BookingTest(AnswerCase):
         self.assertEqual([(entry["reservation_id"], entry["slot_id"]) for entry in self.read(ann, "/calendar", moved)["items"]], [(seat, evening)])
         wait_until("offered", lambda: self.shown(bob, waits, moved)["state"] == "offered", 30)
 
+    def test_the_office_moves_a_student(self):
+        """After the lead time, for a reason, into a slot that is closed to students; whoever comes first may have the seat that is left."""
+        exam = house.exam(lead_time_minutes=24 * 60)
+        today, full, evening = (house.slot(exam, capacity=1, starts_at=moment) for moment in (at(hours=5), at(days=9), at(days=9, hours=6)))
+        student = house.tenant.student()
+        ann, bob, tom = student.client(house.node), *(house.tenant.student().client(house.node) for _ in range(2))
+        admin, body = house.as_admin(), {"slot_id": evening, "reason": "examinee.excused"}
+        seat = self.expect_yes(ann.post(f"/slots/{today}/reservations"), 201, 1)
+        self.expect_yes(bob.post(f"/slots/{full}/reservations"), 201, 1)
+        self.expect_yes(house.as_teacher().post(f"/slots/{evening}/close"), 200, 2)
+        self.expect_no(ann.post(f"/reservations/{seat}/reschedule", {"slot_id": evening}), 409, "cancel-too-late")
+        move = f"/reservations/{seat}/reschedule-by-staff"
+        self.expect(ann.post(move, body), 403, "forbidden")
+        self.expect(admin.post(move, {"slot_id": evening}), 400, "invalid", ["/reason"])
+        self.expect_no(admin.post(move, {**body, "slot_id": full}), 409, "slot-full")
+        self.expect_no(admin.post(move, body, headers={"If-Match": '"2"'}), 412, "version-mismatch")
+        moved = admin.post(move, body)
+        self.expect_yes(moved, 200, 2)
+        self.expect_yes(admin.post(move, body), 200, 2)
+        shown = self.shown(ann, seat, moved)
+        self.assertEqual((shown["slot_id"], shown["state"]), (evening, "confirmed"))
+        self.assertEqual([self.read(admin, f"/slots/{slot}", moved)["taken_count"] for slot in (today, evening)], [0, 1])
+        self.assertEqual([(entry["reservation_id"], entry["slot_id"]) for entry in self.read(ann, "/calendar", moved)["items"]], [(seat, evening)])
+        self.expect_yes(tom.post(f"/slots/{today}/reservations"), 201, 1)
+        decided = [each for each in read_whole_ledger(house.stack).decisions if each["stream"] == seat and each["kind"] == "commit"]
+        self.assertEqual([(each["role"], event["type"]) for each in decided for event in each["events"]],
+                         [("student", "reservation_reserved"), ("admin", "reservation_rescheduled_by_staff")])
+        payload = decided[1]["events"][0]["payload"]
+        self.assertEqual((str(uuid.UUID(payload[2])), str(uuid.UUID(payload[6])), payload[10]), (student.id, today, "examinee.excused"))
+
     def test_the_office_takes_a_seat_back(self):
         slot = house.slot(capacity=1, starts_at=at(days=8))
         ann, bob = (house.tenant.student().client(house.node) for _ in range(2))

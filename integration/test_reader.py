@@ -325,6 +325,44 @@ class BookingsTest(unittest.TestCase):
             with self.subTest(what, commits=len(commits)), self.assertRaisesRegex(Broken, what):
                 self.replay(*slots, *commits)
 
+    def moved_by_staff(self, *what):
+        tenant, (stream, kind, payload) = self.moved(*what)
+        return tenant, (stream, f"{kind}_by_staff", [*payload, "examinee.excused"])
+
+    def test_staff_moves_a_seat(self):
+        tom, soon, office, student = b"t" * 16, NOW + 4, ("admin", self.BOB), ("student", self.ANN)
+
+        def slots(starts_at, other_starts_at):
+            return [(self.T, self.opened(self.SLOT, self.EXAM, starts_at, 1)), (self.T, self.opened(self.SLOT_2, self.EXAM, other_starts_at, 1))]
+
+        began = [*slots(soon, LATER), (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, soon))]
+        closed = (self.T, (self.SLOT_2, "slot_closed", [self.EXAM]))
+        moved = self.moved_by_staff(1, self.ANN, self.SLOT_2, LATER, self.SLOT, soon)
+        seen = self.replay(*began, closed, moved, by=office)  # After the start, into a closed slot.
+        self.assertEqual([str(uuid.UUID(bytes=self.SLOT_2))], [slot for slot, _ in seen.reservations.values()])
+        won = [*slots(LATER, LATER + 500), (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, LATER)), self.waits(2, self.BOB),
+               (self.T, self.cancelled(1, self.SLOT, self.EXAM, self.ANN)), self.offered(2, self.BOB, NOW + 99),
+               (self.T, self.step("offer_accepted", 2, self.SLOT, self.EXAM, self.BOB))]
+        gone = self.moved_by_staff(2, self.BOB, self.SLOT_2, LATER + 500, self.SLOT, LATER)
+        gone[1][2][9] = LATER + 90 + 5 * 60_000_000  # Who waited has the times of the slot.
+        self.replay(*won, gone, (self.T, self.reserved(3, self.SLOT, self.EXAM, tom, LATER)), self.waits(4, self.BOB), by=office)
+        there = (self.T, self.reserved(3, self.SLOT_2, self.EXAM, tom, LATER))
+        ahead = [*slots(LATER, LATER), (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, LATER))]
+        for what, by, *commits in (
+            ("no admin", student, *began, moved),
+            ("no such booked", office, *began, (self.T, self.step("marked_no_show", 1, self.SLOT, self.EXAM, self.ANN)), moved),
+            ("2 reservations and 1 seats", office, *began, there, moved),
+            ("others wait", office, *began, there, (self.T, self.step("waitlist_joined", 4, self.SLOT_2, self.EXAM, self.BOB)),
+             (self.T, self.cancelled(3, self.SLOT_2, self.EXAM, tom)), moved),
+            ("starts in the past", office, *slots(LATER, soon), (self.T, self.reserved(1, self.SLOT, self.EXAM, self.ANN, LATER)),
+             self.moved_by_staff(1, self.ANN, self.SLOT_2, soon, self.SLOT, LATER)),
+            ("the slot is cancelled", office, *began, (self.T, (self.SLOT_2, "slot_cancelled", [self.EXAM, "other"])), moved),
+            ("lead time had begun", student, *began, self.moved(1, self.ANN, self.SLOT_2, LATER, self.SLOT, soon)),
+            ("closed or cancelled", student, *ahead, closed, self.moved(1, self.ANN, self.SLOT_2, LATER, self.SLOT, LATER)),
+        ):
+            with self.subTest(what), self.assertRaisesRegex(Broken, what):
+                self.replay(*commits, by=by)
+
     HOUR, HARD_END = 3_600_000_000, LATER + 2 * 3_600_000_000
 
     def granted(self, number, student, *content, kind="granted"):

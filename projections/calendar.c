@@ -18,11 +18,11 @@ static const struct pw_column columns[] = {
 static const struct pw_table table = {"calendar", columns, PW_COUNT(columns), 3};
 static const struct pw_table *const tables[] = {&table};
 
-/* What was left for another slot. At the same time it is the other one's row. */
+/* What was left for another slot, if anything. At the same time it is the other one's row. */
 static void left_row(const struct pw_event *event, struct pw_rows *out)
 {
-    const struct pw_reservation_rescheduled *moved = &event->reservation_rescheduled;
-    if (moved->from_starts_at == moved->starts_at) {
+    const struct pw_reservation_rescheduled *moved = pw_reservation_move(event);
+    if (moved == NULL || moved->from_starts_at == moved->starts_at) {
         return;
     }
     struct pw_cell *cells = pw_rows_add(out, &table);
@@ -55,9 +55,7 @@ static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *a
     cells[5] = pw_cell_integer(reservation->ends_at_us);
     cells[6] = pw_cell_integer(reservation->free_again_at_us);
     cells[7] = pw_cell_integer(pw_reservation_blocks_calendar(reservation->state));
-    if (event->type == PW_EVENT_RESERVATION_RESCHEDULED) {
-        left_row(event, out);
-    }
+    left_row(event, out);
     return PW_OK;
 }
 

@@ -38,6 +38,9 @@ static struct pw_cell reason_cell(const struct pw_event *event)
     case PW_EVENT_RESERVATION_MARKED_NO_SHOW:
         reason = event->reservation_marked_no_show.reason;
         break;
+    case PW_EVENT_RESERVATION_RESCHEDULED_BY_STAFF:
+        reason = event->reservation_rescheduled_by_staff.reason;
+        break;
     default: return pw_cell_null(PW_COLUMN_TEXT);
     }
     return pw_cell_text(pw_str_of(pw_reason_name((enum pw_reason)reason)));

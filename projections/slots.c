@@ -83,10 +83,9 @@ static enum pw_code reservation_rows(const struct pw_event *event, const struct 
     if (reservation == NULL) {
         return pw_fail(err, PW_ERR_LEDGER_DAMAGED, "there is no such reservation");
     }
+    const struct pw_reservation_rescheduled *moved = pw_reservation_move(event);
     enum pw_code code = slot_row(after, &reservation->slot_id, out, err);
-    return code != PW_OK || event->type != PW_EVENT_RESERVATION_RESCHEDULED
-               ? code
-               : slot_row(after, &event->reservation_rescheduled.from_slot_id, out, err);
+    return code != PW_OK || moved == NULL ? code : slot_row(after, &moved->from_slot_id, out, err);
 }
 
 static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *after,

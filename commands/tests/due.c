@@ -82,6 +82,7 @@ Test(due, what_bears_on_a_decision_goes_before_it)
         COMMAND(RESERVATION_CANCEL, reservation_cancel, ID(50)),
         COMMAND(RESERVATION_RESCHEDULE, reservation_reschedule, ID(50), ID(41)),
         COMMAND(RESERVATION_RESCHEDULE, reservation_reschedule, ID(60), ID(40)),
+        COMMAND(RESERVATION_RESCHEDULE_BY_STAFF, reservation_reschedule_by_staff, ID(50), ID(41)),
         COMMAND(SLOT_CHANGE_CAPACITY, slot_change_capacity, ID(40), 1),
     };
     struct pw_due due;
@@ -125,6 +126,30 @@ Test(due, what_bears_on_a_decision_goes_before_it)
     cr_expect_not(
         before(state, COMMAND(EXAM_PUBLISH, exam_publish, ID(30)), (struct pw_id)TEA, NINE, &due));
     cr_expect_not(pw_due_before(NULL, &elsewhere, &(struct pw_id)ANN, NINE, &due));
+    pw_state_free(state);
+}
+
+Test(due, staff_moves_a_student_by_what_has_fallen_due_on_them)
+{
+    const struct pw_event given[] = {TWO_SLOTS,
+                                     OPENED(42, 30, NOON, 9),
+                                     OPENED(43, 31, NOON, 9),
+                                     RESERVED(50, ANN, 40, 30, NOON),
+                                     HELD(51, BOB, 42, 30, NOON, NINE),
+                                     HELD(52, ANN, 43, 31, NOON + MINUTES(600), NINE + 5),
+                                     HELD(53, ADA, 41, 31, NOON, NINE)};
+    const struct pw_command moves =
+        COMMAND(RESERVATION_RESCHEDULE_BY_STAFF, reservation_reschedule_by_staff, ID(50), ID(42));
+    const struct pw_command nobody =
+        COMMAND(RESERVATION_RESCHEDULE_BY_STAFF, reservation_reschedule_by_staff, ID(60), ID(42));
+    struct pw_state *state = state_of(given, PW_COUNT(given));
+    struct pw_id ada = ADA;
+    struct pw_due due;
+    cr_expect(before(state, moves, ada, NINE, &due) && expires(&due, 51), "where they go");
+    world_fold(state, (const struct pw_event[]){HOLD_EXPIRED(51, BOB, 42, 30)}, 1);
+    cr_expect_not(before(state, moves, ada, NINE, &due), "whose time it is not");
+    cr_expect(before(state, moves, ada, NINE + 5, &due) && expires(&due, 52), "their calendar");
+    cr_expect_not(before(state, nobody, ada, NINE + 5, &due));
     pw_state_free(state);
 }
 

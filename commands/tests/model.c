@@ -86,6 +86,7 @@ static bool same_content(const struct content *a, const struct content *b)
     case PW_COMMAND_RESERVATION_MARK_ATTENDED:                                                     \
     case PW_COMMAND_RESERVATION_MARK_NO_SHOW:                                                      \
     case PW_COMMAND_RESERVATION_RESCHEDULE:                                                        \
+    case PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF:                                               \
     case PW_COMMAND_RESERVATION_JOIN_WAITLIST:                                                     \
     case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:                                                    \
     case PW_COMMAND_RESERVATION_PRIORITISE:                                                        \

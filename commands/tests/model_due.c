@@ -97,6 +97,7 @@ bool model_waits(const struct model *model, const struct pw_job *request, int64_
     const struct pw_id *tenant = &request->boundary_id;
     const struct pw_id *slot = slot_asked(model, request);
     uint32_t at = seat_at(model, tenant, pw_command_target(&request->command));
+    bool by_office = request->command.type == PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF;
     if (request->command.type == PW_COMMAND_EXAM_WITHDRAW) {
         return exam_waits(model, request, decided_at_us);
     }
@@ -109,10 +110,12 @@ bool model_waits(const struct model *model, const struct pw_job *request, int64_
     }
     switch (request->command.type) {
     case PW_COMMAND_RESERVATION_RESCHEDULE:
+    case PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF:
         return slot_waits(model, tenant, slot, decided_at_us) ||
-               slot_waits(model, tenant, &request->command.reservation_reschedule.slot_id,
-                          decided_at_us) ||
-               calendar_waits(model, tenant, &request->actor_id, decided_at_us);
+               slot_waits(model, tenant, slot_moved_to(&request->command), decided_at_us) ||
+               calendar_waits(model, tenant,
+                              by_office ? &model->seats[at].student : &request->actor_id,
+                              decided_at_us);
     case PW_COMMAND_RESERVATION_RESERVE:
     case PW_COMMAND_RESERVATION_HOLD:
     case PW_COMMAND_RESERVATION_ACCEPT_OFFER:

@@ -147,6 +147,9 @@ uint32_t tenant_at(const struct model *model, const struct pw_id *id);
 /* The slot that a command is about a seat of; NULL: it is about none. */
 const struct pw_id *slot_asked(const struct model *model, const struct pw_job *request);
 
+/* The slot that a command moves a seat to; NULL: it moves none. */
+const struct pw_id *slot_moved_to(const struct pw_command *command);
+
 /* Whether something may still become of it; and whether it counts as cancelled, and has no record yet that says so. */
 bool seat_is_open(const struct seat *seat);
 bool seat_is_off(const struct model *model, const struct seat *seat);

@@ -56,6 +56,7 @@ static const struct pw_id *reservation_asked(const struct pw_command *command)
     case PW_COMMAND_RESERVATION_MARK_ATTENDED:
     case PW_COMMAND_RESERVATION_MARK_NO_SHOW:
     case PW_COMMAND_RESERVATION_RESCHEDULE:
+    case PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF:
     case PW_COMMAND_RESERVATION_LEAVE_WAITLIST:
     case PW_COMMAND_RESERVATION_PRIORITISE:
     case PW_COMMAND_RESERVATION_ACCEPT_OFFER:
@@ -77,6 +78,15 @@ const struct pw_id *slot_asked(const struct model *model, const struct pw_job *r
            : command->type == PW_COMMAND_SLOT_CHANGE_CAPACITY ||
                    command->type == PW_COMMAND_SLOT_CLOSE || command->type == PW_COMMAND_SLOT_CANCEL
                ? pw_command_target(command)
+               : NULL;
+}
+
+const struct pw_id *slot_moved_to(const struct pw_command *command)
+{
+    return command->type == PW_COMMAND_RESERVATION_RESCHEDULE
+               ? &command->reservation_reschedule.slot_id
+           : command->type == PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF
+               ? &command->reservation_reschedule_by_staff.slot_id
                : NULL;
 }
 
@@ -108,15 +118,15 @@ struct stake {
 };
 
 /* But for what they have as `except`, or NULL. */
-static struct stake stake_of(const struct model *model, const struct pw_job *request,
+static struct stake stake_of(const struct model *model, const struct pw_id *student,
                              const struct slot *slot, const struct seat *except)
 {
-    int64_t more = minutes_granted(model, &request->actor_id, slot);
+    int64_t more = minutes_granted(model, student, slot);
     struct stake stake = {.is_too_long = is_too_long(slot, more)};
     for (uint32_t i = 0; i < model->seat_count; i++) {
         const struct seat *seat = &model->seats[i];
-        if (seat == except || !pw_id_equal(&seat->tenant, &request->boundary_id) ||
-            !pw_id_equal(&seat->student, &request->actor_id)) {
+        if (seat == except || !pw_id_equal(&seat->tenant, &slot->tenant) ||
+            !pw_id_equal(&seat->student, student)) {
             continue;
         }
         const struct slot *other = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
@@ -164,18 +174,19 @@ static enum pw_code reserve(const struct model *model, const struct pw_job *requ
     const struct slot *slot = &model->slots[at];
     return slot_given(slot, now_us) != PW_OK
                ? slot_given(slot, now_us)
-               : seat_for(model, stake_of(model, request, slot, NULL), slot);
+               : seat_for(model, stake_of(model, &request->actor_id, slot, NULL), slot);
 }
 
-/* To another slot of the exam. */
+/* To another slot of the exam. The office minds neither the lead time nor that the slot is closed. */
 static enum pw_code move(const struct model *model, const struct pw_job *request, int64_t now_us,
                          bool *ret_changes)
 {
     const struct pw_id *tenant = &request->boundary_id;
-    const struct pw_reservation_reschedule *command = &request->command.reservation_reschedule;
-    uint32_t at = seat_at(model, tenant, &command->reservation_id);
-    uint32_t to_at = slot_at(model, tenant, &command->slot_id);
-    if (at == UINT32_MAX || !pw_id_equal(&model->seats[at].student, &request->actor_id)) {
+    bool by_office = request->command.type == PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF;
+    uint32_t at = seat_at(model, tenant, pw_command_target(&request->command));
+    uint32_t to_at = slot_at(model, tenant, slot_moved_to(&request->command));
+    if (at == UINT32_MAX ||
+        (!by_office && !pw_id_equal(&model->seats[at].student, &request->actor_id))) {
         return PW_ERR_NO_SUCH_RESERVATION;
     }
     const struct seat *seat = &model->seats[at];
@@ -187,13 +198,15 @@ static enum pw_code move(const struct model *model, const struct pw_job *request
     }
     const struct slot *from = &model->slots[slot_at(model, tenant, &seat->slot)];
     const struct slot *to = &model->slots[to_at];
+    struct stake stake = stake_of(model, &seat->student, to, seat);
+    enum pw_code given = slot_given(to, now_us);
+    bool is_let_in = by_office && given == PW_ERR_SLOT_CLOSED;
     *ret_changes = from != to;
-    return from == to                             ? PW_OK
-           : !pw_id_equal(&from->exam, &to->exam) ? PW_ERR_SLOT_OF_OTHER_EXAM
-           : now_us > offers_end_at(from)         ? PW_ERR_CANCEL_TOO_LATE
-           : slot_given(to, now_us) != PW_OK
-               ? slot_given(to, now_us)
-               : seat_for(model, stake_of(model, request, to, seat), to);
+    return from == to                                   ? PW_OK
+           : !pw_id_equal(&from->exam, &to->exam)       ? PW_ERR_SLOT_OF_OTHER_EXAM
+           : !by_office && now_us > offers_end_at(from) ? PW_ERR_CANCEL_TOO_LATE
+           : given != PW_OK && !is_let_in               ? given
+                                                        : seat_for(model, stake, to);
 }
 
 static enum pw_code join(const struct model *model, const struct pw_job *request, int64_t now_us)
@@ -203,7 +216,7 @@ static enum pw_code join(const struct model *model, const struct pw_job *request
         return PW_ERR_NO_SUCH_SLOT;
     }
     const struct slot *slot = &model->slots[at];
-    struct stake stake = stake_of(model, request, slot, NULL);
+    struct stake stake = stake_of(model, &request->actor_id, slot, NULL);
     bool is_free =
         taken(model, &slot->id) < slot->capacity && first_waiting(model, slot) == SEATS_MAX;
     return slot->is_off                                       ? PW_ERR_SLOT_CANCELLED
@@ -229,7 +242,7 @@ static enum pw_code change(const struct model *model, const struct pw_job *reque
     }
     const struct seat *seat = &model->seats[at];
     const struct slot *slot = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
-    struct stake stake = stake_of(model, request, slot, NULL);
+    struct stake stake = stake_of(model, &request->actor_id, slot, NULL);
     switch (request->command.type) {
     case PW_COMMAND_RESERVATION_CONFIRM_HOLD:
         *ret_changes = seat->state == HELD;
@@ -303,7 +316,9 @@ enum pw_code seat_decide(const struct model *model, const struct pw_job *request
     case PW_COMMAND_RESERVATION_HOLD: return reserve(model, request, now_us);
     case PW_COMMAND_RESERVATION_JOIN_WAITLIST: return join(model, request, now_us);
     case PW_COMMAND_RESERVATION_CANCEL: return cancel(model, request, now_us);
-    case PW_COMMAND_RESERVATION_RESCHEDULE: return move(model, request, now_us, ret_changes);
+    case PW_COMMAND_RESERVATION_RESCHEDULE:
+    case PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF:
+        return move(model, request, now_us, ret_changes);
     case PW_COMMAND_RESERVATION_MARK_ATTENDED:
     case PW_COMMAND_RESERVATION_MARK_NO_SHOW: return mark(model, request, now_us, ret_changes);
     default: return change(model, request, ret_changes);
@@ -363,14 +378,8 @@ static uint32_t change_apply(struct model *model, const struct pw_job *request)
         inbox_tell(model, seat);
         seat->by_offer = false;
         break;
-    case PW_COMMAND_RESERVATION_RESCHEDULE:
-        seat->slot = request->command.reservation_reschedule.slot_id;
-        seat->was_left = seat->by_offer;
-        slot = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
-        seat->more = minutes_granted(model, &seat->student, slot);
-        seat->replacement = PW_REPLACEMENT_NONE;
-        seat_book(model, seat);
-        break;
+    case PW_COMMAND_RESERVATION_RESCHEDULE: seat->was_left |= seat->by_offer; break;
+    case PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF: seat->by_offer = false; break;
     case PW_COMMAND_RESERVATION_MARK_ATTENDED: seat->state = ATTENDED; break;
     case PW_COMMAND_RESERVATION_MARK_NO_SHOW:
         seat->state = MISSED;
@@ -390,6 +399,13 @@ static uint32_t change_apply(struct model *model, const struct pw_job *request)
             inbox_tell(model, seat);
         }
         break;
+    }
+    if (slot_moved_to(&request->command) != NULL) {
+        seat->slot = *slot_moved_to(&request->command);
+        slot = &model->slots[slot_at(model, &seat->tenant, &seat->slot)];
+        seat->more = minutes_granted(model, &seat->student, slot);
+        seat->replacement = PW_REPLACEMENT_NONE;
+        seat_book(model, seat);
     }
     return ++seat->version;
 }

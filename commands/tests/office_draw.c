@@ -426,11 +426,22 @@ static seat_test *fitting(enum pw_command_type type)
     case PW_COMMAND_RESERVATION_ACCEPT_OFFER:
     case PW_COMMAND_RESERVATION_DECLINE_OFFER: return is_offered;
     case PW_COMMAND_RESERVATION_CANCEL: return is_kept;
-    case PW_COMMAND_RESERVATION_RESCHEDULE: return is_booked;
+    case PW_COMMAND_RESERVATION_RESCHEDULE:
+    case PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF: return is_booked;
     case PW_COMMAND_RESERVATION_MARK_ATTENDED:
     case PW_COMMAND_RESERVATION_MARK_NO_SHOW: return has_begun;
     default: return is_something;
     }
+}
+
+static struct pw_id any_slot_to_move_to(struct office *office, const struct pw_job *job,
+                                        const struct seat *seat, struct pw_id made)
+{
+    const struct pw_id *exam =
+        seat != NULL && !one_in(office, 6) ? &slot_of(office, seat)->exam : NULL;
+    slot_test *fits = one_in(office, 4) ? is_to_come : has_room;
+    const struct slot *slot = any_slot(office, &job->boundary_id, fits, exam);
+    return slot != NULL && !one_in(office, 30) ? slot->id : made;
 }
 
 static void ask_of_seat(struct office *office, struct pw_job *job, uint32_t tenant,
@@ -442,12 +453,12 @@ static void ask_of_seat(struct office *office, struct pw_job *job, uint32_t tena
     by_whose_it_is(office, job, tenant, seat);
     memcpy(pw_command_body(command), &id, sizeof id); /* The first field of each. */
     if (command->type == PW_COMMAND_RESERVATION_RESCHEDULE) {
-        const struct pw_id *exam =
-            seat != NULL && !one_in(office, 6) ? &slot_of(office, seat)->exam : NULL;
-        slot_test *fits = one_in(office, 4) ? is_to_come : has_room;
-        const struct slot *slot = any_slot(office, &job->boundary_id, fits, exam);
-        command->reservation_reschedule.slot_id =
-            slot != NULL && !one_in(office, 30) ? slot->id : made;
+        command->reservation_reschedule.slot_id = any_slot_to_move_to(office, job, seat, made);
+    } else if (command->type == PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF) {
+        command->reservation_reschedule_by_staff.slot_id =
+            any_slot_to_move_to(office, job, seat, made);
+        command->reservation_reschedule_by_staff.reason = any_reason(office);
+        by(job, id_of(KIND_ADMIN, tenant, 0), PW_ROLE_ADMIN);
     } else if (command->type == PW_COMMAND_RESERVATION_PRIORITISE) {
         command->reservation_prioritise.priority = (uint32_t)office_draw(office, 3);
         by(job, id_of(KIND_ADMIN, tenant, 0), PW_ROLE_ADMIN);
@@ -535,6 +546,7 @@ static const struct wish {
     {PW_COMMAND_RESERVATION_CANCEL, 60},
     {PW_COMMAND_RESERVATION_CANCEL_BY_STAFF, 25},
     {PW_COMMAND_RESERVATION_RESCHEDULE, 110},
+    {PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF, 30},
     {PW_COMMAND_RESERVATION_MARK_ATTENDED, 30},
     {PW_COMMAND_RESERVATION_MARK_NO_SHOW, 20},
     {PW_COMMAND_RESERVATION_JOIN_WAITLIST, 170},

@@ -39,6 +39,102 @@ static const struct row reservation_cancel_by_staff_rows[] = {
 };
 ROWS_OF(reservation_cancel_by_staff);
 
+#define RESCHEDULE_BY_STAFF(reservation, slot, reason)                                             \
+    {                                                                                              \
+        .type = PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF, .reservation_reschedule_by_staff = {   \
+            ID(reservation),                                                                       \
+            ID(slot),                                                                              \
+            PW_REASON_##reason                                                                     \
+        }                                                                                          \
+    }
+#define TO_THE_EVENING RESCHEDULE_BY_STAFF(50, 41, EXAMINEE_EXCUSED)
+#define ANN_IS_MOVED   MOVED_BY_STAFF(50, 2, ANN, 41, 30, LATER, 40, NOON, EXAMINEE_EXCUSED)
+#define BOB_SITS_LATER RESERVED(51, BOB, 41, 30, LATER)
+
+static const struct row reservation_reschedule_by_staff_rows[] = {
+    {"one seat for the other, for a reason", GIVEN(TWO, ANNS), TO_THE_EVENING, BY_OFFICE, PW_OK,
+     THEN(ANN_IS_MOVED)},
+    {"another reason", GIVEN(TWO, ANNS), RESCHEDULE_BY_STAFF(50, 41, STAFF_SCHEDULE), BY_OFFICE,
+     PW_OK, THEN(MOVED_BY_STAFF(50, 2, ANN, 41, 30, LATER, 40, NOON, STAFF_SCHEDULE))},
+    {"after the lead time", GIVEN(TWO, ANNS), TO_THE_EVENING, AT(TEA, ADMIN, LEAD + 1), PW_OK,
+     THEN(ANN_IS_MOVED)},
+    {"after the start, too", GIVEN(TWO, ANNS), TO_THE_EVENING, AT(TEA, ADMIN, NOON + MINUTES(200)),
+     PW_OK, THEN(ANN_IS_MOVED)},
+    {"not who came", GIVEN(TWO, ANNS, CAME(50, 2, ANN, 40, 30)), TO_THE_EVENING,
+     AT(TEA, ADMIN, NOON), PW_ERR_RESERVATION_NOT_BOOKED, NOTHING, "the student came"},
+    {"nor who did not: they book anew",
+     GIVEN(TWO, ANNS, STAYED_AWAY(50, 2, ANN, 40, 30, EXAMINEE_EXCUSED)), TO_THE_EVENING,
+     AT(TEA, ADMIN, NOON), PW_ERR_RESERVATION_NOT_BOOKED, NOTHING, "did not come"},
+    {"who is there already", GIVEN(TWO, ANNS, ANN_IS_MOVED), TO_THE_EVENING, BY_OFFICE, PW_OK,
+     NOTHING},
+    {"even when that has begun", GIVEN(TWO, ANNS), RESCHEDULE_BY_STAFF(50, 40, OTHER),
+     AT(TEA, ADMIN, NOON), PW_OK, NOTHING},
+    {"there is no such reservation", GIVEN(TWO), TO_THE_EVENING, BY_OFFICE,
+     PW_ERR_NO_SUCH_RESERVATION, NOTHING},
+    {"a held one is not booked", GIVEN(TWO, ANN_HOLDS), TO_THE_EVENING, BY_OFFICE,
+     PW_ERR_RESERVATION_NOT_BOOKED, NOTHING, "it is held"},
+    {"nor is one that waits", GIVEN(BOB_WAITS, OPENED(41, 30, LATER, 1)),
+     RESCHEDULE_BY_STAFF(51, 41, OTHER), BY_OFFICE, PW_ERR_RESERVATION_NOT_BOOKED, NOTHING,
+     "it is waiting"},
+    {"nor one that is offered", GIVEN(BOB_CHOOSES, OPENED(41, 30, LATER, 1)),
+     RESCHEDULE_BY_STAFF(51, 41, OTHER), BY_OFFICE, PW_ERR_RESERVATION_NOT_BOOKED, NOTHING,
+     "it is offered"},
+    {"nor one that was cancelled", GIVEN(TWO, ANNS, ANNS_TAKEN), TO_THE_EVENING, BY_OFFICE,
+     PW_ERR_RESERVATION_NOT_BOOKED, NOTHING, "it is cancelled"},
+    {"there is no such slot", GIVEN(SLOT, ANNS), TO_THE_EVENING, BY_OFFICE, PW_ERR_NO_SUCH_SLOT,
+     NOTHING},
+    {"it is another exam's", GIVEN(SLOT, ANNS, OPENED(41, 31, LATER, 1)), TO_THE_EVENING, BY_OFFICE,
+     PW_ERR_SLOT_OF_OTHER_EXAM, NOTHING},
+    {"into what has begun", GIVEN(SLOT, ANNS, OPENED(41, 30, NINE + MINUTES(1), 1)), TO_THE_EVENING,
+     AT(TEA, ADMIN, NINE + MINUTES(1)), PW_ERR_SLOT_STARTED, NOTHING},
+    {"into a cancelled one", GIVEN(TWO, ANNS, SLOT_CANCELLED(41, 0, 30, ENVIRONMENT_ROOM)),
+     TO_THE_EVENING, BY_OFFICE, PW_ERR_SLOT_CANCELLED, NOTHING, "environment.room"},
+    {"into a closed one", GIVEN(TWO, ANNS, SLOT_CLOSED(41, 0, 30)), TO_THE_EVENING, BY_OFFICE,
+     PW_OK, THEN(ANN_IS_MOVED)},
+    {"while it has a seat", GIVEN(TWO, ANNS, BOB_SITS_LATER, SLOT_CLOSED(41, 0, 30)),
+     TO_THE_EVENING, BY_OFFICE, PW_ERR_SLOT_FULL, NOTHING, "1 of 1 taken"},
+    {"and nobody waits", GIVEN(TWO, ANNS, JOINED(51, BOB, 41, 30), SLOT_CLOSED(41, 0, 30)),
+     TO_THE_EVENING, BY_OFFICE, PW_ERR_SLOT_AWAITED, NOTHING},
+    {"out of a closed one", GIVEN(TWO, ANNS, SLOT_CLOSED(40, 0, 30)), TO_THE_EVENING, BY_OFFICE,
+     PW_OK, THEN(ANN_IS_MOVED)},
+    {"a full one", GIVEN(TWO, ANNS, BOB_SITS_LATER), TO_THE_EVENING, BY_OFFICE, PW_ERR_SLOT_FULL,
+     NOTHING, "1 of 1 taken"},
+    {"others wait for it, be a seat free",
+     GIVEN(TWO, ANNS, BOB_SITS_LATER, JOINED(52, TOM, 41, 30), CANCELLED(51, BOB, 41, 30)),
+     TO_THE_EVENING, BY_OFFICE, PW_ERR_SLOT_AWAITED, NOTHING},
+    {"until its list is closed",
+     GIVEN(TWO, ANNS, BOB_SITS_LATER, JOINED(52, TOM, 41, 30), CANCELLED(51, BOB, 41, 30),
+           WAITLIST_CLOSED(41, 0, 30)),
+     TO_THE_EVENING, BY_OFFICE, PW_OK, THEN(ANN_IS_MOVED)},
+    {"the student waits for it", GIVEN(TWO, ANNS, BOB_SITS_LATER, JOINED(52, ANN, 41, 30)),
+     TO_THE_EVENING, BY_OFFICE, PW_ERR_ALREADY_BOOKED, NOTHING,
+     "70000000-0000-0000-0000-000000000034"},
+    {"the student's other exam at that time",
+     GIVEN(TWO, ANNS, OPENED(42, 31, LATER, 1), RESERVED(53, ANN, 42, 31, LATER)), TO_THE_EVENING,
+     BY_OFFICE, PW_ERR_CALENDAR_CONFLICT, NOTHING},
+    {"the office's own is nobody's business",
+     GIVEN(TWO, ANNS, OPENED(42, 31, LATER, 1), RESERVED(53, TEA, 42, 31, LATER)), TO_THE_EVENING,
+     BY_OFFICE, PW_OK, THEN(ANN_IS_MOVED)},
+    {"into a sitting as long as the student is granted", GIVEN(TWO, ANNS, ANN_HAS_MORE),
+     TO_THE_EVENING, BY_OFFICE, PW_OK,
+     THEN({.type = PW_EVENT_RESERVATION_RESCHEDULED_BY_STAFF,
+           .stream_id = ID(50),
+           .stream_version = 2,
+           .reservation_rescheduled_by_staff = {ID(41), ID(30), ANN, LATER, LATER + MINUTES(135),
+                                                LATER + MINUTES(150), ID(40), NOON,
+                                                NOON + MINUTES(90), NOON + MINUTES(105),
+                                                PW_REASON_EXAMINEE_EXCUSED}})},
+    {"which does not fit",
+     GIVEN(TWO, HARD_END(41, 0, 30, LATER + MINUTES(100)), ANNS, ANN_HAS_MORE), TO_THE_EVENING,
+     BY_OFFICE, PW_ERR_ACCOMMODATION_DOES_NOT_FIT, NOTHING, "hard end: 35"},
+    {"what needed a replacement has it", GIVEN(TWO, ANNS, MARKED(50, 0, ANN, 40, 30, "hard-end")),
+     TO_THE_EVENING, BY_OFFICE, PW_OK,
+     THEN(MOVED_BY_STAFF(50, 3, ANN, 41, 30, LATER, 40, NOON, EXAMINEE_EXCUSED))},
+    {"If-Match speaks of the reservation", GIVEN(TWO, ANNS), TO_THE_EVENING, BY_OFFICE,
+     PW_ERR_VERSION_MISMATCH, NOTHING, IF_MATCH(2)},
+};
+ROWS_OF(reservation_reschedule_by_staff);
+
 #define CANCEL_WITH_SLOT(reservation)                                                              \
     {                                                                                              \
         .type = PW_COMMAND_RESERVATION_CANCEL_WITH_SLOT, .reservation_cancel_with_slot = {         \

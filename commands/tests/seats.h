@@ -35,6 +35,11 @@
 #define BOB_GOT_IT                                                                                 \
     BOB_CHOOSES, OFFER_ACCEPTED(51, 0, BOB, 40, 30), OPENED(41, 30, LATER, 1),                     \
         MOVED(51, 0, BOB, 41, 30, LATER, 40, NOON)
+/* The same, but that staff has moved him. */
+#define BOB_IS_MOVED                                                                               \
+    BOB_CHOOSES, OFFER_ACCEPTED(51, 0, BOB, 40, 30), OPENED(41, 30, LATER, 1),                     \
+        MOVED_BY_STAFF(51, 0, BOB, 41, 30, LATER, 40, NOON, OTHER),                                \
+        RESERVED(54, TOM, 40, 30, NOON)
 
 /* Ann has half as much time again, rounded up to 45 minutes: she sits for 135, until 14:15, and is free at 14:30. */
 #define EVER            0, PW_AT_US_MAX

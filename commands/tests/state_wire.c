@@ -77,14 +77,19 @@ static const struct pw_event events[] = {
     MORE_TIME(72, TEA, 125, 0, 0, NINE - 5, NINE),
     MORE_TIME(71, TEA, 125, 0, 0, NINE - 9, NINE - 5),
     MORE_TIME_REVOKED(72, 0, TEA),
+    OPENED(46, 30, NOON + MINUTES(3000), 2),
+    OPENED(47, 30, NOON + MINUTES(4000), 2),
+    RESERVED(68, ADA, 46, 30, NOON + MINUTES(3000)),
+    MOVED(68, 0, ADA, 47, 30, NOON + MINUTES(4000), 46, NOON + MINUTES(3000)),
+    MOVED_BY_STAFF(68, 0, ADA, 46, 30, NOON + MINUTES(3000), 47, NOON + MINUTES(4000), OTHER),
     WITHDRAWN(31, 0, STAFF_MISTAKE, NINE),
-    OPENED(46, 30, NOON + MINUTES(4000), 3),
-    REMINDER_SET(46, 0, 30, NOON + MINUTES(2560)),
-    RESERVED(68, BOB, 46, 30, NOON + MINUTES(4000)),
-    HELD(69, TOM, 46, 30, NOON + MINUTES(4000), NINE + MINUTES(90)),
-    SLOT_REMINDED(46, 0, 30, 1),
-    HOLD_CONFIRMED(69, TOM, 46, 30),
-    REMINDED(68, 0, BOB, 46, 30),
+    OPENED(48, 30, NOON + MINUTES(4000), 3),
+    REMINDER_SET(48, 0, 30, NOON + MINUTES(2560)),
+    RESERVED(80, BOB, 48, 30, NOON + MINUTES(4000)),
+    HELD(81, TOM, 48, 30, NOON + MINUTES(4000), NINE + MINUTES(90)),
+    SLOT_REMINDED(48, 0, 30, 1),
+    HOLD_CONFIRMED(81, TOM, 48, 30),
+    REMINDED(80, 0, BOB, 48, 30),
     READ(BOB, 0, 2, 1),
     READ(BOB, 0, 4, 0),
 };
@@ -142,7 +147,7 @@ Test(state_wire, the_same_events_give_the_same_bytes_in_every_version)
             "966690b147e34f0d9ae33b79312128ea03365ff5866164e422d9f5d4274a3bd3", /* Slots without a state, no accommodations. */
         [4] =
             "6e7493b38fe90c14e1a80b0cd7c56ee1ebb6b99c1a106c877526cd54cb16699f", /* Without inboxes and reminders. */
-        [5] = "06276d677a61cf5c370eb21ef2af270c5026e1dbf90b5680a9902e430e50f740",
+        [5] = "9334cc633a0f03806dda63df4ef0403f148d08494769ce52f6c56d81af8640d0",
     };
     char text[65];
     struct pw_state *state = pw_state_new();

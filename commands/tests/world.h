@@ -223,6 +223,24 @@ struct rows {
             (from_starts) + MINUTES(105)                                                           \
         }                                                                                          \
     }
+#define MOVED_BY_STAFF(reservation, version, student, slot, exam, starts, from_slot, from_starts,  \
+                       reason_)                                                                    \
+    {                                                                                              \
+        .type = PW_EVENT_RESERVATION_RESCHEDULED_BY_STAFF, .stream_id = ID(reservation),           \
+        .stream_version = version, .reservation_rescheduled_by_staff = {                           \
+            ID(slot),                                                                              \
+            ID(exam),                                                                              \
+            student,                                                                               \
+            starts,                                                                                \
+            (starts) + MINUTES(90),                                                                \
+            (starts) + MINUTES(105),                                                               \
+            ID(from_slot),                                                                         \
+            from_starts,                                                                           \
+            (from_starts) + MINUTES(90),                                                           \
+            (from_starts) + MINUTES(105),                                                          \
+            PW_REASON_##reason_                                                                    \
+        }                                                                                          \
+    }
 #define JOINED(reservation, student, slot, exam)                                                   \
     {                                                                                              \
         .type = PW_EVENT_RESERVATION_WAITLIST_JOINED, .stream_id = ID(reservation),                \

@@ -207,9 +207,11 @@ class _Replay:
             self.slots[slot].capacity = payload[0]
             self._within(tenant, slot)
 
-    def reserved(self, tenant, reservation, payload):
+    def reserved(self, tenant, reservation, payload, gives=("open",)):
+        """gives: the states of a slot in which it gives a seat to whoever asks."""
         slot, exam, student = map(_id, payload[:3])
         starts_at, ends_at, free_again_at = payload[3:6]
+        self.need(self.at_us < starts_at, "it starts in the past")
         self.need(reservation not in self.reservations and reservation not in self.ended, "the reservation was made before")
         others = self.of_student.setdefault((tenant, student), set())
         for other in sorted(others - {reservation}):
@@ -225,7 +227,7 @@ class _Replay:
         self.need(slot in self.slots, f"there is no slot {slot}")
         if reservation not in self.asked and slot in self.slots:
             self.need(not self.slots[slot].waiting or self.slots[slot].is_closed, "others wait for it")
-            self.need(self.slots[slot].state == "open", "the slot is closed or cancelled")
+            self.need(self.slots[slot].state in gives, "the slot is closed or cancelled")
         self.need(slot not in self.slots or self.slots[slot].state != "cancelled", "the slot is cancelled")
         seats = self.slots.get(slot)
         over = [other for other in (seats.live if seats else ()) if self.expires.get(other, self.at_us + 1) <= self.at_us]
@@ -446,6 +448,20 @@ class _Replay:
             self.ended_by(tenant, reservation, payload)
 
     def rescheduled(self, tenant, reservation, payload):
+        live = self.reservations.get(reservation)
+        left = self.slots.get(_id(payload[6]))
+        self.need(left is None or self.at_us <= left.lead_at, "the lead time had begun")
+        if live is not None and reservation in self.by_offer:  # In no slot of the exam they wait again.
+            self.gone.add((tenant, live.exam, live.student))
+        self._move(tenant, reservation, payload)
+
+    def rescheduled_by_staff(self, tenant, reservation, payload):
+        """At any time, and into a closed slot, too; who was offered the seat has not given it back."""
+        self.need(self.by[0] == "admin", "who moved it is no admin")
+        self.by_offer.discard(reservation)
+        self._move(tenant, reservation, payload, gives=("open", "closed"))
+
+    def _move(self, tenant, reservation, payload, **how):
         """The old seat is given back, and the new one taken, at once."""
         slot, exam, student, from_slot = map(_id, (*payload[:3], payload[6]))
         live = self.reservations.get(reservation)
@@ -454,15 +470,11 @@ class _Replay:
             return
         self.need((tenant, from_slot, exam, student) == live[:4] and slot != from_slot, f"it was {live}")
         self.need((payload[7], payload[9]) == (live.starts_at, live.free_again_at), f"it had other times: {live}")
-        left = self.slots.get(from_slot)
-        self.need(left is None or self.at_us <= left.lead_at, "the lead time had begun")
         self.ended_by(tenant, reservation, [payload[6], *payload[1:3]])
         self.ended.discard(reservation)
-        if reservation in self.by_offer:  # In no slot of the exam they wait again.
-            self.by_offer.discard(reservation)
-            self.gone.add((tenant, exam, student))
+        self.by_offer.discard(reservation)
         self.asked.pop(reservation, None)  # From here on it is like any that was booked.
-        self.reserved(tenant, reservation, payload)
+        self.reserved(tenant, reservation, payload, **how)
 
     def _as_made(self, live, tenant, payload):
         said = (tenant, *map(_id, payload[:3]))
@@ -509,6 +521,7 @@ _EVENTS = {
     "slot_closed": _Replay.slot_closed,
     "slot_cancelled": _Replay.slot_cancelled,
     "reservation_rescheduled": _Replay.rescheduled,
+    "reservation_rescheduled_by_staff": _Replay.rescheduled_by_staff,
     "reservation_waitlist_joined": _Replay.waitlist_joined,
     "reservation_prioritised": _Replay.prioritised,
     "reservation_waitlist_left": _Replay.waitlist_left,

@@ -15,13 +15,15 @@ KINDS = {
     "reservation_offered": "offered",
     "reservation_offer_expired": "offer-expired",
     "reservation_rescheduled": "moved",
+    "reservation_rescheduled_by_staff": "moved",
     "reservation_sitting_changed": "times-changed",
     "reservation_needs_replacement_marked": "needs-replacement",
     "reservation_replacement_cleared": "fits-again",
     "reservation_marked_no_show": "no-show",
     "reservation_reminded": "exam-near",
 }
-WITH_REASON = ("cancelled-by-staff", "cancelled-with-slot", "no-show")  # Their events' fourth field.
+REASONS = {"reservation_cancelled_by_staff": 3, "reservation_cancelled_with_slot": 3, "reservation_marked_no_show": 3,
+           "reservation_rescheduled_by_staff": 10}  # Which field of the event it is.
 
 
 class Inboxes:
@@ -51,7 +53,8 @@ class Inboxes:
             self.times[stream] = payload[2:4]
         elif type_ == "reservation_waitlist_joined":
             self.times[stream] = self.times[str(uuid.UUID(payload[0]))]
-        elif type_ in ("reservation_reserved", "reservation_held", "reservation_rescheduled", "reservation_sitting_changed"):
+        elif type_ in ("reservation_reserved", "reservation_held", "reservation_rescheduled", "reservation_rescheduled_by_staff",
+                       "reservation_sitting_changed"):
             self.times[stream] = payload[3:5]
 
     def _tell(self, decision, event, kind):
@@ -60,7 +63,7 @@ class Inboxes:
         told.append({"number": len(told) + 1, "kind": kind, "reservation_id": event["stream"], "slot_id": slot, "exam_id": exam,
                      "starts_at": self.times[event["stream"]][0], "ends_at": self.times[event["stream"]][1],
                      "expires_at": event["payload"][3] if kind == "offered" else None,
-                     "reason": event["payload"][3] if kind in WITH_REASON else None, "told_at": decision["decided_at_us"]})
+                     "reason": event["payload"][REASONS[event["type"]]] if event["type"] in REASONS else None, "told_at": decision["decided_at_us"]})
 
     def _is_unread(self, inbox, number):
         return number not in self.read[inbox] and number + UNREAD_MAX > len(self.told[inbox])

@@ -232,13 +232,19 @@ class States:
         self._step(reservation, "lapsed")
 
     def rescheduled(self, _id, reservation, payload):
+        self._move(reservation, payload, "moved")
+
+    def rescheduled_by_staff(self, _id, reservation, payload):
+        self._move(reservation, payload, "no")
+
+    def _move(self, reservation, payload, offered_seat_was):
         self.streams[reservation["slot_id"]]["taken_count"] -= 1
         reservation |= {"slot_id": uuid_of(payload[0]), "starts_at": at(payload[3]), "ends_at": at(payload[4]),
                         "free_again_at": at(payload[5])}
         self.streams[reservation["slot_id"]]["taken_count"] += 1
         reservation["replacement_reason"] = None
         if reservation["by_offer"] == "yes":
-            reservation["by_offer"] = "moved"
+            reservation["by_offer"] = offered_seat_was
 
     def sitting_changed(self, _id, reservation, payload):
         reservation |= {"ends_at": at(payload[4]), "free_again_at": at(payload[5]), "replacement_reason": None}
@@ -310,6 +316,7 @@ _EVENTS = {
     "reservation_offer_declined": States.declined,
     "reservation_offer_expired": States.lapsed,
     "reservation_rescheduled": States.rescheduled,
+    "reservation_rescheduled_by_staff": States.rescheduled_by_staff,
     "reservation_sitting_changed": States.sitting_changed,
     "reservation_needs_replacement_marked": States.replacement_marked,
     "reservation_replacement_cleared": States.replacement_cleared,

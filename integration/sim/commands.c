@@ -316,12 +316,25 @@ static struct op *op_mark(struct world *world, uint32_t tenant)
     return op_seal(op);
 }
 
+/* By whose it is, or by the office. */
 static struct op *op_move(struct world *world, uint32_t tenant)
 {
+    bool by_staff = draw(world, 3) == 0;
     struct pw_id id;
-    struct op *op = op_of_own(world, tenant, PW_COMMAND_RESERVATION_RESCHEDULE, &id);
-    op->request.command.reservation_reschedule.reservation_id = id;
-    op->request.command.reservation_reschedule.slot_id = any_of(world, &world->slots[tenant]);
+    struct op *op = op_of_own(world, tenant,
+                              by_staff ? PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF
+                                       : PW_COMMAND_RESERVATION_RESCHEDULE,
+                              &id);
+    struct pw_id slot = any_of(world, &world->slots[tenant]);
+    if (by_staff) {
+        op->request.command.reservation_reschedule_by_staff =
+            (struct pw_reservation_reschedule_by_staff){id, slot,
+                                                        (uint32_t)draw(world, PW_REASON_COUNT)};
+        op->request.actor_id = world->teachers[tenant];
+        op->request.role = PW_ROLE_ADMIN;
+    } else {
+        op->request.command.reservation_reschedule = (struct pw_reservation_reschedule){id, slot};
+    }
     return op_seal(op);
 }
 

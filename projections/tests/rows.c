@@ -35,7 +35,24 @@ struct rows_row {
 #define IS_MOVED                                                                                   \
     OPEN, OPENED(41, 30, ELEVEN, 3), RESERVED(50, ANN, 40, 30, TEN),                               \
         MOVED(50, 0, ANN, 41, 30, ELEVEN, 40, TEN)
+#define IS_MOVED_BY_STAFF                                                                          \
+    OPEN, OPENED(41, 30, ELEVEN, 3), RESERVED(50, ANN, 40, 30, TEN),                               \
+        MOVED_BY_STAFF(50, 0, ANN, 41, 30, ELEVEN, 40, TEN, OTHER)
 #define OPEN CREATED, DRAFTED(30), PUBLISHED(30, 0, 1), OPENED(40, 30, TEN, 2)
+#define SITS_AT_ELEVEN                                                                             \
+    "reservations: reservation_id=#50 slot_id=#41 exam_id=#30 student_id=#10 state=1 "             \
+    "starts_at_us=1800007200000000 ends_at_us=1800012600000000 "                                   \
+    "free_again_at_us=1800013500000000 expires_at_us=- needs_replacement=0 version=2\n"
+#define ONE_SEAT_AT_ELEVEN                                                                         \
+    "slots: slot_id=#41 exam_id=#30 exam_version=1 starts_at_us=1800007200000000 "                 \
+    "ends_at_us=1800012600000000 hard_end_at_us=- lead_time_minutes=60 buffer_minutes=15 "         \
+    "capacity=3 taken_count=1 version=1 state=1 waiting_count=0 left_count=0\n" SLOT_AT_TEN        \
+    "capacity=2 taken_count=0 version=1 state=1 waiting_count=0 left_count=0\n"
+#define FREE_AT_TEN_NOT_AT_ELEVEN                                                                  \
+    "calendar: student_id=#10 starts_at_us=1800007200000000 reservation_id=#50 slot_id=#41 "       \
+    "exam_id=#30 ends_at_us=1800012600000000 free_again_at_us=1800013500000000 live=1\n"           \
+    "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "       \
+    "exam_id=#30 ends_at_us=1800009000000000 free_again_at_us=1800009900000000 live=0\n"
 
 static const struct rows_row rows[] = {
     {"a draft has no published part", &pw_exams_projection, GIVEN(CREATED, DRAFTED(30)),
@@ -163,19 +180,14 @@ static const struct rows_row rows[] = {
      GIVEN(OPEN, HELD(50, ANN, 40, 30, TEN, NINE + 7), HOLD_EXPIRED(50, ANN, 40, 30)),
      SLOT_AT_TEN "capacity=2 taken_count=0 version=1 state=1 waiting_count=0 left_count=0\n"},
     {"one that was moved is in the other slot", &pw_reservations_projection, GIVEN(IS_MOVED),
-     "reservations: reservation_id=#50 slot_id=#41 exam_id=#30 student_id=#10 state=1 "
-     "starts_at_us=1800007200000000 ends_at_us=1800012600000000 "
-     "free_again_at_us=1800013500000000 expires_at_us=- needs_replacement=0 version=2\n"},
-    {"a seat is left, and one is taken", &pw_slots_projection, GIVEN(IS_MOVED),
-     "slots: slot_id=#41 exam_id=#30 exam_version=1 starts_at_us=1800007200000000 "
-     "ends_at_us=1800012600000000 hard_end_at_us=- lead_time_minutes=60 buffer_minutes=15 "
-     "capacity=3 taken_count=1 version=1 state=1 waiting_count=0 left_count=0\n" SLOT_AT_TEN
-     "capacity=2 taken_count=0 version=1 state=1 waiting_count=0 left_count=0\n"},
+     SITS_AT_ELEVEN},
+    {"by staff, too", &pw_reservations_projection, GIVEN(IS_MOVED_BY_STAFF), SITS_AT_ELEVEN},
+    {"a seat is left, and one is taken", &pw_slots_projection, GIVEN(IS_MOVED), ONE_SEAT_AT_ELEVEN},
+    {"by staff likewise", &pw_slots_projection, GIVEN(IS_MOVED_BY_STAFF), ONE_SEAT_AT_ELEVEN},
     {"one time is free, the other is not", &pw_calendar_projection, GIVEN(IS_MOVED),
-     "calendar: student_id=#10 starts_at_us=1800007200000000 reservation_id=#50 slot_id=#41 "
-     "exam_id=#30 ends_at_us=1800012600000000 free_again_at_us=1800013500000000 live=1\n"
-     "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "
-     "exam_id=#30 ends_at_us=1800009000000000 free_again_at_us=1800009900000000 live=0\n"},
+     FREE_AT_TEN_NOT_AT_ELEVEN},
+    {"so it is by staff", &pw_calendar_projection, GIVEN(IS_MOVED_BY_STAFF),
+     FREE_AT_TEN_NOT_AT_ELEVEN},
     {"of one time there is one row", &pw_calendar_projection,
      GIVEN(OPEN, OPENED(41, 30, TEN, 3), RESERVED(50, ANN, 40, 30, TEN),
            MOVED(50, 0, ANN, 41, 30, TEN, 40, TEN)),

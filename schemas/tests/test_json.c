@@ -341,6 +341,8 @@ static const struct json_row {
      "/hard_end_at must be a string\n"},
     {"a seat to move, and where to", PW_COMMAND_RESERVATION_RESCHEDULE, PW_STR("{}"),
      "/slot_id is missing\n"},
+    {"where to and why, by staff", PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF, PW_STR("{}"),
+     "/slot_id is missing\n/reason is missing\n"},
     {"a seat to hold", PW_COMMAND_RESERVATION_HOLD, PW_STR("{}"), ""},
     {"a hold to confirm", PW_COMMAND_RESERVATION_CONFIRM_HOLD, PW_STR(""), ""},
     {"a hold that ran out", PW_COMMAND_RESERVATION_EXPIRE_HOLD, PW_STR("{}"), ""},
