@@ -2,7 +2,6 @@
 #include "projections/tests/scribe.h"
 
 #include "commands/decide.h"
-#include "projections/batch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +46,7 @@ struct scribe *scribe_new(struct pw_sim_log *log, uint64_t seed)
     MUST(scribe != NULL);
     scribe->log = log;
     scribe->random = seed * 2 + 1;
+    scribe->steps = pw_batch_new();
     scribe->now_us = BEGIN_US;
     scribe->ledger_id = draw_id(scribe);
     pw_buffer_init(&scribe->buffer, PW_RECORD_BYTES_MAX);
@@ -69,14 +69,36 @@ void scribe_free(struct scribe *scribe)
         pw_fold_close(&scribe->folds[i]);
     }
     pw_buffer_close(&scribe->buffer);
+    pw_batch_free(scribe->steps);
     free(scribe);
+}
+
+static bool is_step(const struct pw_table *table)
+{
+    return table == pw_reservations_projection.tables[1];
+}
+
+static void keep_step(void *self, const struct pw_record *record, uint32_t index,
+                      const struct pw_event *event, const struct pw_tenant *after)
+{
+    struct scribe *scribe = self;
+    struct pw_rows rows = {0};
+    (void)index;
+    MUST(pw_reservations_projection.rows(event, after, &rows, NULL) == PW_OK);
+    for (uint32_t i = 0; i < rows.count; i++) {
+        struct pw_batch_row row = {.tenant_id = record->commit.tenant_id, .row = rows.rows[i]};
+        if (is_step(row.row.table)) {
+            pw_batch_put(scribe->steps, &row);
+        }
+    }
 }
 
 void scribe_put(struct scribe *scribe, uint32_t partition, const void *value, size_t value_bytes)
 {
+    const struct pw_fold_observer observer = {.self = scribe, .event = keep_step};
     struct pw_record record;
     int64_t offset = scribe->next_offset[partition]++;
-    MUST(pw_fold_take(&scribe->folds[partition], offset, value, value_bytes, NULL, &record) !=
+    MUST(pw_fold_take(&scribe->folds[partition], offset, value, value_bytes, &observer, &record) !=
          PW_CHAIN_STOPPED);
     if (scribe->put != NULL) {
         scribe->put(scribe->put_self, partition, value, value_bytes);
@@ -488,7 +510,7 @@ static void expect_ids(const struct expectation *expectation, const struct scrib
     }
 }
 
-/* The rows of one tenant, each as it must stand: out of the state of today, and of people out of what was said of them. */
+/* The rows of one tenant, each as it must stand: out of the state of today, and of people out of what was said of them; but for steps. */
 static void expect_tenant(const struct scribe *scribe, uint32_t tenant,
                           const struct expectation *expectation)
 {
@@ -516,7 +538,8 @@ void scribe_expect(const struct scribe *scribe, const struct pw_projection *proj
     for (uint32_t i = 0; i < projection->table_count; i++) {
         uint32_t count = 0;
         const struct pw_batch_row *const *rows =
-            pw_batch_rows(expectation.batch, projection->tables[i], &count);
+            pw_batch_rows(is_step(projection->tables[i]) ? scribe->steps : expectation.batch,
+                          projection->tables[i], &count);
         for (uint32_t j = 0; j < count; j++) {
             row(self, &rows[j]->tenant_id, &rows[j]->row);
         }

@@ -10,7 +10,7 @@
 
 #include "commands/fold.h"
 #include "eventstore/sim.h"
-#include "projections/projection.h"
+#include "projections/batch.h"
 
 #define SCRIBE_PARTITIONS 3
 #define SCRIBE_TENANTS    4
@@ -45,6 +45,8 @@ struct scribe {
     struct scribe_ids sessions[SCRIBE_TENANTS];
     struct scribe_ids accommodations[SCRIBE_TENANTS];
     struct scribe_people people[SCRIBE_TENANTS];
+    struct pw_batch
+        *steps; /* What each reservation was after each of its events: state tells only the last. */
     uint64_t commit_count;
 };
 
