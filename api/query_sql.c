@@ -150,6 +150,11 @@ static void add_after(struct composer *composer, const struct pw_query_ask *ask)
         bind_id(composer, &ask->after.key);
         return;
     }
+    if (info->key_column == NULL) {
+        pw_text_addf(&composer->text, " AND %s > ?", info->order_column);
+        bind_integer(composer, ask->after.order_at_us);
+        return;
+    }
     /* The first condition lets the index begin there; the second one makes it exact. */
     pw_text_addf(&composer->text, " AND %s >= ? AND (%s > ? OR %s > ?)", info->order_column,
                  info->order_column, info->key_column);
@@ -195,10 +200,14 @@ static void add_rows(struct composer *composer, const struct pw_query_ask *ask, 
     add_scopes(composer, ask, scopes);
     add_filters(composer, ask);
     add_after(composer, ask);
+    if (info->grouped_by != NULL) {
+        pw_text_addf(&composer->text, " GROUP BY %s", info->grouped_by);
+    }
     if (info->is_list) {
-        pw_text_addf(&composer->text, " ORDER BY %s%s%s LIMIT ?",
-                     info->order_column != NULL ? info->order_column : "",
-                     info->order_column != NULL ? ", " : "", info->key_column);
+        const char *first = info->order_column != NULL ? info->order_column : info->key_column;
+        bool has_both = info->order_column != NULL && info->key_column != NULL;
+        pw_text_addf(&composer->text, " ORDER BY %s%s%s LIMIT ?", first, has_both ? ", " : "",
+                     has_both ? info->key_column : "");
         bind_integer(composer, ask->limit + 1);
     }
     pw_text_add_c(&composer->text, ") r");
