@@ -179,6 +179,7 @@ static json_t *column_schema(const struct pw_query_column *column)
         break;
     case PW_ANSWER_COUNT: json_object_set_new(schema, "minimum", json_integer(0)); break;
     case PW_ANSWER_AT: json_object_set_new(schema, "format", json_string("date-time")); break;
+    case PW_ANSWER_DAY: json_object_set_new(schema, "format", json_string("date")); break;
     case PW_ANSWER_HASH:
         json_object_set_new(schema, "pattern", json_string("^[0-9a-f]{64}$"));
         break;

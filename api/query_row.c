@@ -10,6 +10,8 @@
  * time. */
 #define LOST_MAX 16
 
+#define DATE_BYTES 10 /* `2027-01-15`, with which a moment begins. */
+
 /* A value of a row, before it is written in one form or another. */
 enum value_kind { VALUE_NULL, VALUE_BARE, VALUE_TEXT, VALUE_ROLES };
 struct value {
@@ -111,6 +113,10 @@ static enum pw_code read_value(const struct pw_query_ask *ask, const struct pw_q
         break;
     case PW_ANSWER_AT:
         ret_value->text.len = pw_at_format(pw_query_integer(query, at), ret_value->room);
+        break;
+    case PW_ANSWER_DAY:
+        pw_at_format(pw_query_integer(query, at), ret_value->room);
+        ret_value->text.len = DATE_BYTES;
         break;
     case PW_ANSWER_HASH:
         bytes = pw_query_text(query, at);

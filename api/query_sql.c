@@ -161,6 +161,11 @@ static void add_after(struct composer *composer, const struct pw_query_ask *ask)
         bind_id(composer, &ask->after.key);
         return;
     }
+    if (info->key_column == NULL) {
+        pw_text_addf(&composer->text, " AND %s > ?", info->order_column);
+        bind_integer(composer, ask->after.order_at_us);
+        return;
+    }
     /* The first condition lets the index begin there; the second one makes it exact. */
     pw_text_addf(&composer->text, " AND %s %s= ? AND (%s %s ? OR %s %s ?)", info->order_column,
                  later, info->order_column, later, info->key_column, later);
@@ -207,13 +212,20 @@ static void add_rows(struct composer *composer, const struct pw_query_ask *ask, 
     add_scopes(composer, ask, scopes);
     add_filters(composer, ask);
     add_after(composer, ask);
+    if (info->grouped_by != NULL) {
+        pw_text_addf(&composer->text, " GROUP BY %s", info->grouped_by);
+    }
     if (info->is_list) {
         const char *falling = is_falling(ask) ? " DESC" : "";
         pw_text_add_c(&composer->text, " ORDER BY ");
         if (info->order_column != NULL) {
-            pw_text_addf(&composer->text, "%s%s, ", info->order_column, falling);
+            pw_text_addf(&composer->text, "%s%s%s", info->order_column, falling,
+                         info->key_column != NULL ? ", " : "");
         }
-        pw_text_addf(&composer->text, "%s%s LIMIT ?", info->key_column, falling);
+        if (info->key_column != NULL) {
+            pw_text_addf(&composer->text, "%s%s", info->key_column, falling);
+        }
+        pw_text_add_c(&composer->text, " LIMIT ?");
         bind_integer(composer, ask->limit + 1);
     }
     pw_text_add_c(&composer->text, ") r");

@@ -6,6 +6,7 @@
 #define EVERYBODY (PW_ROLE(STUDENT) | PW_ROLE(TEACHER) | PW_ROLE(ADMIN))
 #define STAFF     (PW_ROLE(TEACHER) | PW_ROLE(ADMIN))
 #define PRESENT   (EVERYBODY | PW_ROLE(PROCTOR)) /* In a slot. */
+#define COUNTING  (STAFF | PW_ROLE(ANALYST))     /* What is no person's. */
 
 #define OF_OWN_EXAM                                                                                \
     "EXISTS (SELECT 1 FROM exams e WHERE e.generation = " PW_GENERATION_OF(                        \
@@ -30,7 +31,9 @@
 #define TEXT(name, doc, sql)        COLUMN(name, doc, sql, PW_ANSWER_TEXT, false, NULL)
 #define COUNT(name, doc, sql)       COLUMN(name, doc, sql, PW_ANSWER_COUNT, false, NULL)
 #define AT(name, doc, sql)          COLUMN(name, doc, sql, PW_ANSWER_AT, false, NULL)
+#define DAY(name, doc, sql)         COLUMN(name, doc, sql, PW_ANSWER_DAY, false, NULL)
 #define WORD(name, doc, sql, words) COLUMN(name, doc, sql, PW_ANSWER_WORD, false, words)
+#define MAYBE_ID(name, doc, sql)    COLUMN(name, doc, sql, PW_ANSWER_ID, true, NULL)
 #define MAYBE_TEXT(name, doc, sql)  COLUMN(name, doc, sql, PW_ANSWER_TEXT, true, NULL)
 #define MAYBE_COUNT(name, doc, sql) COLUMN(name, doc, sql, PW_ANSWER_COUNT, true, NULL)
 #define MAYBE_HASH(name, doc, sql)  COLUMN(name, doc, sql, PW_ANSWER_HASH, true, NULL)
@@ -146,6 +149,57 @@ static const struct pw_query_column slot_columns[] = {
     AT("changed_at", "When the record was decided that changed it last", "t.changed_at_us"),
 };
 
+/* Of an open slot, what is not taken: nothing more is given of the others. */
+#define CAN_BE_GIVEN                                                                               \
+    "IF(t.state = 1, CAST(t.capacity AS SIGNED) - CAST(t.taken_count AS SIGNED), 0)"
+
+static const struct pw_query_column slot_fill_columns[] = {
+    ID("slot_id", "The slot", "t.slot_id"),
+    ID("exam_id", "Its exam", "t.exam_id"),
+    AT("starts_at", "Start", "t.starts_at_us"),
+    WORD("state", "Whether seats are given; of a cancelled one nothing is left", "t.state",
+         slot_states),
+    COUNT("capacity", "Seats", "t.capacity"),
+    COUNT("taken_count", "Seats that are taken, those that are held or offered included",
+          "t.taken_count"),
+    COUNT("free_count", "Seats that can still be given: none unless it is open", CAN_BE_GIVEN),
+    COUNT("held_count", "Of the seats that are taken: held, not booked", "t.held_count"),
+    COUNT("offered_count", "Of the seats that are taken: offered to who waited", "t.offered_count"),
+    COUNT("waiting_count", "How many wait for a seat", "t.waiting_count"),
+    COUNT("attended_count", "Of the seats that are taken: who had it came", "t.attended_count"),
+    COUNT("no_show_count", "Of the seats that are taken: who had it did not come",
+          "t.no_show_count"),
+};
+
+/* Sums over slots. A sum of whole numbers is a decimal to SQL. */
+#define SUM_OF(sql)      "CAST(SUM(" sql ") AS SIGNED)"
+#define TAKES_PLACE(sql) SUM_OF("IF(t.state = 3, 0, " sql ")")
+#define SUMS                                                                                       \
+    COUNT("slot_count", "Slots that are counted here, cancelled ones included", "COUNT(*)"),       \
+        COUNT("cancelled_slot_count", "How many of them are cancelled", SUM_OF("t.state = 3")),    \
+        COUNT("capacity", "Seats of those that are not cancelled", TAKES_PLACE("t.capacity")),     \
+        COUNT("taken_count", "How many of these are taken, held or offered ones included",         \
+              TAKES_PLACE("t.taken_count")),                                                       \
+        COUNT("free_count", "Seats that can still be given: those of open slots",                  \
+              SUM_OF(CAN_BE_GIVEN)),                                                               \
+        COUNT("held_count", "Seats that are held, not booked", SUM_OF("t.held_count")),            \
+        COUNT("offered_count", "Seats that are offered to who waited", SUM_OF("t.offered_count")), \
+        COUNT("waiting_count", "How many wait for a seat; who waits for two is counted twice",     \
+              SUM_OF("t.waiting_count")),                                                          \
+        COUNT("attended_count", "How many sittings were attended", SUM_OF("t.attended_count")),    \
+        COUNT("no_show_count", "To how many sittings the student did not come",                    \
+              SUM_OF("t.no_show_count"))
+
+static const struct pw_query_column exam_fill_columns[] = {
+    ID("exam_id", "The exam", "t.exam_id"),
+    SUMS,
+};
+
+static const struct pw_query_column day_fill_columns[] = {
+    DAY("day", "The UTC day on which the slots start", "t.day_us"),
+    SUMS,
+};
+
 static const struct pw_query_column proctor_columns[] = {
     ID("proctor_id", "Who proctors the slot", "a.proctor_id"),
     AT("assigned_at", "When they were assigned", "a.changed_at_us"),
@@ -174,6 +228,24 @@ static const struct pw_query_column reservation_columns[] = {
            "NULLIF(t.needs_replacement, 0)", PW_ANSWER_WORD, true, replacement_reasons),
     COUNT("version", "Version of its stream: the ETag of the single thing", "t.version"),
     AT("changed_at", "When the record was decided that changed it last", "t.changed_at_us"),
+};
+
+static const struct pw_query_column step_columns[] = {
+    COUNT("version", "Version of the reservation's stream after the step: 1 for the first",
+          "h.version"),
+    TEXT("event", "What happened: the name of an event of docs/EVENTS.md", "h.event"),
+    AT("at", "When it was decided", "h.changed_at_us"),
+    WORD("state", "What had become of the reservation then", "h.state", reservation_states),
+    ID("slot_id", "Its slot then", "h.slot_id"),
+    MAYBE_ID("from_slot_id", "The slot that was left; null: it was not moved", "h.from_slot_id"),
+    AT("starts_at", "Start of the sitting, as it was then", "h.starts_at_us"),
+    AT("ends_at", "End of the sitting, as it was then", "h.ends_at_us"),
+    MAYBE_AT("expires_at", "When the hold or the offer would run out; null: it was neither",
+             "h.expires_at_us"),
+    MAYBE_TEXT("reason",
+               "Why: staff's reason, or what is in the way of the time that is granted; null: it "
+               "needs none",
+               "h.reason"),
 };
 
 static const struct pw_query_column calendar_columns[] = {
@@ -271,6 +343,16 @@ static const struct pw_query_column session_columns[] = {
     BY_AT("from", "Only what starts then or later", "t.starts_at_us >= ?"),                        \
         BY_AT("to", "Only what starts before then", "t.starts_at_us < ?")
 
+#define OF_DAYS_FROM_TO                                                                            \
+    BY_AT("from", "Only days that begin then or later", "t.day_us >= ?"),                          \
+        BY_AT("to", "Only days that begin before then", "t.day_us < ?")
+#define OF_SLOTS(...)                                                                              \
+    .filters = {BY_ID("exam_id", "Only slots of this exam", "t.exam_id = ?", 0),                   \
+                BY_WORD("state", "Only slots in this state", "t.state = ?", slot_states),          \
+                __VA_ARGS__},                                                                      \
+    .scopes = {{PW_ROLE(ADMIN) | PW_ROLE(ANALYST), NULL, NULL},                                    \
+               {PW_ROLE(TEACHER), OF_OWN_EXAM, "exams"}}
+
 const struct pw_query_info pw_queries[] = {
     {.name = "exams",
      .path = "/exams",
@@ -329,6 +411,40 @@ const struct pw_query_info pw_queries[] = {
      .param_column = "t.slot_id",
      COLUMNS(proctor_columns),
      .scopes = {{PW_ROLE(ADMIN), NULL, NULL}, {PW_ROLE(TEACHER), OF_OWN_EXAM, "exams"}}},
+    {.name = "slot_fill",
+     .path = "/fill/slots",
+     .doc = "How full slots are, by start: for a teacher those of their own exams, for an admin or "
+            "an analyst all.",
+     .roles = COUNTING,
+     .is_list = true,
+     .projection = "slots",
+     .key_column = "t.slot_id",
+     .order_column = "t.starts_at_us",
+     COLUMNS(slot_fill_columns),
+     OF_SLOTS(FROM_TO)},
+    {.name = "exam_fill",
+     .path = "/fill/exams",
+     .doc = "How full exams are, by id: sums over their slots, for a teacher of their own exams, "
+            "for an admin or an analyst of all.",
+     .roles = COUNTING,
+     .is_list = true,
+     .projection = "slots",
+     .key_column = "t.exam_id",
+     .grouped_by = "t.exam_id",
+     COLUMNS(exam_fill_columns),
+     OF_SLOTS(FROM_TO)},
+    {.name = "day_fill",
+     .path = "/fill/days",
+     .doc = "How full days are, in order: sums over the slots that start on one, for a teacher "
+            "those of their own exams, for an admin or an analyst all. A day without a slot is not "
+            "there.",
+     .roles = COUNTING,
+     .is_list = true,
+     .projection = "slots",
+     .order_column = "t.day_us",
+     .grouped_by = "t.day_us",
+     COLUMNS(day_fill_columns),
+     OF_SLOTS(OF_DAYS_FROM_TO)},
     {.name = "reservations",
      .path = "/reservations",
      .doc = "Reservations, by start: a student's own, a teacher's own exams', those of the slots "
@@ -364,6 +480,22 @@ const struct pw_query_info pw_queries[] = {
      .scopes = {{PW_ROLE(ADMIN), NULL, NULL},
                 {PW_ROLE(STUDENT), "t.student_id = ?", NULL},
                 {PW_ROLE(TEACHER), OF_OWN_EXAM, "exams"},
+                {PW_ROLE(PROCTOR), SITS_IN_PROCTORED_SLOT, "slots"}}},
+    {.name = "reservation_history",
+     .path = "/reservations/{reservation_id}/history",
+     .path_doc = "The reservation",
+     .doc = "What happened to a reservation, step by step: a student's own, one that is sat in a "
+            "slot that a proctor is assigned to, for an admin or an auditor any.",
+     .roles = PW_ROLE(STUDENT) | PW_ROLE(PROCTOR) | PW_ROLE(ADMIN) | PW_ROLE(AUDITOR),
+     .is_list = true,
+     .projection = "reservations",
+     .order_column = "h.version",
+     .joined = " JOIN reservation_steps h ON " SAME("h", "reservation_id"),
+     .param_name = "reservation_id",
+     .param_column = "t.reservation_id",
+     COLUMNS(step_columns),
+     .scopes = {{PW_ROLE(ADMIN) | PW_ROLE(AUDITOR), NULL, NULL},
+                {PW_ROLE(STUDENT), "t.student_id = ?", NULL},
                 {PW_ROLE(PROCTOR), SITS_IN_PROCTORED_SLOT, "slots"}}},
     {.name = "calendar",
      .path = "/calendar",

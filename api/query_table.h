@@ -3,7 +3,8 @@
  * Contract  Adding a query touches one entry of the table: routes, roles, SQL, JSON, filters,
  *           pages and the API's document follow from it. Paths start after /v1/tenants/{tenant}. A thing is named by the
  *           last `{...}` of its path; a list has pages in the order of (order column, key column),
- *           or of the key alone. Every table of a read model has the columns generation and
+ *           or of one of them alone. A list of sums has an item for each value of what it is grouped by,
+ *           over those rows that the asking person may see and the filters leave. Every table of a read model has the columns generation and
  *           tenant_id; the one that the read model is named by is read as alias `t`.
  * Threads   Constant. */
 #ifndef PW_API_QUERY_TABLE_H
@@ -20,6 +21,7 @@ enum pw_answer_kind {
     PW_ANSWER_TEXT,
     PW_ANSWER_COUNT,
     PW_ANSWER_AT,
+    PW_ANSWER_DAY, /* Of a moment: its UTC date. No filter. */
     PW_ANSWER_HASH,
     PW_ANSWER_WORD,  /* A number that `words` names. */
     PW_ANSWER_FLAG,  /* 0 or 1. */
@@ -65,8 +67,9 @@ struct pw_query_info {
     bool is_list;
     const char *projection;
     const char *table; /* The one that is read as `t`; NULL: it is called as the read model is. */
-    const char *key_column;
-    const char *order_column; /* Microseconds, or numbers; NULL: the key alone. */
+    const char *key_column;   /* An id; NULL, of a list: the order alone. */
+    const char *order_column; /* An integer, such as microseconds; NULL: the key alone. */
+    const char *grouped_by;   /* That of the two which a list of sums has; or NULL. */
     bool newest_first;        /* The list is in falling order. */
     bool
         is_flowing; /* It can be had as a stream of events, too: its order column numbers the actor's rows. */

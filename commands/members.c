@@ -11,13 +11,49 @@ static bool is_open_in(const struct pw_reservation *reservation, const struct pw
            pw_id_equal(&reservation->slot_id, slot_id);
 }
 
+/* Where a slot counts those in that state; NULL: they are not counted apart. */
+static uint32_t *count_of(struct pw_slot *slot, uint32_t state)
+{
+    switch (state) {
+    case PW_RESERVATION_WAITING: return &slot->waiting_count;
+    case PW_RESERVATION_ON_HOLD: return &slot->held_count;
+    case PW_RESERVATION_ON_OFFER: return &slot->offered_count;
+    case PW_RESERVATION_ATTENDED: return &slot->attended_count;
+    case PW_RESERVATION_NO_SHOW: return &slot->no_show_count;
+    default: return NULL;
+    }
+}
+
+bool pw_members_knows(uint32_t state)
+{
+    return pw_reservation_is_open(state) || state == PW_RESERVATION_ATTENDED ||
+           state == PW_RESERVATION_NO_SHOW;
+}
+
+void pw_members_count(struct pw_slot *slot, uint32_t state)
+{
+    uint32_t *count = count_of(slot, state);
+    if (count != NULL) {
+        ++*count;
+    }
+}
+
+static void discount(struct pw_slot *slot, uint32_t state)
+{
+    uint32_t *count = count_of(slot, state);
+    if (count != NULL) {
+        assert(*count > 0); /* Each was counted when it came into that state. */
+        --*count;
+    }
+}
+
 void pw_members_begin(struct pw_slot *slot, const struct pw_id *reservation_id,
                       struct pw_reservation *reservation)
 {
     reservation->of_slot_next_id = slot->newest_id;
     slot->newest_id = *reservation_id;
     slot->open_count++;
-    slot->waiting_count += reservation->state == PW_RESERVATION_WAITING;
+    pw_members_count(slot, reservation->state);
 }
 
 /* --- Who is to be told that the exam is near --- */
@@ -93,14 +129,13 @@ void pw_members_step(struct pw_tenant *tenant, const struct pw_id *reservation_i
                      uint32_t from_state, struct pw_undo *undo)
 {
     const struct pw_reservation *reservation = pw_tenant_reservation(tenant, reservation_id);
-    bool waited = from_state == PW_RESERVATION_WAITING;
-    bool waits = reservation->state == PW_RESERVATION_WAITING;
     bool ends = pw_reservation_is_open(from_state) && !pw_reservation_is_open(reservation->state);
-    if (!ends && waited == waits) {
+    if (reservation->state == from_state) {
         return;
     }
     struct pw_slot *slot = pw_map_put(tenant->slots, &reservation->slot_id, undo);
-    slot->waiting_count = slot->waiting_count - waited + waits;
+    discount(slot, from_state);
+    pw_members_count(slot, reservation->state);
     slot->open_count -= ends;
     pass_if_first(tenant, reservation_id, &reservation->slot_id, undo);
     if (ends && pw_order_place(tenant->moved, reservation_id) != NULL) {
@@ -118,8 +153,11 @@ void pw_members_move(struct pw_tenant *tenant, const struct pw_id *reservation_i
     struct pw_slot *from = pw_map_put(tenant->slots, from_slot_id, undo);
     struct pw_slot *to = pw_map_put(tenant->slots, to_slot_id, undo);
     pass_if_first(tenant, reservation_id, from_slot_id, undo);
+    uint32_t state = pw_tenant_reservation(tenant, reservation_id)->state;
     from->open_count--;
     to->open_count++;
+    discount(from, state);
+    pw_members_count(to, state);
     if (pw_order_place(tenant->moved, reservation_id) != NULL) {
         from->moved = pw_order_remove(tenant->moved, from->moved, reservation_id, undo);
     }

@@ -1,12 +1,19 @@
 /* commands/members.h: whose reservations a slot has. Private to commands/.
  *
  * Contract  Every reservation that is open (it may still become something) is found from the slot that it is for, and counted there; those
- *           that wait are counted apart. Each step of a reservation is told here once, after its state was changed.
+ *           that wait, are held or offered are counted apart, and so are those that came and those that did not, which are not open any more.
+ *           Each step of a reservation is told here once, after its state was changed.
  * Threads   The state's owner. */
 #ifndef PW_COMMANDS_MEMBERS_H
 #define PW_COMMANDS_MEMBERS_H
 
 #include "commands/tenant_state.h"
+
+/* Whether the slot has to be told of one that was read in that state. */
+bool pw_members_knows(uint32_t state);
+
+/* One that was read, and is not open, is counted in its slot. */
+void pw_members_count(struct pw_slot *slot, uint32_t state);
 
 /* One has begun in its slot, or was read as an open one; both may be written to. */
 void pw_members_begin(struct pw_slot *slot, const struct pw_id *reservation_id,

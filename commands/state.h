@@ -75,8 +75,12 @@ struct pw_slot {
     uint32_t taken_count;  /* Folded from reservations: those that have a seat. */
     uint32_t joined_count; /* Everybody who ever waited. */
     uint32_t waitlist_closed;
-    uint32_t open_count;    /* Folded likewise: those that may still become something. */
-    uint32_t waiting_count; /* Those of them that wait. */
+    uint32_t open_count;     /* Folded likewise: those that may still become something. */
+    uint32_t waiting_count;  /* Those of them that wait, */
+    uint32_t held_count;     /* whose seat is held, */
+    uint32_t offered_count;  /* or offered. */
+    uint32_t attended_count; /* Those that were marked: who came, */
+    uint32_t no_show_count;  /* and who did not. */
     struct pw_id
         newest_id; /* The chain of those that began here (of_slot_next_id), newest first. Of a cancelled slot: from an open one on. */
     struct pw_id moved;     /* The order of the open ones that were moved here: its root. */

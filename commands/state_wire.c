@@ -412,9 +412,9 @@ static void list_id(struct id_list *list, const struct pw_id *id)
     list->ids[list->count++] = *id;
 }
 
-/* ret_open: of reservations alone, the ids of those that are open; or NULL. */
+/* ret_known: of reservations alone, the ids of those that their slots know of; or NULL. */
 static void read_map(struct pw_cursor *cursor, struct pw_map *map, const struct kind *kind,
-                     struct id_list *ret_open)
+                     struct id_list *ret_known)
 {
     uint32_t count = pw_read_array(cursor);
     struct pw_id id = {{0}};
@@ -430,9 +430,8 @@ static void read_map(struct pw_cursor *cursor, struct pw_map *map, const struct 
         id = read_next_id(cursor, &id);
         void *value = pw_map_append(map, &id);
         kind->read(cursor, value);
-        if (ret_open != NULL &&
-            pw_reservation_is_open(((const struct pw_reservation *)value)->state)) {
-            list_id(ret_open, &id);
+        if (ret_known != NULL && pw_members_knows(((const struct pw_reservation *)value)->state)) {
+            list_id(ret_known, &id);
         }
     }
     pw_map_index(map);
@@ -591,22 +590,33 @@ static void link_accommodations(struct pw_tenant *tenant)
     free(valid.ids);
 }
 
-/* Finds again what follows from the open reservations: who has what in a slot, and what is due. False where one is for no slot. */
-static bool find_due(struct pw_tenant *tenant, const struct id_list *open)
+/* One that is open is found from its slot, and when it is due; the others are counted there. */
+static void enter(struct pw_tenant *tenant, const struct pw_id *id, struct pw_slot *slot,
+                  struct pw_reservation *reservation)
+{
+    if (!pw_reservation_is_open(reservation->state)) {
+        pw_members_count(slot, reservation->state);
+        return;
+    }
+    pw_members_begin(slot, id, reservation);
+    if (reservation->state != PW_RESERVATION_CONFIRMED) {
+        pw_due_enter(tenant, id, NULL);
+    }
+}
+
+/* Finds again what follows from the reservations: what a slot has, and what is due. False where one is for no slot. */
+static bool find_due(struct pw_tenant *tenant, const struct id_list *known)
 {
     uint64_t walk = 0;
     const void *slot_id;
     const void *slot;
-    for (uint32_t i = 0; i < open->count; i++) {
-        struct pw_reservation *reservation = pw_map_put(tenant->reservations, &open->ids[i], NULL);
+    for (uint32_t i = 0; i < known->count; i++) {
+        struct pw_reservation *reservation = pw_map_put(tenant->reservations, &known->ids[i], NULL);
         if (pw_tenant_slot(tenant, &reservation->slot_id) == NULL) {
             return false;
         }
-        pw_members_begin(pw_map_put(tenant->slots, &reservation->slot_id, NULL), &open->ids[i],
-                         reservation);
-        if (reservation->state != PW_RESERVATION_CONFIRMED) {
-            pw_due_enter(tenant, &open->ids[i], NULL);
-        }
+        enter(tenant, &known->ids[i], pw_map_put(tenant->slots, &reservation->slot_id, NULL),
+              reservation);
     }
     while (pw_map_next(tenant->slots, &walk, &slot_id, &slot)) {
         const struct pw_slot *found = slot;
@@ -645,15 +655,15 @@ void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
         find_people(tenant);
         read_map(cursor, tenant->exams, &exams, NULL);
         read_map(cursor, tenant->slots, &slots, NULL);
-        struct id_list open = {0};
-        read_map(cursor, tenant->reservations, &reservations, &open);
+        struct id_list known = {0};
+        read_map(cursor, tenant->reservations, &reservations, &known);
         read_map(cursor, tenant->students, &students, NULL);
         read_proctors(cursor, tenant->proctors);
         read_map(cursor, tenant->accommodations, &accommodations, NULL);
         read_map(cursor, tenant->inboxes, &inboxes, NULL);
         link_accommodations(tenant);
-        cursor->bad = cursor->bad || !find_due(tenant, &open);
-        free(open.ids);
+        cursor->bad = cursor->bad || !find_due(tenant, &known);
+        free(known.ids);
         pw_due_list_tenant(state, tenant, NULL);
     }
 }

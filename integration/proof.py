@@ -20,7 +20,13 @@ from integration.reader.ledger import COMMIT, LEADER, uuid_text
 from integration.reader.people import check_people
 
 CATCH_UP_SECONDS = 60
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+REASONS = {"reservation_cancelled_by_staff": 3, "reservation_cancelled_with_slot": 3, "reservation_marked_no_show": 3,
+           "reservation_needs_replacement_marked": 3, "reservation_rescheduled_by_staff": 10}  # Which field of the event says why.
+MOVES = ("reservation_rescheduled", "reservation_rescheduled_by_staff")
 NEEDS_NOTHING = {"needs_replacement": False, "replacement_reason": None}
+WITH_SEAT = ("confirmed", "held", "offered", "attended", "no-show")
+HISTORIES_MAX = 40  # Of a tenant, the longest: each is a list of its own to ask for.
 DRAFT = ("title", "duration_minutes", "lead_time_minutes", "buffer_minutes")
 
 
@@ -117,7 +123,7 @@ class Proof:
             folded.inboxes = inboxes.of(tenant.id)
             for path, wanted in folded.pages():
                 shown = _all_at(client, path, position, end)
-                _same(f"{path} of tenant {tenant.id}", shown, wanted)
+                _same(f"{path} of tenant {tenant.id}", shown, wanted, _key_of(path))
             client.close()
 
 
@@ -127,10 +133,13 @@ class Folded:
     def __init__(self, commits, tenant):
         self.exams, self.slots, self.reservations, self.accommodations = {}, {}, {}, {}
         self.inboxes = {}
+        self.steps = collections.defaultdict(list)
         for commit in commits:
             for event in commit.events if commit.boundary == tenant else ():
                 at_us, key = commit.decided_at_us, uuid_text(event.stream)
                 getattr(self, "_" + event.type, lambda *_: None)(key, event, at_us, *map(_readable, event.payload))
+                if key in self.reservations:
+                    self.steps[key].append(self._step_of(key, event, at_us))
 
     def pages(self):
         """(path of a list, its items in any order) of every list that an admin can ask for."""
@@ -142,6 +151,9 @@ class Folded:
         yield "/slots", list(self.slots.values())
         yield "/reservations", list(self.reservations.values())
         yield "/accommodations", list(self.accommodations.values())
+        yield from self._fill_pages()
+        for key in sorted(self.steps, key=lambda key: (-len(self.steps[key]), key))[:HISTORIES_MAX]:
+            yield f"/reservations/{key}/history", self.steps[key]
         for student in {row["student_id"] for row in self.reservations.values()}:
             yield f"/students/{student}/calendar", [
                 {"reservation_id": row["id"]} | {name: row[name] for name in
@@ -150,6 +162,30 @@ class Folded:
 
         for student, told in self.inboxes.items():
             yield f"/students/{student}/inbox", told
+
+    def _fill_pages(self):
+        """How full slots are, and the sums over them by exam and by UTC day."""
+        states = collections.defaultdict(collections.Counter)
+        for row in self.reservations.values():
+            states[row["slot_id"]][row["state"]] += 1
+        rows = [self._fill_of(slot, states[slot["id"]]) for slot in self.slots.values()]
+        yield "/fill/slots", rows
+        yield "/fill/exams", _sums(rows, "exam_id", lambda row: row["exam_id"])
+        yield "/fill/days", _sums(rows, "day", lambda row: str(_moment(row["starts_at"]).date()))
+
+    def _fill_of(self, slot, states):
+        taken = sum(states[state] for state in WITH_SEAT)
+        return {"slot_id": slot["id"]} | {name: slot[name] for name in ("exam_id", "starts_at", "state", "capacity")} | {
+            "taken_count": taken, "free_count": slot["capacity"] - taken if slot["state"] == "open" else 0,
+            "held_count": states["held"], "offered_count": states["offered"], "waiting_count": states["waiting"],
+            "attended_count": states["attended"], "no_show_count": states["no-show"]}
+
+    def _step_of(self, key, event, at_us):
+        payload = [_readable(value) for value in event.payload]
+        return {"version": event.stream_version, "event": event.type, "at": at_us} | {
+            name: self.reservations[key][name] for name in ("state", "slot_id", "starts_at", "ends_at", "expires_at")} | {
+            "from_slot_id": payload[6] if event.type in MOVES else None,
+            "reason": payload[REASONS[event.type]] if event.type in REASONS else None}
 
     def _exam_drafted(self, key, event, at_us, title, duration, lead, buffer, owner):
         self.exams[key] = {"id": key, "owner_id": owner, "withdrawn": False} | dict.fromkeys(
@@ -302,6 +338,16 @@ class Folded:
         row["changed_at"] = at_us
 
 
+def _sums(rows, key, key_of):
+    """One row for each value of the key: capacity and seats of what takes place, all that was counted of any."""
+    sums = collections.defaultdict(collections.Counter)
+    for row in rows:
+        is_off = row["state"] == "cancelled"
+        sums[key_of(row)].update({name: 0 if is_off and name in ("capacity", "taken_count") else value for name, value in row.items()
+                                  if name == "capacity" or name.endswith("_count")} | {"slot_count": 1, "cancelled_slot_count": int(is_off)})
+    return [{key: value, **counts} for value, counts in sums.items()]
+
+
 def _readable(value):
     """A field of an event as JSON shows it; moments stay numbers."""
     if isinstance(value, bytes):
@@ -332,17 +378,27 @@ def _all_at(client, path, position, end):
 
 def _comparable(item):
     """An item with its moments as microseconds."""
-    return {name: _us(value) if value is not None and (name.endswith("_at") or name in ("valid_from", "valid_until")) else value
+    return {name: _us(value) if value is not None and (name == "at" or name.endswith("_at") or name in ("valid_from", "valid_until")) else value
             for name, value in item.items()}
 
 
 def _us(text):
     moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return round((moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)) / datetime.timedelta(microseconds=1))
+    return round((moment - EPOCH) / datetime.timedelta(microseconds=1))
 
 
-def _same(what, shown, wanted):
-    key = "reservation_id" if "calendar" in what else "number" if "inbox" in what else "id"
+def _moment(at_us):
+    return EPOCH + datetime.timedelta(microseconds=at_us)
+
+
+def _key_of(path):
+    """What an item of the list is known by."""
+    by_end = {"calendar": "reservation_id", "history": "version", "inbox": "number"} | (
+        {"slots": "slot_id", "exams": "exam_id", "days": "day"} if path.startswith("/fill/") else {})
+    return by_end.get(path.rpartition("/")[2], "id")
+
+
+def _same(what, shown, wanted, key):
     by_id = {row[key]: row for row in wanted}
     _need(len(shown) == len({row[key] for row in shown}), f"{what} shows a row twice")
     missing = by_id.keys() - {row[key] for row in shown}

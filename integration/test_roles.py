@@ -155,6 +155,7 @@ class RolesTest(AnswerCase):
         other = Side(Actor(house.tenant, "teacher").client(house.node), others.client(house.node), others.id)
         other.person = Person(house.node, house.tenant, ["student"])
         other.person.sign_in(house.node)
+        other.assign(Actor(house.tenant, "proctor").id)
         owners = {role: Person(house.node, house.tenant, [role]) for role in ROLES}
         signed_in = {role: person.sign_in(house.node) for role, person in owners.items()}
         ours = Side(signed_in["teacher"].client(house.node), signed_in["student"].client(house.node), owners["student"].id)
@@ -230,6 +231,9 @@ class RolesTest(AnswerCase):
         if self.is_list(row) and may in ("own", "yes"):
             self.walk_list(row, bearer, other, may)
             return
+        if self.last(row) == "days" and may in ("own", "yes"):
+            self.walk_sums(row, bearer, other, may)
+            return
         own, others = self.things(row, bearer, other, may)
         if own is not None:
             answer = self.send(bearer.client, row, own, self.seen_by(row, bearer))
@@ -280,6 +284,15 @@ class RolesTest(AnswerCase):
         fits = bearer.side.things[name] in shown and (other.things[name] in shown) == (may == "yes")
         self.judge(row, f"{bearer.name}, a list", answer, fits, may)
 
+    def walk_sums(self, row, bearer, other, may):
+        """Of sums nobody can tell whose they are, unless they are of one exam."""
+        for side, whose in ((bearer.side, "their own"), (other, "others'")):
+            answer = self.send(bearer.client, row | {"route": f"{row['route']}?exam_id={side.things['exam_id']}"}, {},
+                               {"Pw-Min-Position": bearer.side.position})
+            wanted = side is bearer.side or may == "yes"
+            fits = answer.status == 200 and bool(answer.json["items"]) == wanted
+            self.judge(row, f"{bearer.name}, {whose} sums", answer, fits, may)
+
     def example(self, row):
         operation = (house.public | house.internal).get((row["method"], row["route"]), {})
         return operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example", {})
@@ -303,8 +316,10 @@ class RolesTest(AnswerCase):
     # --- What comes of it.
 
     def reached(self, answer):
-        """Whether somebody was let in: it is done, refused by a rule, or the password or token in the body is not right."""
-        return answer.status in (200, 201, 409) or answer.problem == "login-failed"
+        """Whether somebody was let in: it is done, refused by a rule, or the password or token in the body is not right. A list of what
+        belongs to a thing that is there has something in it."""
+        done = answer.status in (200, 201) and (answer.json or {}).get("items") != []
+        return done or answer.status == 409 or answer.problem == "login-failed"
 
     def judge(self, row, who, answer, fits, wanted):
         if not fits:

@@ -34,7 +34,7 @@ struct pw_column {
     enum pw_column_kind kind;
 };
 
-#define PW_ROW_CELLS_MAX 16
+#define PW_ROW_CELLS_MAX 20
 
 struct pw_table {
     const char *name;

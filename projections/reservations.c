@@ -1,4 +1,5 @@
-/* projections/reservations.c: every reservation, live or not; and what their students are told of them. */
+/* projections/reservations.c: every reservation, live or not, step by step how it came to that, and what its student is told of it. A step is a
+ * row that nothing changes any more: what its event says, and how the reservation stood after it. */
 #include "projections/inbox.h"
 
 static const struct pw_column columns[] = {
@@ -15,7 +16,76 @@ static const struct pw_column columns[] = {
     {"version", PW_COLUMN_INTEGER},
 };
 static const struct pw_table table = {"reservations", columns, PW_COUNT(columns), 1};
-static const struct pw_table *const tables[] = {&table, &pw_notifications_table, &pw_inboxes_table};
+
+/* changed_at_us of these rows is when it happened. */
+static const struct pw_column step_columns[] = {
+    {"reservation_id", PW_COLUMN_ID},
+    {"version", PW_COLUMN_INTEGER},
+    {"event", PW_COLUMN_TEXT},
+    {"state", PW_COLUMN_INTEGER},
+    {"slot_id", PW_COLUMN_ID},
+    {"from_slot_id", PW_COLUMN_ID},
+    {"starts_at_us", PW_COLUMN_INTEGER},
+    {"ends_at_us", PW_COLUMN_INTEGER},
+    {"expires_at_us", PW_COLUMN_INTEGER},
+    {"reason", PW_COLUMN_TEXT},
+};
+static const struct pw_table steps = {"reservation_steps", step_columns, PW_COUNT(step_columns), 2};
+static const struct pw_table *const tables[] = {&table, &steps, &pw_notifications_table,
+                                                &pw_inboxes_table};
+
+static struct pw_cell expires_at(const struct pw_reservation *reservation)
+{
+    return reservation->expires_at_us > 0 ? pw_cell_integer(reservation->expires_at_us)
+                                          : pw_cell_null(PW_COLUMN_INTEGER);
+}
+
+/* What an event says in its field of that name and kind; NULL: it has none. */
+static const void *said(const struct pw_event *event, const char *name, enum pw_field_kind kind)
+{
+    const struct pw_message *message = &pw_event_info(event->type)->message;
+    const char *body = pw_event_body((struct pw_event *)event);
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        const struct pw_field *field = &message->fields[i];
+        if (field->kind == kind && strcmp(field->name, name) == 0) {
+            return body + field->offset;
+        }
+    }
+    return NULL;
+}
+
+/* The slot that was left, of an event that moves it. */
+static struct pw_cell from_slot(const struct pw_event *event)
+{
+    const struct pw_id *id = said(event, "from_slot_id", PW_FIELD_KIND_id);
+    return id != NULL ? pw_cell_id(*id) : pw_cell_null(PW_COLUMN_ID);
+}
+
+/* Staff's reason, or what is in the way of the time that is granted. */
+static struct pw_cell reason_of(const struct pw_event *event)
+{
+    const uint32_t *reason = said(event, "reason", PW_FIELD_KIND_reason);
+    const struct pw_str *why = said(event, "why", PW_FIELD_KIND_text);
+    return reason != NULL ? pw_cell_text(pw_str_of(pw_reason_name((enum pw_reason) * reason)))
+           : why != NULL  ? pw_cell_text(*why)
+                          : pw_cell_null(PW_COLUMN_TEXT);
+}
+
+static void step_row(const struct pw_event *event, const struct pw_reservation *after,
+                     struct pw_rows *out)
+{
+    struct pw_cell *cells = pw_rows_add(out, &steps);
+    cells[0] = pw_cell_id(event->stream_id);
+    cells[1] = pw_cell_integer(after->version);
+    cells[2] = pw_cell_text(pw_str_of(pw_event_info(event->type)->name));
+    cells[3] = pw_cell_integer(after->state);
+    cells[4] = pw_cell_id(after->slot_id);
+    cells[5] = from_slot(event);
+    cells[6] = pw_cell_integer(after->starts_at_us);
+    cells[7] = pw_cell_integer(after->ends_at_us);
+    cells[8] = expires_at(after);
+    cells[9] = reason_of(event);
+}
 
 static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *after,
                          struct pw_rows *out, struct pw_err *err)
@@ -36,10 +106,10 @@ static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *a
     cells[5] = pw_cell_integer(reservation->starts_at_us);
     cells[6] = pw_cell_integer(reservation->ends_at_us);
     cells[7] = pw_cell_integer(reservation->free_again_at_us);
-    cells[8] = reservation->expires_at_us > 0 ? pw_cell_integer(reservation->expires_at_us)
-                                              : pw_cell_null(PW_COLUMN_INTEGER);
+    cells[8] = expires_at(reservation);
     cells[9] = pw_cell_integer(reservation->needs_replacement);
     cells[10] = pw_cell_integer(reservation->version);
+    step_row(event, reservation, out);
     return pw_inbox_rows(event, after, out, err);
 }
 

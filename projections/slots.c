@@ -1,5 +1,5 @@
-/* projections/slots.c: a slot with its seats, and who proctors it. Reservations change the seats taken, so they make rows
- * here too. */
+/* projections/slots.c: a slot with its seats and what became of them, and who proctors it. Reservations change the counts, so they make
+ * rows here too. */
 #include "projections/projection.h"
 
 static const struct pw_column columns[] = {
@@ -17,6 +17,10 @@ static const struct pw_column columns[] = {
     {"state", PW_COLUMN_INTEGER},
     {"waiting_count", PW_COLUMN_INTEGER},
     {"left_count", PW_COLUMN_INTEGER},
+    {"held_count", PW_COLUMN_INTEGER},
+    {"offered_count", PW_COLUMN_INTEGER},
+    {"attended_count", PW_COLUMN_INTEGER},
+    {"no_show_count", PW_COLUMN_INTEGER},
 };
 static const struct pw_table table = {"slots", columns, PW_COUNT(columns), 1};
 static const struct pw_column proctor_columns[] = {
@@ -52,6 +56,10 @@ static enum pw_code slot_row(const struct pw_tenant *after, const struct pw_id *
     cells[11] = pw_cell_integer(is_off ? PW_SLOT_CANCELLED : slot->state);
     cells[12] = pw_cell_integer(slot->waiting_count);
     cells[13] = pw_cell_integer(pw_slot_left_count(slot));
+    cells[14] = pw_cell_integer(slot->held_count);
+    cells[15] = pw_cell_integer(slot->offered_count);
+    cells[16] = pw_cell_integer(slot->attended_count);
+    cells[17] = pw_cell_integer(slot->no_show_count);
     return PW_OK;
 }
 

@@ -301,6 +301,38 @@ Test(query, people_are_found_by_role_and_by_the_tag_of_their_address)
     pw_arena_close(&arena);
 }
 
+/* A page of sums goes on after the last group, and counts what the asking person may see. */
+Test(query, sums_are_grouped_in_the_order_of_their_pages)
+{
+    static const struct {
+        const char *name;
+        const char *wanted;
+    } rows[] = {
+        {"day_fill",
+         "e.owner_id = ?)) AND t.day_us > ? GROUP BY t.day_us ORDER BY t.day_us LIMIT ?"},
+        {"exam_fill",
+         "e.owner_id = ?)) AND t.exam_id > ? GROUP BY t.exam_id ORDER BY t.exam_id LIMIT ?"},
+        {"slot_fill",
+         "(t.starts_at_us > ? OR t.slot_id > ?) ORDER BY t.starts_at_us, t.slot_id LIMIT"},
+    };
+    struct pw_arena arena;
+    struct pw_query_bind binds[PW_QUERY_BINDS_MAX];
+    uint32_t count = 0;
+    pw_arena_init(&arena, 1 << 20);
+    for (size_t i = 0; i < PW_COUNT(rows); i++) {
+        struct pw_query_ask ask = {.info = query_named(rows[i].name),
+                                   .actor_roles = PW_ROLE(TEACHER),
+                                   .limit = 5,
+                                   .has_after = true,
+                                   .after = {.order_at_us = 86400000000}};
+        struct pw_str sql = pw_query_compose(&ask, &arena, binds, &count);
+        cr_expect(strstr(sql.ptr, rows[i].wanted) != NULL, "%s: %s", rows[i].name, sql.ptr);
+        cr_expect(strstr(sql.ptr, "LEAST(") != NULL, "%s", rows[i].name);
+        cr_expect(strstr(sql.ptr, "ORDER BY r.c") != NULL, "%s", rows[i].name);
+    }
+    pw_arena_close(&arena);
+}
+
 /* A query's roles are those of its scopes; a filter or a column has a kind that the doors know. */
 Test(query, table_fits_together)
 {
@@ -311,8 +343,13 @@ Test(query, table_fits_together)
             roles |= info->scopes[s].roles;
         }
         cr_expect_eq(roles, info->roles, "%s", info->name);
-        cr_expect_eq(info->columns[0].kind, PW_ANSWER_ID, "%s", info->name);
-        cr_expect_str_eq(info->columns[0].sql, info->key_column, "%s", info->name);
+        bool has_key = info->key_column != NULL;
+        const char *first = has_key ? info->key_column : info->order_column;
+        cr_expect_eq(info->columns[0].kind == PW_ANSWER_ID, has_key, "%s", info->name);
+        cr_expect_str_eq(info->columns[0].sql, first, "%s", info->name);
+        cr_expect(has_key || info->is_list, "%s: a thing has a key", info->name);
+        cr_expect(info->grouped_by == NULL || strcmp(info->grouped_by, first) == 0, "%s",
+                  info->name);
         bool ordered = info->order_column == NULL;
         for (uint32_t c = 0; c < info->column_count; c++) {
             ordered = ordered || strcmp(info->columns[c].sql, info->order_column) == 0;

@@ -551,6 +551,26 @@ static uint32_t open_in(const struct model *model, const struct slot *slot)
     return count;
 }
 
+static uint32_t in_state(const struct model *model, const struct slot *slot, uint32_t state)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < model->seat_count; i++) {
+        const struct seat *seat = &model->seats[i];
+        count += seat->state == state && pw_id_equal(&seat->slot, &slot->id);
+    }
+    return count;
+}
+
+static bool counts_differ(const struct model *model, const struct slot *slot,
+                          const struct pw_slot *folded)
+{
+    return folded->waiting_count != in_state(model, slot, WAITING) ||
+           folded->held_count != in_state(model, slot, HELD) ||
+           folded->offered_count != in_state(model, slot, OFFERED) ||
+           folded->attended_count != in_state(model, slot, ATTENDED) ||
+           folded->no_show_count != in_state(model, slot, MISSED);
+}
+
 static bool slot_differs(const struct slot *slot, const struct pw_slot *folded, uint32_t seats,
                          uint32_t open)
 {
@@ -627,9 +647,10 @@ const char *model_differs(const struct model *model, const struct pw_tenant *ten
                 return "a slot's proctors";
             }
         }
+        const struct pw_slot *folded = pw_tenant_slot(tenant, &slot->id);
         if (pw_id_equal(&slot->tenant, tenant_id) &&
-            slot_differs(slot, pw_tenant_slot(tenant, &slot->id), taken(model, &slot->id),
-                         open_in(model, slot))) {
+            (slot_differs(slot, folded, taken(model, &slot->id), open_in(model, slot)) ||
+             counts_differ(model, slot, folded))) {
             return "a slot";
         }
     }

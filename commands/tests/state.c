@@ -411,6 +411,58 @@ Test(state, a_cancelled_reservation_is_out_of_the_chain)
     pw_state_free(state);
 }
 
+/* Waiting, held, offered, came, stayed away; and all that are taken. */
+static void expect_counts(const struct pw_state *state, uint8_t id, const uint32_t counts[6])
+{
+    const struct pw_slot *slot =
+        pw_tenant_slot(pw_state_tenant(state, &world_tenant_id), &(struct pw_id)ID(id));
+    const uint32_t got[] = {slot->waiting_count,  slot->held_count,    slot->offered_count,
+                            slot->attended_count, slot->no_show_count, slot->taken_count};
+    for (size_t i = 0; i < PW_COUNT(got); i++) {
+        cr_expect_eq(got[i], counts[i], "slot %u, count %zu: %u", id, i, got[i]);
+    }
+}
+
+/* What they are after each event; and they are the same of a state that was read. */
+Test(state, a_slot_counts_what_became_of_its_reservations)
+{
+    static const struct {
+        struct pw_event event;
+        uint32_t counts[6];
+    } steps[] = {
+        {RESERVED(50, ANN, 40, 30, NOON), {0, 0, 0, 0, 0, 1}},
+        {HELD(51, BOB, 40, 30, NOON, NOON - 1), {0, 1, 0, 0, 0, 2}},
+        {JOINED(52, TOM, 40, 30), {1, 1, 0, 0, 0, 2}},
+        {JOINED(53, TEA, 40, 30), {2, 1, 0, 0, 0, 2}},
+        {PRIORITISED(53, 0, TEA, 40, 30, 7), {2, 1, 0, 0, 0, 2}},
+        {HOLD_EXPIRED(51, BOB, 40, 30), {2, 0, 0, 0, 0, 1}},
+        {OFFERED(53, 0, TEA, 40, 30, NOON), {1, 0, 1, 0, 0, 2}},
+        {OFFER_ACCEPTED(53, 0, TEA, 40, 30), {1, 0, 0, 0, 0, 2}},
+        {CANCELLED(53, TEA, 40, 30), {1, 0, 0, 0, 0, 1}},
+        {CAME(50, 0, ANN, 40, 30), {1, 0, 0, 1, 0, 1}},
+        {STAYED_AWAY(50, 0, ANN, 40, 30, OTHER), {1, 0, 0, 0, 1, 1}},
+        {HELD(54, ANN, 40, 30, NOON, NOON - 1), {1, 1, 0, 0, 1, 2}},
+    };
+    static const struct pw_event given[] = {SLOT};
+    struct pw_state *state = pw_state_new();
+    world_fold(state, given, PW_COUNT(given));
+    for (size_t i = 0; i < PW_COUNT(steps); i++) {
+        struct pw_buffer bytes;
+        struct pw_state *read = pw_state_new();
+        world_fold(state, &steps[i].event, 1);
+        expect_counts(state, 40, steps[i].counts);
+        pw_buffer_init(&bytes, 1 << 20);
+        pw_state_serialise(state, &bytes);
+        struct pw_cursor cursor = pw_cursor_of(bytes.data, bytes.bytes);
+        pw_state_read(read, &cursor);
+        cr_expect(pw_cursor_done(&cursor));
+        expect_counts(read, 40, steps[i].counts);
+        pw_state_free(read);
+        pw_buffer_close(&bytes);
+    }
+    pw_state_free(state);
+}
+
 Test(state, only_students_with_a_seat_have_a_chain)
 {
     static const struct pw_event events[] = {SLOT, ANNS, CANCELLED(50, ANN, 40, 30)};

@@ -31,7 +31,13 @@ struct rows_row {
 #define SLOT_AT_TEN                                                                                \
     "slots: slot_id=#40 exam_id=#30 exam_version=1 starts_at_us=1800003600000000 "                 \
     "ends_at_us=1800009000000000 hard_end_at_us=- lead_time_minutes=60 buffer_minutes=15 "
-#define LIVE "sessions: session_id=#60 user_id=#10 live=1 "
+#define LIVE     "sessions: session_id=#60 user_id=#10 live=1 "
+#define UNMARKED "held_count=0 offered_count=0 attended_count=0 no_show_count=0\n"
+/* Of the reservation 50 in the slot 40, at ten. */
+#define STEP(version, event, state)                                                                \
+    "reservation_steps: reservation_id=#50 version=" version " event=reservation_" event           \
+    " state=" state " slot_id=#40 from_slot_id=- starts_at_us=1800003600000000 "
+#define AS_LONG "ends_at_us=1800009000000000 expires_at_us=- "
 #define IS_MOVED                                                                                   \
     OPEN, OPENED(41, 30, ELEVEN, 3), RESERVED(50, ANN, 40, 30, TEN),                               \
         MOVED(50, 0, ANN, 41, 30, ELEVEN, 40, TEN)
@@ -46,8 +52,9 @@ struct rows_row {
 #define ONE_SEAT_AT_ELEVEN                                                                         \
     "slots: slot_id=#41 exam_id=#30 exam_version=1 starts_at_us=1800007200000000 "                 \
     "ends_at_us=1800012600000000 hard_end_at_us=- lead_time_minutes=60 buffer_minutes=15 "         \
-    "capacity=3 taken_count=1 version=1 state=1 waiting_count=0 left_count=0\n" SLOT_AT_TEN        \
-    "capacity=2 taken_count=0 version=1 state=1 waiting_count=0 left_count=0\n"
+    "capacity=3 taken_count=1 version=1 state=1 waiting_count=0 left_count=0 " UNMARKED            \
+        SLOT_AT_TEN                                                                                \
+    "capacity=2 taken_count=0 version=1 state=1 waiting_count=0 left_count=0 " UNMARKED
 #define FREE_AT_TEN_NOT_AT_ELEVEN                                                                  \
     "calendar: student_id=#10 starts_at_us=1800007200000000 reservation_id=#50 slot_id=#41 "       \
     "exam_id=#30 ends_at_us=1800012600000000 free_again_at_us=1800013500000000 live=1\n"           \
@@ -80,70 +87,111 @@ static const struct rows_row rows[] = {
     {"its slot is off before it says so itself", &pw_slots_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), WITHDRAWN(30, 3, OTHER, NINE),
            CANCELLED_WITH_SLOT(50, 0, ANN, 40, 30, OTHER)),
-     SLOT_AT_TEN "capacity=2 taken_count=0 version=1 state=3 waiting_count=0 left_count=0\n"},
+     SLOT_AT_TEN
+     "capacity=2 taken_count=0 version=1 state=3 waiting_count=0 left_count=0 " UNMARKED},
     {"a new slot is free", &pw_slots_projection, GIVEN(OPEN),
-     SLOT_AT_TEN "capacity=2 taken_count=0 version=1 state=1 waiting_count=0 left_count=0\n"},
+     SLOT_AT_TEN
+     "capacity=2 taken_count=0 version=1 state=1 waiting_count=0 left_count=0 " UNMARKED},
     {"a booking takes a seat of its slot", &pw_slots_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN)),
-     SLOT_AT_TEN "capacity=2 taken_count=1 version=1 state=1 waiting_count=0 left_count=0\n"},
+     SLOT_AT_TEN
+     "capacity=2 taken_count=1 version=1 state=1 waiting_count=0 left_count=0 " UNMARKED},
     {"a cancelled one gives it back", &pw_slots_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), CANCELLED(50, ANN, 40, 30)),
-     SLOT_AT_TEN "capacity=2 taken_count=0 version=1 state=1 waiting_count=0 left_count=0\n"},
+     SLOT_AT_TEN
+     "capacity=2 taken_count=0 version=1 state=1 waiting_count=0 left_count=0 " UNMARKED},
     {"a slot's size", &pw_slots_projection, GIVEN(OPEN, CAPACITY(40, 0, 9)),
-     SLOT_AT_TEN "capacity=9 taken_count=0 version=2 state=1 waiting_count=0 left_count=0\n"},
+     SLOT_AT_TEN
+     "capacity=9 taken_count=0 version=2 state=1 waiting_count=0 left_count=0 " UNMARKED},
     {"a closed one says so", &pw_slots_projection, GIVEN(OPEN, SLOT_CLOSED(40, 0, 30)),
-     SLOT_AT_TEN "capacity=2 taken_count=0 version=2 state=2 waiting_count=0 left_count=0\n"},
+     SLOT_AT_TEN
+     "capacity=2 taken_count=0 version=2 state=2 waiting_count=0 left_count=0 " UNMARKED},
     {"who waits is counted", &pw_slots_projection,
      GIVEN(OPEN, CAPACITY(40, 0, 1), RESERVED(50, ANN, 40, 30, TEN), JOINED(51, BOB, 40, 30)),
-     SLOT_AT_TEN "capacity=1 taken_count=1 version=2 state=1 waiting_count=1 left_count=0\n"},
+     SLOT_AT_TEN
+     "capacity=1 taken_count=1 version=2 state=1 waiting_count=1 left_count=0 " UNMARKED},
     {"no more once they are offered a seat", &pw_slots_projection,
      GIVEN(OPEN, JOINED(51, BOB, 40, 30), OFFERED(51, 0, BOB, 40, 30, TEN)),
-     SLOT_AT_TEN "capacity=2 taken_count=1 version=1 state=1 waiting_count=0 left_count=0\n"},
+     SLOT_AT_TEN "capacity=2 taken_count=1 version=1 state=1 waiting_count=0 left_count=0 "
+                 "held_count=0 offered_count=1 attended_count=0 no_show_count=0\n"},
     {"a cancelled one tells how many are to follow", &pw_slots_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), RESERVED(51, BOB, 40, 30, TEN),
            SLOT_CANCELLED(40, 0, 30, OTHER)),
-     SLOT_AT_TEN "capacity=2 taken_count=2 version=2 state=3 waiting_count=0 left_count=2\n"},
+     SLOT_AT_TEN
+     "capacity=2 taken_count=2 version=2 state=3 waiting_count=0 left_count=2 " UNMARKED},
     {"and how many still", &pw_slots_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), RESERVED(51, BOB, 40, 30, TEN),
            SLOT_CANCELLED(40, 0, 30, OTHER), CANCELLED_WITH_SLOT(51, 0, BOB, 40, 30, OTHER)),
-     SLOT_AT_TEN "capacity=2 taken_count=1 version=2 state=3 waiting_count=0 left_count=1\n"},
+     SLOT_AT_TEN
+     "capacity=2 taken_count=1 version=2 state=3 waiting_count=0 left_count=1 " UNMARKED},
     {"a proctor is assigned", &pw_slots_projection, GIVEN(OPEN, ASSIGNED(40, 0, 30, TOM)),
      "slot_proctors: slot_id=#40 proctor_id=#13 live=1\n" SLOT_AT_TEN
-     "capacity=2 taken_count=0 version=2 state=1 waiting_count=0 left_count=0\n"},
+     "capacity=2 taken_count=0 version=2 state=1 waiting_count=0 left_count=0 " UNMARKED},
     {"and released", &pw_slots_projection,
      GIVEN(OPEN, ASSIGNED(40, 0, 30, TOM), RELEASED(40, 0, 30, TOM)),
      "slot_proctors: slot_id=#40 proctor_id=#13 live=0\n" SLOT_AT_TEN
-     "capacity=2 taken_count=0 version=3 state=1 waiting_count=0 left_count=0\n"},
+     "capacity=2 taken_count=0 version=3 state=1 waiting_count=0 left_count=0 " UNMARKED},
     {"who came had a seat", &pw_slots_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), CAME(50, 0, ANN, 40, 30)),
-     SLOT_AT_TEN "capacity=2 taken_count=1 version=1 state=1 waiting_count=0 left_count=0\n"},
+     SLOT_AT_TEN "capacity=2 taken_count=1 version=1 state=1 waiting_count=0 left_count=0 "
+                 "held_count=0 offered_count=0 attended_count=1 no_show_count=0\n"},
     {"an exam is no slot", &pw_slots_projection, GIVEN(CREATED, DRAFTED(30)), ""},
     {"a reservation is confirmed", &pw_reservations_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN)),
      "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=1 "
      "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
-     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=1\n"},
+     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=1\n" STEP(
+         "1", "reserved", "1") AS_LONG "reason=-\n"},
     {"a cancelled one stays", &pw_reservations_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), CANCELLED(50, ANN, 40, 30)),
      "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=2 "
      "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
-     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=2\n"},
+     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=2\n" STEP(
+         "2", "cancelled", "2") AS_LONG "reason=-\n"},
     {"a held one runs out", &pw_reservations_projection,
      GIVEN(OPEN, HELD(50, ANN, 40, 30, TEN, NINE + 7)),
      "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=3 "
      "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
      "free_again_at_us=1800009900000000 expires_at_us=1800000000000007 needs_replacement=0 "
-     "version=1\n"},
+     "version=1\n" STEP(
+         "1", "held", "3") "ends_at_us=1800009000000000 expires_at_us=1800000000000007 reason=-\n"},
     {"not once it is confirmed", &pw_reservations_projection,
      GIVEN(OPEN, HELD(50, ANN, 40, 30, TEN, NINE + 7), HOLD_CONFIRMED(50, ANN, 40, 30)),
      "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=1 "
      "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
-     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=2\n"},
+     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=2\n" STEP(
+         "2", "hold_confirmed", "1") AS_LONG "reason=-\n"},
     {"nor once it has", &pw_reservations_projection,
      GIVEN(OPEN, HELD(50, ANN, 40, 30, TEN, NINE + 7), HOLD_EXPIRED(50, ANN, 40, 30)),
      "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=4 "
      "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
-     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=2\n"},
+     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=2\n" STEP(
+         "2", "hold_expired", "4") AS_LONG "reason=-\n"},
+    {"a step says why staff ended it", &pw_reservations_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN),
+           CANCELLED_BY_STAFF(50, 2, ANN, 40, 30, ENVIRONMENT_ROOM)),
+     "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=2 "
+     "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
+     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=2\n" STEP(
+         "2", "cancelled_by_staff", "2") AS_LONG "reason=environment.room\n"},
+    {"and why nobody came", &pw_reservations_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), STAYED_AWAY(50, 0, ANN, 40, 30, EXAMINEE_ABSENT)),
+     "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=11 "
+     "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
+     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=2\n" STEP(
+         "2", "marked_no_show", "11") AS_LONG "reason=examinee.absent\n"},
+    {"and why the slot was cancelled", &pw_reservations_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), SLOT_CANCELLED(40, 0, 30, OTHER),
+           CANCELLED_WITH_SLOT(50, 0, ANN, 40, 30, OTHER)),
+     "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=2 "
+     "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
+     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=2\n" STEP(
+         "2", "cancelled_with_slot", "2") AS_LONG "reason=other\n"},
+    {"who did not come is counted", &pw_slots_projection,
+     GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), CAME(50, 0, ANN, 40, 30),
+           STAYED_AWAY(50, 0, ANN, 40, 30, OTHER)),
+     SLOT_AT_TEN "capacity=2 taken_count=1 version=1 state=1 waiting_count=0 left_count=0 "
+                 "held_count=0 offered_count=0 attended_count=0 no_show_count=1\n"},
     {"a slot is no reservation", &pw_reservations_projection, GIVEN(OPEN), ""},
     {"a booking blocks the calendar", &pw_calendar_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN)),
@@ -175,13 +223,21 @@ static const struct rows_row rows[] = {
      "exam_id=#30 ends_at_us=1800009000000000 free_again_at_us=1800009900000000 live=0\n"},
     {"a held seat is taken", &pw_slots_projection,
      GIVEN(OPEN, HELD(50, ANN, 40, 30, TEN, NINE + 7)),
-     SLOT_AT_TEN "capacity=2 taken_count=1 version=1 state=1 waiting_count=0 left_count=0\n"},
+     SLOT_AT_TEN "capacity=2 taken_count=1 version=1 state=1 waiting_count=0 left_count=0 "
+                 "held_count=1 offered_count=0 attended_count=0 no_show_count=0\n"},
     {"one that ran out is free", &pw_slots_projection,
      GIVEN(OPEN, HELD(50, ANN, 40, 30, TEN, NINE + 7), HOLD_EXPIRED(50, ANN, 40, 30)),
-     SLOT_AT_TEN "capacity=2 taken_count=0 version=1 state=1 waiting_count=0 left_count=0\n"},
+     SLOT_AT_TEN
+     "capacity=2 taken_count=0 version=1 state=1 waiting_count=0 left_count=0 " UNMARKED},
     {"one that was moved is in the other slot", &pw_reservations_projection, GIVEN(IS_MOVED),
-     SITS_AT_ELEVEN},
-    {"by staff, too", &pw_reservations_projection, GIVEN(IS_MOVED_BY_STAFF), SITS_AT_ELEVEN},
+     SITS_AT_ELEVEN "reservation_steps: reservation_id=#50 version=2 event=reservation_rescheduled "
+                    "state=1 slot_id=#41 from_slot_id=#40 starts_at_us=1800007200000000 "
+                    "ends_at_us=1800012600000000 expires_at_us=- reason=-\n"},
+    {"by staff, too", &pw_reservations_projection, GIVEN(IS_MOVED_BY_STAFF),
+     SITS_AT_ELEVEN
+     "reservation_steps: reservation_id=#50 version=2 event=reservation_rescheduled_by_staff "
+     "state=1 slot_id=#41 from_slot_id=#40 starts_at_us=1800007200000000 "
+     "ends_at_us=1800012600000000 expires_at_us=- reason=other\n"},
     {"a seat is left, and one is taken", &pw_slots_projection, GIVEN(IS_MOVED), ONE_SEAT_AT_ELEVEN},
     {"by staff likewise", &pw_slots_projection, GIVEN(IS_MOVED_BY_STAFF), ONE_SEAT_AT_ELEVEN},
     {"one time is free, the other is not", &pw_calendar_projection, GIVEN(IS_MOVED),
@@ -235,7 +291,8 @@ static const struct rows_row rows[] = {
      GIVEN(OPEN, HARD_END(40, 0, 30, ELEVEN + MINUTES(60))),
      "slots: slot_id=#40 exam_id=#30 exam_version=1 starts_at_us=1800003600000000 "
      "ends_at_us=1800009000000000 hard_end_at_us=1800010800000000 lead_time_minutes=60 "
-     "buffer_minutes=15 capacity=2 taken_count=0 version=2 state=1 waiting_count=0 left_count=0\n"},
+     "buffer_minutes=15 capacity=2 taken_count=0 version=2 state=1 waiting_count=0 "
+     "left_count=0 " UNMARKED},
     {"a student has more time", &pw_accommodations_projection,
      GIVEN(CREATED, MORE_TIME(70, ANN, 125, 5, 10, NINE, TEN)),
      "accommodations: accommodation_id=#70 student_id=#10 state=1 factor_percent=125 "
@@ -258,7 +315,8 @@ static const struct rows_row rows[] = {
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), SITTING_CHANGED(50, 0, ANN, 40, 30, TEN, 10)),
      "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=1 "
      "starts_at_us=1800003600000000 ends_at_us=1800009600000000 "
-     "free_again_at_us=1800010500000000 expires_at_us=- needs_replacement=0 version=2\n"},
+     "free_again_at_us=1800010500000000 expires_at_us=- needs_replacement=0 version=2\n" STEP(
+         "2", "sitting_changed", "1") "ends_at_us=1800009600000000 expires_at_us=- reason=-\n"},
     {"the calendar is blocked longer", &pw_calendar_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), SITTING_CHANGED(50, 0, ANN, 40, 30, TEN, 10)),
      "calendar: student_id=#10 starts_at_us=1800003600000000 reservation_id=#50 slot_id=#40 "
@@ -267,13 +325,15 @@ static const struct rows_row rows[] = {
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), MARKED(50, 0, ANN, 40, 30, "calendar")),
      "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=1 "
      "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
-     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=2 version=2\n"},
+     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=2 version=2\n" STEP(
+         "2", "needs_replacement_marked", "1") AS_LONG "reason=calendar\n"},
     {"not of what was given back", &pw_reservations_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), MARKED(50, 0, ANN, 40, 30, "hard-end"),
            CANCELLED(50, ANN, 40, 30)),
      "reservations: reservation_id=#50 slot_id=#40 exam_id=#30 student_id=#10 state=2 "
      "starts_at_us=1800003600000000 ends_at_us=1800009000000000 "
-     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=3\n"},
+     "free_again_at_us=1800009900000000 expires_at_us=- needs_replacement=0 version=3\n" STEP(
+         "3", "cancelled", "2") AS_LONG "reason=-\n"},
     {"a person is no session", &pw_sessions_projection, GIVEN(PEOPLE), ""},
 };
 

@@ -2,7 +2,6 @@
 #include "projections/tests/scribe.h"
 
 #include "commands/decide.h"
-#include "projections/inbox.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,7 +76,12 @@ void scribe_free(struct scribe *scribe)
 /* Whether a table's rows follow from their events alone, with the state as it was then. */
 static bool is_told(const struct pw_table *table)
 {
-    return table == &pw_notifications_table || table == &pw_inboxes_table;
+    const struct pw_projection *projection = &pw_reservations_projection;
+    bool is = false;
+    for (uint32_t i = 1; i < projection->table_count; i++) { /* All but the reservations. */
+        is = is || table == projection->tables[i];
+    }
+    return is;
 }
 
 static void put_row(struct pw_batch *batch, const struct pw_tenant *tenant,
@@ -104,9 +108,9 @@ static void on_event(void *self, const struct pw_record *record, uint32_t index,
 
 void scribe_put(struct scribe *scribe, uint32_t partition, const void *value, size_t value_bytes)
 {
+    const struct pw_fold_observer observer = {.self = scribe, .event = on_event};
     struct pw_record record;
     int64_t offset = scribe->next_offset[partition]++;
-    const struct pw_fold_observer observer = {.self = scribe, .event = on_event};
     MUST(pw_fold_take(&scribe->folds[partition], offset, value, value_bytes, &observer, &record) !=
          PW_CHAIN_STOPPED);
     if (scribe->put != NULL) {
@@ -520,7 +524,7 @@ static void expect_ids(const struct expectation *expectation, const struct scrib
     }
 }
 
-/* The rows of one tenant, each as it must stand: out of the state of today, and of people out of what was said of them. */
+/* The rows of one tenant, each as it must stand: out of the state of today, and of people out of what was said of them; but for steps. */
 static void expect_tenant(const struct scribe *scribe, uint32_t tenant,
                           const struct expectation *expectation)
 {
