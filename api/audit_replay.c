@@ -5,7 +5,7 @@
 
 #include "api/audit.h"
 #include "api/audit_filter.h"
-#include "api/audit_json.h"
+#include "api/audit_lines.h"
 #include "api/verbs.h"
 
 struct replay {
@@ -16,25 +16,6 @@ struct replay {
     int64_t offset;
 };
 
-static json_t *payload_json(struct pw_event *event)
-{
-    const struct pw_message *message = &pw_event_info(event->type)->message;
-    const char *body = pw_event_body(event);
-    json_t *payload = json_object();
-    for (uint32_t i = 0; i < message->field_count; i++) {
-        json_object_set_new(payload, message->fields[i].name,
-                            pw_audit_json_field(&message->fields[i], body));
-    }
-    return payload;
-}
-
-static json_t *record_json(const struct replay *replay, const struct pw_record *record)
-{
-    return json_pack("{s:i, s:I, s:I, s:o}", "partition", (int)replay->fold->chain.partition,
-                     "offset", (json_int_t)replay->offset, "height", (json_int_t)record->height,
-                     "decided_at", pw_audit_json_at(record->decided_at_us));
-}
-
 static void print_json_line(json_t *line)
 {
     json_dumpf(line, stdout, JSON_COMPACT);
@@ -42,26 +23,9 @@ static void print_json_line(json_t *line)
     json_decref(line);
 }
 
-static void print_event_json(const struct replay *replay, const struct pw_record *record,
-                             const struct pw_raw_event *raw, const struct pw_event *event)
+static struct pw_audit_place place_of(const struct replay *replay)
 {
-    const struct pw_commit *commit = &record->commit;
-    struct pw_event copy = *event;
-    json_t *line = record_json(replay, record);
-    json_object_set_new(line, "tenant_id", pw_audit_json_id(&commit->tenant_id));
-    json_object_set_new(line, "boundary_id", pw_audit_json_id(&commit->boundary_id));
-    json_object_set_new(line, "command_id", pw_audit_json_id(&commit->command_id));
-    json_object_set_new(line, "actor_id", pw_audit_json_id(&commit->actor_id));
-    json_object_set_new(line, "role", json_string(pw_role_name(commit->role)));
-    json_object_set_new(line, "correlation_id", pw_audit_json_id(&commit->correlation_id));
-    json_object_set_new(line, "causation_id", pw_audit_json_id(&commit->causation_id));
-    json_object_set_new(line, "stream_type", pw_audit_json_text(raw->stream_type));
-    json_object_set_new(line, "stream_id", pw_audit_json_id(&raw->stream_id));
-    json_object_set_new(line, "stream_version", json_integer(raw->stream_version));
-    json_object_set_new(line, "event_type", pw_audit_json_text(raw->event_type));
-    json_object_set_new(line, "event_version", json_integer(raw->event_version));
-    json_object_set_new(line, "payload", payload_json(&copy));
-    print_json_line(line);
+    return (struct pw_audit_place){replay->fold->chain.partition, replay->offset};
 }
 
 static void print_place(const struct replay *replay, int64_t decided_at_us)
@@ -75,11 +39,10 @@ static void print_place(const struct replay *replay, int64_t decided_at_us)
 static void print_event_text(const struct replay *replay, const struct pw_record *record,
                              const struct pw_raw_event *raw, const struct pw_event *event)
 {
-    struct pw_event copy = *event;
     char stream[PW_ID_TEXT_BYTES + 1];
     char actor[PW_ID_TEXT_BYTES + 1];
     char *payload = NULL;
-    json_t *json = payload_json(&copy);
+    json_t *json = pw_audit_payload(event);
     pw_id_format(&raw->stream_id, stream);
     pw_id_format(&record->commit.actor_id, actor);
     payload = json_dumps(json, JSON_COMPACT);
@@ -99,7 +62,8 @@ static void on_event(void *self, const struct pw_record *record, uint32_t index,
         return;
     }
     if (replay->as_json) {
-        print_event_json(replay, record, &record->events[index], event);
+        struct pw_audit_place place = place_of(replay);
+        print_json_line(pw_audit_line_event(&place, record, index, event));
     } else {
         print_event_text(replay, record, &record->events[index], event);
     }
@@ -118,19 +82,8 @@ static void print_answer(const struct replay *replay, const struct pw_record *re
                actor, (int)answer->detail.len, answer->detail.ptr);
         return;
     }
-    json_t *line = record_json(replay, record);
-    json_object_set_new(line, "decided_at", pw_audit_json_at(answer->decided_at_us));
-    json_object_set_new(line, "boundary_id", pw_audit_json_id(&answer->boundary_id));
-    json_object_set_new(line, "command_id", pw_audit_json_id(&answer->command_id));
-    json_object_set_new(line, "actor_id", pw_audit_json_id(&answer->actor_id));
-    json_object_set_new(line, "command", pw_audit_json_text(answer->command_name));
-    json_object_set_new(line, "stream_id", pw_audit_json_id(&answer->stream_id));
-    json_object_set_new(line, "stream_version", json_integer(answer->stream_version));
-    json_object_set_new(line, "problem",
-                        answer->problem_name.ptr != NULL ? pw_audit_json_text(answer->problem_name)
-                                                         : json_null());
-    json_object_set_new(line, "detail", pw_audit_json_text(answer->detail));
-    print_json_line(line);
+    struct pw_audit_place place = place_of(replay);
+    print_json_line(pw_audit_line_answer(&place, record, answer));
 }
 
 /* What rides along on a commit was decided before it, and so stands before its events. */

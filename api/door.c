@@ -256,7 +256,7 @@ bool pw_door_still_reads(struct pw_service *service, const struct pw_id *tenant_
 }
 
 /* Where the session is not known it is asked how far this node has read, and then once more: what came meanwhile is known. */
-static bool may_act(struct pw_service *service, struct pw_actor *actor)
+bool pw_door_may_act(struct pw_service *service, struct pw_actor *actor)
 {
     int64_t now_us = pw_http_wall_us();
     struct pw_partition_status status;
@@ -278,7 +278,7 @@ bool pw_door_still_admits(struct pw_service *service, const struct pw_http_reque
     return pw_header_bearer(request->headers[PW_HEADER_AUTHORIZATION], &token) &&
            pw_tokens_verify(service->tokens, token, pw_http_wall_us(), &actor, &unknown_key,
                             &err) == PW_OK &&
-           may_act(service, &actor) && (actor.roles & route->roles) != 0;
+           pw_door_may_act(service, &actor) && (actor.roles & route->roles) != 0;
 }
 
 /* Who may not act, or not any more, is asked no further: unless what they send may be a command that was
@@ -327,7 +327,7 @@ static bool authenticate(struct pw_service *service, struct pw_http_request *req
     if (!verify_token(service, request, route, ret_actor)) {
         return false;
     }
-    bool is_in = may_act(service, ret_actor);
+    bool is_in = pw_door_may_act(service, ret_actor);
     bool is_theirs = pw_id_parse(pw_route_param(route, request, PW_STR("tenant")), &tenant_id) &&
                      pw_id_equal(&tenant_id, &ret_actor->tenant_id);
     if (!is_in && !(is_theirs && may_repeat(request, route))) {
@@ -389,12 +389,12 @@ static void answer_page(struct pw_http_request *request, const struct pw_route *
     pw_http_answer(request, 200, as_html ? "text/html; charset=utf-8" : "application/json", page);
 }
 
-/* Commands and queries look at theirs themselves; nothing else takes any. */
+/* Commands, queries and audits look at theirs themselves; nothing else takes any. */
 static bool refuses_params(struct pw_http_request *request, const struct pw_route *route)
 {
     struct pw_violations violations = {.count = 0};
     if (route->kind == PW_ROUTE_COMMAND || route->kind == PW_ROUTE_QUERY ||
-        request->param_count == 0) {
+        route->kind == PW_ROUTE_AUDIT || request->param_count == 0) {
         return false;
     }
     for (uint32_t i = 0; i < request->param_count; i++) {
@@ -437,6 +437,8 @@ static void serve_public(struct pw_service *service, struct pw_http_request *req
         pw_door_problem(request, request->fault, request->fault_detail, NULL);
     } else if (route->kind == PW_ROUTE_COMMAND) {
         pw_command_door(service, request, route, &actor);
+    } else if (route->kind == PW_ROUTE_AUDIT) {
+        pw_audit_door(service, request, route, &actor);
     } else {
         pw_query_door(service, request, route, &actor);
     }

@@ -40,6 +40,9 @@ void pw_door_too_fast(struct pw_http_request *request, const struct pw_limits *l
  * person who may act, may be so no more. Once it was read to its end that is remembered. */
 bool pw_door_still_reads(struct pw_service *service, const struct pw_id *tenant_id);
 
+/* Whether the bearer of a verified token may still act, and with which roles: *actor's are made those. */
+bool pw_door_may_act(struct pw_service *service, struct pw_actor *actor);
+
 /* Headers of every answer with personal data. */
 void pw_door_private(struct pw_http_request *request);
 
@@ -79,6 +82,10 @@ void pw_query_stream(struct pw_service *service, struct pw_http_request *request
 
 /* api/query_door.c */
 void pw_query_door(struct pw_service *service, struct pw_http_request *request,
+                   const struct pw_route *route, const struct pw_actor *actor);
+
+/* api/audit_door.c */
+void pw_audit_door(struct pw_service *service, struct pw_http_request *request,
                    const struct pw_route *route, const struct pw_actor *actor);
 
 /* api/status_door.c: /metrics, /healthz, /readyz, /internal/leads. */

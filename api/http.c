@@ -141,6 +141,9 @@ void http_on_end(void *self, struct MHD_Connection *connection, void **context,
             atomic_fetch_sub_explicit(&loop->waiting, 1, memory_order_relaxed);
         }
         http_stage(loop, request->kept, PW_STAGE_IDLE);
+        if (request->ended != NULL) {
+            request->ended(request);
+        }
         request_give_back(request);
         *context = NULL;
     }

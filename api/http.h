@@ -125,6 +125,8 @@ struct pw_http_request {
     void *state;
     void (*finish)(struct pw_http_request *request);
     enum pw_http_piece (*more)(struct pw_http_request *request); /* For an answer in pieces. */
+    /* The request is over, whether it was answered to its end or the client is gone: `state` can be given up. Or NULL. */
+    void (*ended)(struct pw_http_request *request);
 
     /* The answer. */
     uint32_t status; /* 0: none yet. */
@@ -202,6 +204,9 @@ void pw_http_answer(struct pw_http_request *request, uint32_t status, const char
  * kernel; a client that does not read is not asked for, and has the time of the stage `send` for each piece. Not asked for HEAD. */
 void pw_http_stream(struct pw_http_request *request, uint32_t status, const char *content_type,
                     enum pw_http_piece (*more)(struct pw_http_request *request));
+
+/* Whether the client of a request that waits has hung up: nobody will read an answer. On the loop's thread. */
+bool pw_http_is_gone(const struct pw_http_request *request);
 
 /* Says that the answer comes later, through `finish`. */
 void pw_http_wait(struct pw_http_request *request, void (*finish)(struct pw_http_request *));

@@ -5,6 +5,7 @@
  * same time, so the line of each stage is in order by itself, and only its first needs to be looked
  * at. A connection that is over is shut down, not closed: MHD finds its end, and closes it. */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -71,6 +72,14 @@ int http_expire(struct pw_http_loop *loop)
         }
     }
     return next_us == INT64_MAX ? -1 : (int)((next_us - now_us) / PW_US_PER_MS) + 1;
+}
+
+/* A connection that waits is not looked at by MHD. Who has sent all that they will, and closed that half, counts as gone too: a client
+ * that lives keeps it open. */
+bool pw_http_is_gone(const struct pw_http_request *request)
+{
+    struct pollfd fd = {.fd = request->kept->fd, .events = POLLRDHUP};
+    return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 /* --- How many a host has --- */

@@ -17,7 +17,7 @@ enum pw_log_level { PW_LOG_DEBUG, PW_LOG_INFO, PW_LOG_WARNING, PW_LOG_ERROR };
 bool pw_log_init(const char *level);
 bool pw_log_level_by_name(const char *name, enum pw_log_level *ret_level);
 
-/* part: `http`, `commands`, `projections`, `queries`, `keys`, `peers`, `node`. trace_id: 32 hex digits, or
+/* part: `http`, `commands`, `projections`, `queries`, `audits`, `keys`, `peers`, `node`. trace_id: 32 hex digits, or
  * NULL. */
 void pw_log(enum pw_log_level level, const char *part, uint32_t partition, const char *trace_id,
             const char *format, ...) __attribute__((format(printf, 5, 6)));

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/auditor.h"
 #include "api/door.h"
 #include "api/prepare.h"
 #include "api/vault.h"
@@ -360,6 +361,20 @@ static void add_preparations(struct pw_text *text, struct pw_service *service)
               (double)hashing.refused, (double)sealing.refused);
 }
 
+static void add_audits(struct pw_text *text, struct pw_service *service)
+{
+    struct pw_auditor_counts counts;
+    pw_auditor_count(service->auditor, &counts);
+    family(text, "pw_audits_open", "gauge", "Audits that are being answered from the ledger.");
+    pw_text_addf(text, "pw_audits_open %u\n", counts.open);
+    family(text, "pw_audits_total", "counter", "Audits that were begun.");
+    pw_text_addf(text, "pw_audits_total %llu\n", (unsigned long long)counts.entered);
+    family(text, "pw_audits_refused_total", "counter", "Audits that found no place.");
+    pw_text_addf(text, "pw_audits_refused_total %llu\n", (unsigned long long)counts.refused);
+    family(text, "pw_audits_records_total", "counter", "Records that audits have read.");
+    pw_text_addf(text, "pw_audits_records_total %llu\n", (unsigned long long)counts.records);
+}
+
 static const struct vault_metric {
     const char *name;
     const char *type;
@@ -415,6 +430,7 @@ void pw_metrics_answer(struct pw_service *service, struct pw_http_request *reque
     add_tokens(&text, service);
     add_preparations(&text, service);
     add_people(&text, service);
+    add_audits(&text, service);
     add_http(&text, service);
     add_forwards(&text, service);
     add_peers(&text, service);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "api/auditor.h"
 #include "api/door.h"
 #include "api/ledger_watch.h"
 #include "api/log.h"
@@ -275,6 +276,18 @@ static enum pw_code start_read_index(struct pw_node *node, struct pw_err *err)
     return pw_read_index_new(&options, &node->service.read_index, err);
 }
 
+static enum pw_code start_auditor(struct pw_node *node, struct pw_err *err)
+{
+    struct pw_auditor_options options = {
+        .self = node,
+        .open = open_to_read,
+        .places = pw_config_count(node->config, PW_CONFIG_AUDITS_MAX),
+        .partition_count = node->service.partition_count,
+        .clock = pw_clock_system(),
+    };
+    return pw_auditor_new(&options, &node->service.auditor, err);
+}
+
 static enum pw_code start_commands(struct pw_node *node, const volatile sig_atomic_t *stop,
                                    struct pw_err *err)
 {
@@ -336,8 +349,10 @@ static enum pw_code start_queries(struct pw_node *node, struct pw_err *err)
     if (!pw_config_runs(node->config, "queries")) {
         return PW_OK;
     }
-    return pw_query_pool_new(&galera, pw_config_count(node->config, PW_CONFIG_QUERIES_THREADS),
-                             node->service.vault, &node->service.queries, err);
+    enum pw_code code =
+        pw_query_pool_new(&galera, pw_config_count(node->config, PW_CONFIG_QUERIES_THREADS),
+                          node->service.vault, &node->service.queries, err);
+    return code != PW_OK ? code : start_auditor(node, err);
 }
 
 static struct pw_rate rate_of(const struct pw_config *config, enum pw_config_key per_second,
@@ -478,6 +493,7 @@ void pw_node_stop(struct pw_node *node)
     pw_http_halt(service->admin_server);
     pw_query_pool_free(service->queries);    /* Answers every ask that is left, */
     pw_read_index_stop(service->read_index); /* every question of how far to have read, */
+    pw_auditor_stop(service->auditor);       /* every audit, */
     pw_preparer_stop(service->preparer);     /* every command that is prepared, */
     pw_forwarder_stop(service->forwarder);   /* every forward, */
     pw_engine_threads_free(node->engines);   /* and every job. */
@@ -487,6 +503,7 @@ void pw_node_stop(struct pw_node *node)
     pw_node_workers_stop(service->workers);
     pw_ledger_watch_free(node->watch);
     pw_read_index_free(service->read_index);
+    pw_auditor_free(service->auditor);
     pw_preparer_free(service->preparer);
     pw_passwords_free(node->passwords);
     pw_forwarder_free(service->forwarder);

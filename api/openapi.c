@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "api/audit_table.h"
 #include "api/door.h"
 #include "api/headers.h"
 #include "api/openapi_internal.h"
@@ -186,6 +187,18 @@ static void add_query_answer(json_t *answers, const struct pw_route *route)
     json_decref(name);
 }
 
+/* What a line, or a state, has in it is docs/audit.md's to say: it is as much as all events together. */
+static void add_audit_answer(json_t *answers, const struct pw_route *route)
+{
+    const struct pw_audit_info *info = &pw_audits[route->number];
+    json_t *schema = json_pack("{s:s, s:s}", "type", info->is_stream ? "string" : "object",
+                               "description", info->answer_doc);
+    json_t *answer = good_answer(info->is_stream ? "Lines, as they are found." : "How it stood.",
+                                 info->is_stream ? PW_NDJSON : "application/json", schema);
+    add_header(answer, "Pw-Position");
+    json_object_set_new(answers, "200", answer);
+}
+
 static void add_page_answer(json_t *answers, const struct pw_route *route)
 {
     json_t *answer = NULL;
@@ -211,6 +224,8 @@ static json_t *answers_of(const struct pw_route *route)
         add_command_answer(answers, route);
     } else if (route->kind == PW_ROUTE_QUERY) {
         add_query_answer(answers, route);
+    } else if (route->kind == PW_ROUTE_AUDIT) {
+        add_audit_answer(answers, route);
     } else {
         add_page_answer(answers, route);
     }
@@ -267,12 +282,18 @@ static json_t *body_of(const struct pw_route *route)
     return body;
 }
 
+static bool is_for_tenants(const struct pw_route *route)
+{
+    return route->kind == PW_ROUTE_COMMAND || route->kind == PW_ROUTE_QUERY ||
+           route->kind == PW_ROUTE_AUDIT;
+}
+
 static json_t *operation_of(const struct pw_route *route)
 {
     json_t *operation = json_pack("{s:o, s:o, s:s, s:o}", "operationId", openapi_id(route),
                                   "summary", summary_of(route->doc), "description", route->doc,
                                   "parameters", openapi_parameters(route));
-    if (route->kind == PW_ROUTE_COMMAND || route->kind == PW_ROUTE_QUERY) {
+    if (is_for_tenants(route)) {
         json_object_set_new(operation, "tags", json_pack("[o]", tag_of(route)));
     }
     if (route->kind == PW_ROUTE_COMMAND) {
@@ -287,8 +308,7 @@ static json_t *operation_of(const struct pw_route *route)
 
 static bool is_described(const struct pw_route *route, enum pw_door door)
 {
-    bool is_for_tenants = route->kind == PW_ROUTE_COMMAND || route->kind == PW_ROUTE_QUERY;
-    return route->segment_count != UINT32_MAX && (is_for_tenants || door == PW_DOOR_PUBLIC);
+    return route->segment_count != UINT32_MAX && (is_for_tenants(route) || door == PW_DOOR_PUBLIC);
 }
 
 static json_t *paths_of(const struct pw_routes *routes, enum pw_door door)

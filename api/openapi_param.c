@@ -1,4 +1,5 @@
 /* api/openapi_param.c: what a request carries besides its body, as OpenAPI has it. */
+#include "api/audit_table.h"
 #include "api/openapi_internal.h"
 #include "api/query.h"
 #include "api/query_table.h"
@@ -196,6 +197,35 @@ static void add_of_query(json_t *all, const struct pw_route *route)
     }
 }
 
+static json_t *audit_schema(const struct pw_audit_param_info *param)
+{
+    switch (param->kind) {
+    case PW_AUDIT_PARAM_NUMBER:
+        return json_pack("{s:s, s:s, s:I, s:I}", "type", "integer", "format", "int64", "minimum",
+                         (json_int_t)param->min, "maximum", (json_int_t)INT64_MAX);
+    case PW_AUDIT_PARAM_ID: return json_pack("{s:s, s:s}", "type", "string", "format", "uuid");
+    case PW_AUDIT_PARAM_AT: return json_pack("{s:s, s:s}", "type", "string", "format", "date-time");
+    case PW_AUDIT_PARAM_FLAG: return json_pack("{s:s, s:b}", "type", "boolean", "default", 0);
+    case PW_AUDIT_PARAM_POSITION:
+        return json_pack("{s:s, s:s}", "type", "string", "pattern", "^" POSITION "$");
+    }
+    return NULL;
+}
+
+static void add_of_audit(json_t *all, const struct pw_audit_info *info)
+{
+    for (int i = 0; i < PW_AUDIT_PARAM_COUNT; i++) {
+        const struct pw_audit_param_info *param = &pw_audit_params[i];
+        if ((info->params >> i & 1) != 0) {
+            json_array_append_new(all, json_pack("{s:s, s:s, s:b, s:o, s:o}", "name", param->name,
+                                                 "in", "query", "required", 0, "description",
+                                                 json_sprintf("%s.", param->doc), "schema",
+                                                 audit_schema(param)));
+        }
+    }
+    add_shared(all, header_names[PW_HEADER_TRACEPARENT]);
+}
+
 /* The names that a problem's page can be asked for. */
 static void add_problem_names(json_t *all)
 {
@@ -221,6 +251,8 @@ json_t *openapi_parameters(const struct pw_route *route)
     } else if (route->kind == PW_ROUTE_QUERY) {
         add_of_query(all, route);
         add_headers(all, route);
+    } else if (route->kind == PW_ROUTE_AUDIT) {
+        add_of_audit(all, &pw_audits[route->number]);
     } else if (route->kind == PW_ROUTE_OPENAPI || route->kind == PW_ROUTE_KEY_SET) {
         add_shared(all, header_names[PW_HEADER_IF_NONE_MATCH]);
     } else {

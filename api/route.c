@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "api/audit_table.h"
 #include "api/prepare.h"
 #include "api/query_table.h"
 #include "api/text.h"
@@ -115,6 +116,13 @@ void pw_routes_build(struct pw_routes *routes, enum pw_door door)
         route->number = i;
         route->roles = info->roles;
     }
+    for (uint32_t i = 0; i < PW_AUDIT_COUNT; i++) {
+        const struct pw_audit_info *info = &pw_audits[i];
+        struct pw_route *route =
+            add(routes, PW_ROUTE_AUDIT, info->name, PUBLIC_PREFIX, info->path, info->doc);
+        route->number = i;
+        route->roles = info->roles;
+    }
     for (uint32_t i = 0; i < routes->count; i++) {
         if (routes->routes[i].kind == PW_ROUTE_COMMAND) {
             find_location(routes, &routes->routes[i]);
@@ -205,6 +213,13 @@ bool pw_route_answers(const struct pw_route *route, enum pw_code code)
     if (code == PW_ERR_KEYS_DOWN && route->kind == PW_ROUTE_QUERY &&
         !pw_query_needs_keys(&pw_queries[route->number])) {
         return false;
+    }
+    if (code == PW_ERR_POSITION_DIVERGED && route->kind == PW_ROUTE_AUDIT &&
+        pw_audits[route->number].is_stream) {
+        return false;
+    }
+    if (route->kind == PW_ROUTE_AUDIT) {
+        return (to & PW_TO_AUDITS) != 0;
     }
     if (route->kind == PW_ROUTE_COMMAND) {
         const struct pw_command_info *info = pw_command_info((enum pw_command_type)route->number);

@@ -1,7 +1,7 @@
 /* api/route.h: which address means what.
  *
- * Contract  The routes are built from the tables of commands (schemas/) and queries
- *           (api/query_table.h), plus the few that belong to neither; no route is written twice.
+ * Contract  The routes are built from the tables of commands (schemas/), queries
+ *           (api/query_table.h) and audits (api/audit_table.h), plus the few that belong to neither; no route is written twice.
  *           Two listeners have two sets: PUBLIC, and INTERNAL for the admin listener.
  * Owner     pw_routes_build fills the caller's struct, which lives as long as the listener.
  * Threads   Read-only after building. */
@@ -17,6 +17,7 @@
 enum pw_route_kind {
     PW_ROUTE_COMMAND, /* number: enum pw_command_type */
     PW_ROUTE_QUERY,   /* number: index in pw_queries */
+    PW_ROUTE_AUDIT,   /* number: enum pw_audit_number */
     PW_ROUTE_PROBLEM,
     PW_ROUTE_OPENAPI,
     PW_ROUTE_KEY_SET,

@@ -17,6 +17,7 @@
 #include "api/route.h"
 #include "commands/engine.h"
 
+struct pw_auditor;
 struct pw_directory;
 struct pw_node_workers;
 struct pw_preparer;
@@ -34,6 +35,7 @@ struct pw_service {
     struct pw_directory *directory;
     struct pw_preparer *preparer;
     struct pw_read_index *read_index;
+    struct pw_auditor *auditor; /* NULL: this node answers no audits. */
     struct pw_engine *
         *engines; /* Partition p belongs to engine p % engine_count, as its p / engine_count-th. */
     uint32_t engine_count;

@@ -5,12 +5,19 @@ void pw_fold_init(struct pw_fold *fold, uint32_t partition)
 {
     pw_chain_init(&fold->chain, partition);
     fold->state = pw_state_new();
+    fold->only = (struct pw_id){{0}};
 }
 
 void pw_fold_close(struct pw_fold *fold)
 {
     pw_state_free(fold->state);
     pw_chain_close(&fold->chain);
+}
+
+static bool is_folded(const struct pw_fold *fold, const struct pw_record *record)
+{
+    return record->kind == PW_RECORD_COMMIT &&
+           (pw_id_is_nil(&fold->only) || pw_id_equal(&fold->only, &record->commit.boundary_id));
 }
 
 static enum pw_code apply(struct pw_fold *fold, const struct pw_record *record, uint32_t index,
@@ -45,7 +52,7 @@ enum pw_verdict pw_fold_take_hashed(struct pw_fold *fold, int64_t offset, const 
     if (verdict != PW_CHAIN_ACCEPTED) {
         return verdict;
     }
-    uint32_t count = ret_record->kind == PW_RECORD_COMMIT ? ret_record->event_count : 0;
+    uint32_t count = is_folded(fold, ret_record) ? ret_record->event_count : 0;
     if (count > 0) { /* What the first event changes comes nearer while the hash is computed. */
         code = pw_raw_event_read(&ret_record->events[0], &event, &err);
     }

@@ -16,6 +16,8 @@
 struct pw_fold {
     struct pw_chain chain;
     struct pw_state *state;
+    struct pw_id
+        only; /* The boundary whose events are folded; the chain is judged whole. Nil: all. */
 };
 
 /* `accepted` is told of each record that the chain has accepted, before the state takes it: what it has

@@ -1,18 +1,24 @@
 /* commands/order.c: a treap through the entries of a map. */
 #include "commands/order.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
 static uint64_t seed;
 
+static void draw_seed(void)
+{
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
+        abort(); /* Without randomness clients could choose the shape. */
+    }
+}
+
+/* Whichever thread makes the first map draws the seed of all. */
 struct pw_map *pw_order_map_new(void)
 {
-    while (seed == 0) {
-        if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
-            abort(); /* Without randomness clients could choose the shape. */
-        }
-    }
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, draw_seed);
     return pw_map_new(sizeof(struct pw_id), sizeof(struct pw_place));
 }
 

@@ -13,10 +13,11 @@ from confluent_kafka import Producer
 
 from integration.cluster.process import wait_until
 from integration.faults.case import FaultCase, under_load
-from integration.harness import BINARY, ENVIRONMENT, ROOT
+from integration.harness import BINARY, ENVIRONMENT, ROOT, Actor
 from integration.house_case import House
 from integration.reader import files
 from integration.reader.files import Damaged, read_ledger_in
+from integration.reader.outside import OutsideReader
 from integration.test_audit import table_heads
 
 GOOD, WRONG, USAGE, UNREACHABLE = range(4)
@@ -78,6 +79,13 @@ class ServedFromFiles(FaultCase):
         copy = self.stack.dir / "copy"
         self.stack.run("audit", "export", f"--to={copy}")
         self.assertEqual(self.stack.run("audit", "verify", f"--in={copy}").stdout.splitlines()[-1], "good")
+
+    def test_an_auditor_of_a_tenant_reads_while_it_serves(self):
+        tenant = self.stack.tenant(self.node)
+        answer = Actor(tenant, "auditor").client(self.node).get("/audit/records")
+        reader = OutsideReader()
+        shown = [record for record in reader.read(answer.body.splitlines(keepends=True)) if record is not None]
+        self.assertEqual((answer.status, reader.position(), len(shown)), (200, answer.position, 3), "genesis, tenant, issuer")
 
     def test_one_process_at_a_time(self):
         other = self.stack.node()

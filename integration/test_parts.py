@@ -1,5 +1,6 @@
 """Parts of the house on nodes of their own: one decides, another writes read models and answers queries."""
 
+from integration.harness import Actor
 from integration.house_case import AnswerCase, House
 
 house = House()
@@ -18,6 +19,9 @@ class PartsTest(AnswerCase):
         booked = self.expect(student.client(house.node).post(f"/slots/{slot}/reservations"), 201)
         seen = student.client(reader).get(f"/slots/{slot}", headers={"Pw-Min-Position": booked.position, "Prefer": "wait=10"})
         self.assertEqual(self.expect(seen, 200).json["free_count"], 2)
+        auditor = Actor(house.tenant, "auditor")
+        self.expect(auditor.client(house.node).get("/audit/state"), 503, "part-not-run")
+        self.expect(auditor.client(reader).get(f"/audit/state?stream_id={booked.json['id']}"), 200)
         self.assertEqual(sum(value for name, value in reader.metrics().items() if name.startswith("pw_partition_leading")), 0)
 
     def test_what_is_checked_beforehand_is_what_the_parts_need(self):

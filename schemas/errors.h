@@ -38,7 +38,10 @@ enum pw_error_to {
     PW_TO_PAGES = 8,     /* What is served to everybody: documents, problems' pages. */
     PW_TO_OTHERS = 16,   /* What has no route, or is turned away before. */
     PW_TO_PREPARED = 32, /* Commands with passwords, tokens or personal data. */
-    PW_TO_TENANTS = PW_TO_COMMANDS | PW_TO_QUERIES,
+    PW_TO_AUDITS = 64,
+    PW_TO_READERS = PW_TO_QUERIES | PW_TO_AUDITS,
+    PW_TO_LEDGER = PW_TO_COMMANDS | PW_TO_AUDITS, /* Whoever needs the log itself. */
+    PW_TO_TENANTS = PW_TO_COMMANDS | PW_TO_READERS,
     PW_TO_ROUTES = PW_TO_TENANTS | PW_TO_PAGES, /* Whatever has a route. */
     PW_TO_ALL = PW_TO_ROUTES | PW_TO_OTHERS
 };

@@ -29,6 +29,8 @@ struct house {
     atomic_uint asked;
 };
 
+static atomic_uint ended_count; /* Requests to /while-there that are over. */
+
 #define PIECE_BYTES 300000 /* More than one packet, and than a connection's own memory. */
 
 static enum pw_http_piece more(struct pw_http_request *request)
@@ -65,6 +67,23 @@ static bool admit(void *self, struct pw_http_request *request)
     return true;
 }
 
+/* Waits on until the client has hung up. */
+static void finish_if_gone(struct pw_http_request *request)
+{
+    if (pw_http_is_gone(request)) {
+        pw_http_answer(request, 200, NULL, PW_STR("nobody"));
+        return;
+    }
+    pw_http_wait(request, finish_if_gone);
+    atomic_store((_Atomic(struct pw_http_request *) *)request->state, request);
+}
+
+static void on_ended(struct pw_http_request *request)
+{
+    atomic_fetch_add(&ended_count, 1);
+    (void)request;
+}
+
 /* /wait is answered when the test says so, /big with more than a client that does not read can
  * take. */
 static void handle(void *self, struct pw_http_request *request)
@@ -76,6 +95,12 @@ static void handle(void *self, struct pw_http_request *request)
     }
     if (request->segment_count > 0 && pw_str_equal(request->segments[0], PW_STR("wait"))) {
         pw_http_wait(request, finish);
+        atomic_store(&house->waiting, request);
+    } else if (request->segment_count > 0 &&
+               pw_str_equal(request->segments[0], PW_STR("while-there"))) {
+        request->state = &house->waiting;
+        request->ended = on_ended;
+        pw_http_wait(request, finish_if_gone);
         atomic_store(&house->waiting, request);
     } else if (request->segment_count > 0 && pw_str_equal(request->segments[0], PW_STR("pieces"))) {
         request->state = house;
@@ -434,6 +459,42 @@ Test(connections, a_body_has_so_many_bytes)
         cr_expect(bytes == 1000 || strstr(heard, "more than 1000 bytes") != NULL, "%s", heard);
     }
     house_close(&house);
+}
+
+/* --- A client that hangs up while it waits --- */
+
+/* Lets the request be looked at once more. */
+static void look(struct house *house)
+{
+    struct pw_http_request *request;
+    while ((request = atomic_exchange(&house->waiting, NULL)) == NULL) {
+        usleep(100);
+    }
+    pw_http_complete(request);
+}
+
+Test(connections, who_hangs_up_while_they_wait_is_seen)
+{
+    static struct house house;
+    house_open(&house);
+    int fd = dial(&house);
+    say(fd, "GET /while-there HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (int i = 0; i < 5; i++) {
+        look(&house); /* It is there, and waits on: else nobody would be looked at again. */
+    }
+    cr_expect_eq(pw_http_waiting(house.server), 1);
+    close(fd);
+    while (pw_http_waiting(house.server) > 0) {
+        struct pw_http_request *request = atomic_exchange(&house.waiting, NULL);
+        if (request != NULL) {
+            pw_http_complete(request);
+        }
+    }
+    while (atomic_load(&ended_count) == 0) {
+        usleep(100);
+    }
+    house_close(&house);
+    cr_expect_eq(atomic_load(&ended_count), 1);
 }
 
 /* --- Answers in pieces --- */

@@ -239,6 +239,19 @@ static void open_read_index(struct rig *rig)
     cr_assert(pw_read_index_new(&options, &rig->service.read_index, &err) == PW_OK);
 }
 
+static void open_auditor(struct rig *rig)
+{
+    struct pw_err err = {0};
+    struct pw_auditor_options options = {
+        .self = rig,
+        .open = open_log_to_read,
+        .places = RIG_AUDITS_MAX,
+        .partition_count = rig->service.partition_count,
+        .clock = pw_clock_system(),
+    };
+    cr_assert(pw_auditor_new(&options, &rig->service.auditor, &err) == PW_OK);
+}
+
 static void open_service(struct rig *rig)
 {
     struct pw_err err = {0};
@@ -262,6 +275,7 @@ static void open_service(struct rig *rig)
     pw_routes_build(&rig->service.internal_routes, PW_DOOR_INTERNAL);
     open_engine(rig);
     open_read_index(rig);
+    open_auditor(rig);
     struct pw_http_handler public = {&rig->service, pw_public_admit, pw_public_door, NULL};
     struct pw_http_handler internal = {&rig->service, pw_internal_admit, pw_internal_door, NULL};
     rig->service.public_server = listen_on(public, rig->public_url);
@@ -342,6 +356,7 @@ void rig_close(struct rig *rig)
     pw_vault_stop(rig->service.vault);
     pw_query_pool_free(rig->service.queries);
     pw_read_index_stop(rig->service.read_index);
+    pw_auditor_stop(rig->service.auditor);
     pw_preparer_stop(rig->service.preparer);
     pw_forwarder_stop(rig->service.forwarder);
     pw_engine_free(rig->engine);
@@ -349,6 +364,7 @@ void rig_close(struct rig *rig)
     pw_http_stop(rig->service.admin_server);
     pw_openapi_free(rig->openapi);
     pw_read_index_free(rig->service.read_index);
+    pw_auditor_free(rig->service.auditor);
     pw_preparer_free(rig->service.preparer);
     pw_passwords_free(rig->passwords);
     pw_tokens_free(rig->service.tokens);

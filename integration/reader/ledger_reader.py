@@ -11,9 +11,10 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[2])  # Where `integration` is found.
 
 from integration.reader import vectors
-from integration.reader.decisions import Stopped, decisions_of, stop_text
+from integration.reader.decisions import Stopped, decisions_as_dicts, decisions_of, stop_text
 from integration.reader.files import Damaged, read_ledger_in
 from integration.reader.ledger import Diverged, uuid_text
+from integration.reader.outside import OutsideReader, Tampered, summary
 from integration.reader.topic import Unreadable, read_ledger
 
 
@@ -93,13 +94,43 @@ def dump(asked):
     return 0
 
 
+def outside(asked):
+    reader = OutsideReader()
+    for path in asked.files:
+        with open(path, "rb") as lines:
+            try:
+                for record in reader.read(lines):
+                    for decision in decisions_as_dicts(reader) if asked.dump and record is not None else ():
+                        sys.stdout.write(json.dumps(decision, ensure_ascii=False, separators=(",", ":")) + "\n")
+            except Tampered as error:
+                raise Tampered(f"{path}, {error}") from None
+    if asked.expect is not None and asked.expect not in (reader.position(), reader.head and reader.head.hash):
+        raise Tampered(f"{asked.files[-1]}: it ends at {reader.position()}, not at {asked.expect}")
+    if not asked.dump:
+        print(json.dumps(summary(reader)) if asked.json else outside_text(reader))
+    return 0
+
+
+def outside_text(reader):
+    said = summary(reader)
+    return (f"ledger {said['ledger_id']}, partition {said['partition']}, tenant {said['tenant_id']}: {said['shown']} records and "
+            f"{said['hidden']} hashes from height {said['from_height']}, height {said['height']}, head {said['hash']}")
+
+
 def main():
     parser = argparse.ArgumentParser(prog="ledger_reader.py", description=__doc__,
-                                     epilog="Exit code: 0 good; 1 a vector fails, or a partition stops or has findings; 2 unread.")
+                                     epilog="Exit code: 0 good; 1 a vector fails, a partition stops or has findings, or a download is not "
+                                            "what it should be; 2 unread.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     verb = verbs.add_parser("vectors", help="holds this reader against example logs; last line `N passed, N failed`")
     verb.add_argument("directory", help="docs/vectors")
     verb.set_defaults(run=check_vectors)
+    verb = verbs.add_parser("outside", help="verifies what an auditor of one tenant has downloaded from /audit/records")
+    verb.add_argument("files", nargs="+", metavar="FILE", help="downloads, each going on where the one before ended")
+    verb.add_argument("--expect", metavar="HEAD", help="where it must end: the Pw-Position of the last answer, or a hash kept elsewhere")
+    verb.add_argument("--dump", action="store_true", help="prints one JSON line for each decision of the tenant's")
+    verb.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    verb.set_defaults(run=outside)
     for run, what in ((verify, "checks every partition, and the promises about command ids"),
                       (dump, "prints one JSON line for each accepted decision")):
         verb = verbs.add_parser(run.__name__, help=what)
@@ -117,7 +148,7 @@ def main():
     sys.stdout.reconfigure(encoding="utf-8")
     try:
         return asked.run(asked)
-    except (Unreadable, Stopped, Diverged, Damaged) as error:
+    except (Unreadable, Stopped, Diverged, Damaged, Tampered) as error:
         print(f"ledger_reader.py: {error}", file=sys.stderr)
         return 2 if isinstance(error, Unreadable) else 1
 
