@@ -104,6 +104,24 @@ static void print_id(const struct pw_id *id)
     printf(" %u.%u", id->bytes[0], id->bytes[14] << 8 | id->bytes[15]);
 }
 
+static int64_t minutes_from_start(int64_t at_us)
+{
+    return (at_us - OFFICE_START_US) / PW_US_PER_MINUTE;
+}
+
+/* Texts tell nothing here. */
+static void print_field(const struct pw_field *field, const void *value)
+{
+    if (field->kind == PW_FIELD_KIND_id) {
+        print_id(value);
+    } else if (field->kind == PW_FIELD_KIND_at && *(const int64_t *)value != 0) {
+        printf(" %s=%lld", field->name, (long long)minutes_from_start(*(const int64_t *)value));
+    } else if (field->kind == PW_FIELD_KIND_count || field->kind == PW_FIELD_KIND_minutes ||
+               field->kind == PW_FIELD_KIND_flag) {
+        printf(" %s=%u", field->name, *(const uint32_t *)value);
+    }
+}
+
 static void trace(const struct run *run, const struct pw_job *job, const char *answer)
 {
     const struct pw_command_info *info = pw_command_info(job->command.type);
@@ -111,26 +129,13 @@ static void trace(const struct run *run, const struct pw_job *job, const char *a
     if (!run->plan->trace) {
         return;
     }
-    int64_t us = run->office.now_us - OFFICE_START_US;
-    printf("step %u, %lld min %lld us, tenant %u, by", run->office.step,
-           (long long)(us / PW_US_PER_MINUTE), (long long)(us % PW_US_PER_MINUTE),
-           job->boundary_id.bytes[1]);
+    printf("step %u, minute %lld and %lld us, tenant %u, by", run->office.step,
+           (long long)minutes_from_start(run->office.now_us),
+           (long long)(run->office.now_us % PW_US_PER_MINUTE), job->boundary_id.bytes[1]);
     print_id(&job->actor_id);
     printf(": %s", info->name);
     for (uint32_t i = 0; i < info->message.field_count; i++) {
-        const struct pw_field *field = &info->message.fields[i];
-        const void *value = body + field->offset;
-        printf(i == 0 ? "" : ",");
-        if (field->kind == PW_FIELD_KIND_id) {
-            print_id(value);
-        } else if (field->kind == PW_FIELD_KIND_at) {
-            const int64_t at_us = *(const int64_t *)value;
-            printf(" %s %lld min", field->name,
-                   at_us == 0 ? 0LL : (long long)((at_us - OFFICE_START_US) / PW_US_PER_MINUTE));
-        } else if (field->kind == PW_FIELD_KIND_count || field->kind == PW_FIELD_KIND_minutes ||
-                   field->kind == PW_FIELD_KIND_flag) {
-            printf(" %s %u", field->name, *(const uint32_t *)value);
-        }
+        print_field(&info->message.fields[i], body + info->message.fields[i].offset);
     }
     printf(": %s\n", answer);
 }
@@ -535,12 +540,11 @@ static void tell_failure(const struct plan *found, const char *program)
 
 /* --- What a campaign must reach --- */
 
-/* Of a list, where no such command can come to it here. */
-static bool is_out_of_reach(enum pw_command_type type, enum pw_code code)
+/* Of a list, where no command comes to it here. */
+static bool is_out_of_reach(enum pw_code code)
 {
     return code == PW_ERR_NO_SUCH_TENANT || code == PW_ERR_TOO_MANY_ISSUERS ||
-           code == PW_ERR_ACCOMMODATION_AFFECTS_TOO_MANY ||
-           (type == PW_COMMAND_RESERVATION_RESCHEDULE && code == PW_ERR_ALREADY_BOOKED);
+           code == PW_ERR_ACCOMMODATION_AFFECTS_TOO_MANY;
 }
 
 static bool is_of_the_office(enum pw_command_type type)
@@ -564,7 +568,7 @@ static bool is_reached(void)
         }
         for (uint32_t i = 0; i < info->refusal_count && info->door != PW_DOOR_SYSTEM; i++) {
             if (verdict->answers[t][info->refusals[i]] == 0 &&
-                !is_out_of_reach((enum pw_command_type)t, info->refusals[i])) {
+                !is_out_of_reach(info->refusals[i])) {
                 printf("NOT REACHED %s: %s\n", info->name, pw_error_info(info->refusals[i])->name);
                 all = false;
             }
