@@ -60,20 +60,13 @@ static struct pw_storage storage_on(uint32_t first_node)
     return storage;
 }
 
-static enum pw_stored wrapped_generation(void *self, const char *projection,
-                                         uint32_t *ret_generation, struct pw_err *err)
-{
-    struct wrapped *wrapped = self;
-    return wrapped->inner.generation(wrapped->inner.self, projection, ret_generation, err);
-}
-
 static enum pw_stored wrapped_read(void *self, const char *projection, uint32_t generation,
-                                   uint32_t partition_count,
+                                   uint32_t partition_count, uint32_t *ret_generation,
                                    struct pw_stored_position *ret_positions, struct pw_err *err)
 {
     struct wrapped *wrapped = self;
     return wrapped->inner.read_positions(wrapped->inner.self, projection, generation,
-                                         partition_count, ret_positions, err);
+                                         partition_count, ret_generation, ret_positions, err);
 }
 
 static enum pw_stored wrapped_begin(void *self, struct pw_err *err)
@@ -143,9 +136,17 @@ static void wrapped_close(void *self)
 
 static struct pw_storage storage_wrapped(struct wrapped *wrapped)
 {
-    return (struct pw_storage){wrapped,          wrapped_generation,  wrapped_read, wrapped_begin,
-                               wrapped_upsert,   wrapped_create,      wrapped_move, wrapped_commit,
-                               wrapped_rollback, wrapped_connections, wrapped_node, wrapped_close};
+    return (struct pw_storage){.self = wrapped,
+                               .read_positions = wrapped_read,
+                               .begin = wrapped_begin,
+                               .upsert = wrapped_upsert,
+                               .create_position = wrapped_create,
+                               .move_position = wrapped_move,
+                               .commit = wrapped_commit,
+                               .rollback = wrapped_rollback,
+                               .connections = wrapped_connections,
+                               .node = wrapped_node,
+                               .close = wrapped_close};
 }
 
 /* --- Workers --- */
