@@ -315,6 +315,8 @@ Test(galera_worker, a_position_moves_only_from_where_it_is)
     struct pw_storage second = storage_on(1);
     struct pw_err err = {0};
     bool hit = false;
+    uint32_t generation = 0;
+    RUN(observer, "INSERT INTO pw_projections (name, generation) VALUES ('p', 1)");
     struct pw_stored_position new = {.record_offset = -1};
     struct pw_stored_position taken = {.record_offset = -1, .writer_epoch = 1};
     struct pw_stored_position moved = {.record_offset = 7, .writer_epoch = 1, .head = {{9}}};
@@ -328,7 +330,7 @@ Test(galera_worker, a_position_moves_only_from_where_it_is)
     cr_assert_eq(first.commit(first.self, &err), PW_STORED);
 
     struct pw_stored_position read[SCRIBE_PARTITIONS];
-    cr_assert_eq(second.read_positions(second.self, "p", 3, 3, read, &err), PW_STORED);
+    cr_assert_eq(second.read_positions(second.self, "p", 3, 3, &generation, read, &err), PW_STORED);
     cr_expect(pw_id_equal(&read[0].ledger_id, &scribe->ledger_id));
     cr_expect_eq(read[0].writer_epoch, 1);
     cr_expect_eq(read[1].record_offset, -1);
@@ -342,10 +344,11 @@ Test(galera_worker, a_position_moves_only_from_where_it_is)
                  PW_STORED);
     cr_expect(hit);
     cr_assert_eq(second.commit(second.self, &err), PW_STORED);
-    cr_assert_eq(first.read_positions(first.self, "p", 3, 3, read, &err), PW_STORED);
+    cr_assert_eq(first.read_positions(first.self, "p", 3, 3, &generation, read, &err), PW_STORED);
     cr_expect_eq(read[0].record_offset, 7);
     cr_expect_eq(read[0].head.bytes[0], 9);
-    cr_expect_eq(first.read_positions(first.self, "p", 3, 0, read, &err), PW_STORED_FAULT);
+    cr_expect_eq(first.read_positions(first.self, "p", 3, 0, &generation, read, &err),
+                 PW_STORED_FAULT);
     first.close(first.self);
     second.close(second.self);
 }
