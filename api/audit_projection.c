@@ -11,8 +11,9 @@
 struct verification {
     struct pw_audit audit;
     struct pw_audit_tables tables;
-    const struct pw_projection *projections[32];
+    const struct pw_projection *projections[PW_VERB_PROJECTIONS_MAX];
     uint32_t projection_count;
+    int64_t generation; /* PW_GENERATION_SHOWN: the one that queries show, of each. */
     bool as_json;
 };
 
@@ -189,7 +190,7 @@ static enum pw_code attempt(struct verification *verification, const struct pw_c
         return code;
     }
     code = pw_audit_tables_begin(&verification->tables, config, verification->projections,
-                                 verification->projection_count,
+                                 verification->projection_count, (uint32_t)verification->generation,
                                  verification->audit.partition_count, err);
     code = code != PW_OK ? code : read_ledger(verification, err);
     code = code != PW_OK ? code : pw_audit_tables_compare(&verification->tables, err);
@@ -218,40 +219,24 @@ static int verify(struct verification *verification, const struct pw_config *con
     return result;
 }
 
-static bool choose(struct verification *verification, const char *const *names, size_t name_count)
-{
-    for (size_t i = 0; i < name_count; i++) {
-        uint32_t at = 0;
-        while (at < pw_projection_count && strcmp(pw_projections[at]->name, names[i]) != 0) {
-            at++;
-        }
-        if (at == pw_projection_count) {
-            fprintf(stderr, "proctorwise: there is no read model %s; see docs/read-models.md\n",
-                    names[i]);
-            return false;
-        }
-        verification->projections[verification->projection_count++] = pw_projections[at];
-    }
-    for (uint32_t i = 0; name_count == 0 && i < pw_projection_count; i++) {
-        verification->projections[verification->projection_count++] = pw_projections[i];
-    }
-    return true;
-}
-
 int pw_verb_audit_verify_projection(int argc, char **argv)
 {
     struct pw_config config;
     struct verification verification = {.projection_count = 0};
-    const char *names[PW_COUNT(verification.projections)];
+    struct pw_verb_text generation = {0};
+    const char *names[PW_VERB_PROJECTIONS_MAX];
     size_t name_count = 0;
     struct pw_flag flags[] = {
         {PW_FLAG_WORDS, NULL, names, &name_count, PW_COUNT(names)},
+        PW_FLAG_TEXT("generation", generation),
         PW_FLAG_SWITCH("json", verification.as_json),
     };
     int result = pw_verb_load(&config, argc, argv, flags, PW_COUNT(flags));
     if (result == PW_EXIT_GOOD) {
-        result = choose(&verification, names, name_count) ? verify(&verification, &config)
-                                                          : PW_EXIT_USAGE;
+        bool good = pw_verb_number(&generation, UINT32_MAX, &verification.generation) &&
+                    pw_verb_projections(names, name_count, verification.projections,
+                                        &verification.projection_count);
+        result = good ? verify(&verification, &config) : PW_EXIT_USAGE;
     }
     pw_config_close(&config);
     return result;

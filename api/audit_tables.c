@@ -62,6 +62,19 @@ static enum pw_code take_position(const struct pw_audit_tables *tables,
     return PW_OK;
 }
 
+/* Of one that somebody names there must be something. */
+static enum pw_code check_generation(const struct pw_audited_model *model, uint32_t partition_count,
+                                     struct pw_err *err)
+{
+    for (uint32_t p = 0; p < partition_count; p++) {
+        if (!pw_id_is_nil(&model->positions[p].ledger_id)) {
+            return PW_OK;
+        }
+    }
+    return pw_fail(err, PW_ERR_USAGE, "%s has no generation %u", model->projection->name,
+                   model->generation);
+}
+
 static enum pw_code read_positions(struct pw_audit_tables *tables, struct pw_audited_model *model,
                                    struct pw_err *err)
 {
@@ -92,8 +105,8 @@ static void model_init(struct pw_audited_model *model, const struct pw_projectio
 
 enum pw_code pw_audit_tables_begin(struct pw_audit_tables *tables, const struct pw_config *config,
                                    const struct pw_projection *const *projections,
-                                   uint32_t projection_count, uint32_t partition_count,
-                                   struct pw_err *err)
+                                   uint32_t projection_count, uint32_t generation,
+                                   uint32_t partition_count, struct pw_err *err)
 {
     struct pw_galera_options options = pw_node_galera(config);
     options.timeout_s = TIMEOUT_S;
@@ -110,8 +123,13 @@ enum pw_code pw_audit_tables_begin(struct pw_audit_tables *tables, const struct 
         code = code_of(pw_galera_begin_read(tables->galera, err), err);
     }
     for (uint32_t i = 0; code == PW_OK && i < projection_count; i++) {
-        code = read_generation(tables, &tables->models[i], err);
-        code = code != PW_OK ? code : read_positions(tables, &tables->models[i], err);
+        struct pw_audited_model *model = &tables->models[i];
+        model->generation = generation;
+        code = generation == PW_GENERATION_SHOWN ? read_generation(tables, model, err) : PW_OK;
+        code = code != PW_OK ? code : read_positions(tables, model, err);
+        if (code == PW_OK && generation != PW_GENERATION_SHOWN) {
+            code = check_generation(model, partition_count, err);
+        }
     }
     return code;
 }

@@ -3,7 +3,8 @@
  * Contract  pw_audit_tables_begin takes the snapshot and reads where each read model has come in it;
  *           rows that the ledger makes up to there go into pw_audit_tables_event; after the last
  *           one, pw_audit_tables_compare reads the tables, in the same snapshot, tenant by tenant.
- *           Workers may write all the while.
+ *           Workers may write all the while. The rows are those of one generation, or, with
+ *           PW_GENERATION_SHOWN, of the one that queries show, of each read model.
  * Owner     The config and the projections are borrowed. What is told of a difference lives until
  *           the end.
  * Threads   pw_audit_tables_event: one per partition at a time; all else from one.
@@ -39,8 +40,8 @@ struct pw_audit_tables {
 
 enum pw_code pw_audit_tables_begin(struct pw_audit_tables *tables, const struct pw_config *config,
                                    const struct pw_projection *const *projections,
-                                   uint32_t projection_count, uint32_t partition_count,
-                                   struct pw_err *err);
+                                   uint32_t projection_count, uint32_t generation,
+                                   uint32_t partition_count, struct pw_err *err);
 void pw_audit_tables_end(struct pw_audit_tables *tables);
 
 enum pw_code pw_audit_tables_event(struct pw_audit_tables *tables, const struct pw_chain *chain,

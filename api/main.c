@@ -20,6 +20,14 @@ static const struct {
      "  --json                 print the ledger's id as JSON\n"},
     {"admin migrate", pw_verb_admin_migrate, true,
      "Create or bring up to date the tables of the read models. Safe to repeat.", ""},
+    {"admin rebuild", pw_verb_admin_rebuild, true,
+     "Make the rows of read models anew from the ledger, while nodes serve; then queries show the "
+     "new ones, and the old are deleted. Safe to stop and to repeat (docs/read-models.md).",
+     "  NAME...                these read models\n"
+     "  --all                  or: every one\n"
+     "  --anew                 do not go on with what an earlier rebuild has begun\n"
+     "  --clean                make nothing: only delete what earlier ones have left\n"
+     "  --json                 print one JSON object\n"},
     {"admin tenant create", pw_verb_admin_tenant_create, true,
      "Create a tenant, through the running node on admin.listen; prints its id. Where the node has "
      "keys.master_files, the tenant keeps accounts.",
@@ -130,6 +138,8 @@ static const struct {
     {"audit verify-projection", pw_verb_audit_verify_projection, true,
      "Recompute read models from the ledger, and name the first row in which the tables differ.",
      "  NAME...                only these; without, every read model (docs/read-models.md)\n"
+     "  --generation N         these rows, such as what admin rebuild is making; without, what "
+     "queries show\n"
      "  --json                 print one JSON object\n"},
     {"audit replay", pw_verb_audit_replay, true, "Print the events of the ledger in its order.",
      "  --tenant ID            only this tenant's\n"

@@ -170,6 +170,11 @@ static void add_workers(struct pw_text *text, struct pw_service *service)
         pw_text_addf(text, "pw_projection_state{projection=\"%s\",state=\"%s\"} 1\n",
                      workers->names[i], pw_worker_state_name(statuses[i].state));
     }
+    family(text, "pw_projection_generation", "gauge", "Whose rows each worker writes.");
+    for (uint32_t i = 0; i < workers->count; i++) {
+        pw_text_addf(text, "pw_projection_generation{projection=\"%s\"} %u\n", workers->names[i],
+                     statuses[i].generation);
+    }
     for (size_t m = 0; m < PW_COUNT(worker_metrics); m++) {
         family(text, worker_metrics[m].name, "counter", worker_metrics[m].help);
         for (uint32_t i = 0; i < workers->count; i++) {

@@ -82,6 +82,28 @@ bool pw_verb_number(const struct pw_verb_text *text, int64_t max, int64_t *ret_n
     return true;
 }
 
+bool pw_verb_projections(const char *const *names, size_t name_count,
+                         const struct pw_projection **ret_projections, uint32_t *ret_count)
+{
+    *ret_count = 0;
+    for (size_t i = 0; i < name_count; i++) {
+        uint32_t at = 0;
+        while (at < pw_projection_count && strcmp(pw_projections[at]->name, names[i]) != 0) {
+            at++;
+        }
+        if (at == pw_projection_count) {
+            fprintf(stderr, "proctorwise: there is no read model %s; see docs/read-models.md\n",
+                    names[i]);
+            return false;
+        }
+        ret_projections[(*ret_count)++] = pw_projections[at];
+    }
+    for (uint32_t i = 0; name_count == 0 && i < pw_projection_count; i++) {
+        ret_projections[(*ret_count)++] = pw_projections[i];
+    }
+    return true;
+}
+
 /* As much of a line as fits; false where that is not all. */
 static bool read_line(char *ret_text, size_t room)
 {

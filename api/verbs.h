@@ -11,12 +11,14 @@
 
 #include "api/config.h"
 #include "api/reply.h"
+#include "projections/projection.h"
 
 enum pw_exit { PW_EXIT_GOOD, PW_EXIT_WRONG, PW_EXIT_USAGE, PW_EXIT_UNREACHABLE };
 
 int pw_verb_serve(int argc, char **argv);
 int pw_verb_admin_ledger_create(int argc, char **argv);
 int pw_verb_admin_migrate(int argc, char **argv);
+int pw_verb_admin_rebuild(int argc, char **argv);
 int pw_verb_admin_tenant_create(int argc, char **argv);
 int pw_verb_admin_tenant_accounts(int argc, char **argv);
 int pw_verb_admin_tenant_trust(int argc, char **argv);
@@ -76,6 +78,12 @@ bool pw_verb_at(const struct pw_verb_text *text, const char *name, int64_t *ret_
 
 /* A flag's number from 0 to max; untouched where the flag was not given. Tells where it is none, and gives false. */
 bool pw_verb_number(const struct pw_verb_text *text, int64_t max, int64_t *ret_number);
+
+/* The read models of these names, at most PW_VERB_PROJECTIONS_MAX; without names, all. Tells where there is none of a name, and
+ * gives false. */
+#define PW_VERB_PROJECTIONS_MAX 32
+bool pw_verb_projections(const char *const *names, size_t name_count,
+                         const struct pw_projection **ret_projections, uint32_t *ret_count);
 
 /* A key file is a JSON Web Key (RFC 8037) with `d`. libsodium's 64-byte secret key and its public
  * key. */

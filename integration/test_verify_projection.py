@@ -150,7 +150,7 @@ class WhileTheNodeWritesTest(AnswerCase):
         load.finish()
 
     def test_what_was_spoilt_is_made_again(self):
-        """As docs/read-models.md says: without its positions, a read model is folded again from the start."""
+        """Without its positions, a read model is folded again from the start."""
         sql("UPDATE slots SET taken_count = taken_count + 1")
         self.assertEqual(verify("slots").returncode, WRONG)
         with house.stack.galera.connect(1, "proctorwise") as connection, connection.cursor() as cursor:

@@ -28,8 +28,10 @@ struct column_values {
 
 struct galera_storage {
     struct pw_galera *galera;
-    struct pw_query *generation;
     struct pw_query *positions;
+    struct pw_query *generations;
+    struct pw_query *move_generations;
+    struct pw_query *delete_positions;
     struct pw_query *create_position;
     struct pw_query *move_position;
     struct table_query tables[TABLES_MAX];
@@ -203,21 +205,10 @@ static enum pw_stored upsert(void *self, uint32_t generation, const struct pw_ta
 
 /* --- Positions --- */
 
-static enum pw_stored generation(void *self, const char *projection, uint32_t *ret_generation,
-                                 struct pw_err *err)
+static enum pw_stored not_migrated(const char *projection, struct pw_err *err)
 {
-    struct galera_storage *storage = self;
-    pw_query_bind_text(storage->generation, 0, pw_str_of(projection));
-    enum pw_sql sql = pw_query_open(storage->generation, err);
-    if (sql != PW_SQL_OK) {
-        return stored_of(sql);
-    }
-    if (!pw_query_next(storage->generation)) {
-        pw_fail(err, PW_ERR_SETTING_WRONG, "pw_projections has no %s: migrate first", projection);
-        return PW_STORED_FAULT;
-    }
-    *ret_generation = (uint32_t)pw_query_integer(storage->generation, 0);
-    return PW_STORED;
+    pw_fail(err, PW_ERR_SETTING_WRONG, "pw_projections has no %s: migrate first", projection);
+    return PW_STORED_FAULT;
 }
 
 static void hash_of_text(struct pw_str text, struct pw_hash *ret_hash)
@@ -229,13 +220,14 @@ static void hash_of_text(struct pw_str text, struct pw_hash *ret_hash)
 }
 
 static enum pw_stored read_positions(void *self, const char *projection, uint32_t generation_,
-                                     uint32_t partition_count,
+                                     uint32_t partition_count, uint32_t *ret_generation,
                                      struct pw_stored_position *ret_positions, struct pw_err *err)
 {
     struct galera_storage *storage = self;
     struct pw_query *query = storage->positions;
-    pw_query_bind_text(query, 0, pw_str_of(projection));
-    pw_query_bind_integer(query, 1, generation_);
+    bool is_known = false;
+    pw_query_bind_integer(query, 0, generation_);
+    pw_query_bind_text(query, 1, pw_str_of(projection));
     enum pw_sql sql = pw_query_open(query, err);
     if (sql != PW_SQL_OK) {
         return stored_of(sql);
@@ -244,6 +236,11 @@ static enum pw_stored read_positions(void *self, const char *projection, uint32_
         ret_positions[i] = (struct pw_stored_position){.record_offset = -1};
     }
     while (pw_query_next(query)) {
+        is_known = true;
+        *ret_generation = (uint32_t)pw_query_integer(query, 6);
+        if (pw_query_is_null(query, 0)) {
+            break; /* It has no positions yet. */
+        }
         int64_t partition = pw_query_integer(query, 0);
         if (partition >= partition_count) {
             pw_fail(err, PW_ERR_SETTING_WRONG,
@@ -258,7 +255,7 @@ static enum pw_stored read_positions(void *self, const char *projection, uint32_
         hash_of_text(pw_query_text(query, 4), &position->head);
         position->writer_epoch = pw_query_integer(query, 5);
     }
-    return PW_STORED;
+    return is_known ? PW_STORED : not_migrated(projection, err);
 }
 
 static enum pw_stored create_position(void *self, const char *projection, uint32_t generation_,
@@ -296,6 +293,87 @@ static enum pw_stored move_position(void *self, const char *projection, uint32_t
     enum pw_sql sql = pw_query_run(query, &matched, err);
     *ret_hit = sql == PW_SQL_OK && matched == 1;
     return stored_of(sql);
+}
+
+/* --- Generations --- */
+
+static enum pw_stored read_generations(void *self, const char *projection,
+                                       struct pw_generations *ret_generations, struct pw_err *err)
+{
+    struct galera_storage *storage = self;
+    struct pw_query *query = storage->generations;
+    pw_query_bind_text(query, 0, pw_str_of(projection));
+    enum pw_sql sql = pw_query_open(query, err);
+    if (sql != PW_SQL_OK) {
+        return stored_of(sql);
+    }
+    if (!pw_query_next(query)) {
+        return not_migrated(projection, err);
+    }
+    struct pw_str built_by = pw_query_text(query, 2);
+    ret_generations->shown = (uint32_t)pw_query_integer(query, 0);
+    ret_generations->building = (uint32_t)pw_query_integer(query, 1);
+    snprintf(ret_generations->built_by, sizeof ret_generations->built_by, "%.*s", (int)built_by.len,
+             built_by.len > 0 ? built_by.ptr : "");
+    return PW_STORED;
+}
+
+static enum pw_stored move_generations(void *self, const char *projection,
+                                       const struct pw_generations *from,
+                                       const struct pw_generations *to, bool *ret_hit,
+                                       struct pw_err *err)
+{
+    struct galera_storage *storage = self;
+    struct pw_query *query = storage->move_generations;
+    pw_query_bind_integer(query, 0, to->shown);
+    pw_query_bind_integer(query, 1, to->building);
+    pw_query_bind_text(query, 2, pw_str_of(to->built_by));
+    pw_query_bind_text(query, 3, pw_str_of(projection));
+    pw_query_bind_integer(query, 4, from->shown);
+    pw_query_bind_integer(query, 5, from->building);
+    uint64_t matched = 0;
+    enum pw_sql sql = pw_query_run(query, &matched, err);
+    *ret_hit = sql == PW_SQL_OK && matched == 1;
+    return stored_of(sql);
+}
+
+/* The statement itself looks which generations there are: what it deletes cannot have become the one
+ * that queries show meanwhile, nor become it again when a cluster forgets what it acknowledged. */
+#define OF_PROJECTION(column) "(SELECT " column " FROM pw_projections WHERE name = ?)"
+#define NEITHER_SHOWN_NOR_BUILDING                                                                 \
+    "(generation < " OF_PROJECTION("generation") " OR (generation > " OF_PROJECTION(               \
+        "generation") " AND generation <> " OF_PROJECTION("building") "))"
+
+static enum pw_stored delete_from(struct pw_query *query, const char *projection,
+                                  uint64_t *ret_count, struct pw_err *err)
+{
+    for (uint32_t i = 0; i < 3; i++) {
+        pw_query_bind_text(query, i, pw_str_of(projection));
+    }
+    return stored_of(pw_query_run(query, ret_count, err));
+}
+
+static enum pw_stored delete_rows(void *self, const char *projection, const struct pw_table *table,
+                                  uint32_t row_count_max, uint32_t *ret_row_count,
+                                  struct pw_err *err)
+{
+    struct galera_storage *storage = self;
+    char sql[SQL_BYTES_MAX];
+    uint64_t count = 0;
+    snprintf(sql, sizeof sql, "DELETE FROM %s WHERE " NEITHER_SHOWN_NOR_BUILDING " LIMIT %u",
+             table->name, row_count_max);
+    struct pw_query *query = pw_galera_prepare(storage->galera, sql);
+    enum pw_stored stored = delete_from(query, projection, &count, err);
+    pw_query_free(query);
+    *ret_row_count = (uint32_t)count;
+    return stored;
+}
+
+static enum pw_stored delete_positions(void *self, const char *projection, struct pw_err *err)
+{
+    struct galera_storage *storage = self;
+    pw_query_bind_text(storage->delete_positions, 3, pw_str_of(projection));
+    return delete_from(storage->delete_positions, projection, NULL, err);
 }
 
 /* --- Transactions --- */
@@ -349,12 +427,21 @@ enum pw_code pw_galera_storage_open(const struct pw_galera_options *options,
     struct galera_storage *storage = pw_memory_new(1, sizeof *storage);
     storage->galera = galera;
     storage->values = pw_memory_new(COLUMNS_MAX, sizeof *storage->values);
-    storage->generation =
-        pw_galera_prepare(galera, "SELECT generation FROM pw_projections WHERE name = ?");
     storage->positions = pw_galera_prepare(
         galera, "SET STATEMENT wsrep_sync_wait = 7 FOR "
-                "SELECT partition_number, ledger_id, partition_count, record_offset, head, "
-                "writer_epoch FROM pw_positions WHERE projection = ? AND generation = ?");
+                "SELECT p.partition_number, p.ledger_id, p.partition_count, p.record_offset, "
+                "p.head, p.writer_epoch, g.generation "
+                "FROM (SELECT name, COALESCE(NULLIF(?, 0), generation) AS generation "
+                "FROM pw_projections WHERE name = ?) g LEFT JOIN pw_positions p "
+                "ON p.projection = g.name AND p.generation = g.generation");
+    storage->generations = pw_galera_prepare(
+        galera, "SET STATEMENT wsrep_sync_wait = 7 FOR "
+                "SELECT generation, building, built_by FROM pw_projections WHERE name = ?");
+    storage->move_generations = pw_galera_prepare(
+        galera, "UPDATE pw_projections SET generation = ?, building = ?, built_by = ? "
+                "WHERE name = ? AND generation = ? AND building = ?");
+    storage->delete_positions = pw_galera_prepare(
+        galera, "DELETE FROM pw_positions WHERE " NEITHER_SHOWN_NOR_BUILDING " AND projection = ?");
     storage->create_position = pw_galera_prepare(
         galera, "INSERT IGNORE INTO pw_positions (projection, generation, partition_number, "
                 "ledger_id, partition_count, record_offset, head, writer_epoch) "
@@ -363,8 +450,20 @@ enum pw_code pw_galera_storage_open(const struct pw_galera_options *options,
         galera, "UPDATE pw_positions SET record_offset = ?, head = ?, writer_epoch = ? "
                 "WHERE projection = ? AND generation = ? AND partition_number = ? "
                 "AND record_offset = ? AND writer_epoch = ?");
-    *ret_storage = (struct pw_storage){storage,  generation,      read_positions, begin,
-                                       upsert,   create_position, move_position,  commit,
-                                       rollback, connections,     node,           close_storage};
+    *ret_storage = (struct pw_storage){.self = storage,
+                                       .read_positions = read_positions,
+                                       .begin = begin,
+                                       .upsert = upsert,
+                                       .create_position = create_position,
+                                       .move_position = move_position,
+                                       .read_generations = read_generations,
+                                       .move_generations = move_generations,
+                                       .delete_rows = delete_rows,
+                                       .delete_positions = delete_positions,
+                                       .commit = commit,
+                                       .rollback = rollback,
+                                       .connections = connections,
+                                       .node = node,
+                                       .close = close_storage};
     return PW_OK;
 }

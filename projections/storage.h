@@ -31,17 +31,25 @@ struct pw_stored_position {
     int64_t writer_epoch;  /* 0: there is no row. Below 0: given back by its writer. */
 };
 
+/* A row of pw_projections: which rows of a read model queries show, and which are being made. */
+#define PW_BUILT_BY_BYTES 32
+struct pw_generations {
+    uint32_t shown;
+    uint32_t building;                    /* Above `shown`; 0: none. */
+    char built_by[PW_BUILT_BY_BYTES + 1]; /* The version of the program whose rows these are. */
+};
+
+#define PW_GENERATION_SHOWN 0
+
 struct pw_storage {
     void *self;
 
-    /* The generation that queries show. */
-    enum pw_stored (*generation)(void *self, const char *projection, uint32_t *ret_generation,
-                                 struct pw_err *err);
-
     /* The positions of partitions 0 to partition_count - 1, as the whole cluster has them, outside
-     * of any transaction. FAULT when there are positions of further partitions. */
+     * of any transaction; with PW_GENERATION_SHOWN those of the generation that queries show.
+     * Which generation it is comes out of the same snapshot. FAULT when there are positions of
+     * further partitions. */
     enum pw_stored (*read_positions)(void *self, const char *projection, uint32_t generation,
-                                     uint32_t partition_count,
+                                     uint32_t partition_count, uint32_t *ret_generation,
                                      struct pw_stored_position *ret_positions, struct pw_err *err);
 
     enum pw_stored (*begin)(void *self, struct pw_err *err);
@@ -57,6 +65,24 @@ struct pw_storage {
                                     uint32_t partition, const struct pw_stored_position *from,
                                     const struct pw_stored_position *to, bool *ret_hit,
                                     struct pw_err *err);
+
+    /* As the whole cluster has them, outside of any transaction. */
+    enum pw_stored (*read_generations)(void *self, const char *projection,
+                                       struct pw_generations *ret_generations, struct pw_err *err);
+    /* Inside a transaction; hits only where both numbers are still what `from` says. */
+    enum pw_stored (*move_generations)(void *self, const char *projection,
+                                       const struct pw_generations *from,
+                                       const struct pw_generations *to, bool *ret_hit,
+                                       struct pw_err *err);
+
+    /* Deletes rows, up to row_count_max of them and as a transaction of its own, that belong to a
+     * generation which is neither shown nor being built in the same snapshot. */
+    enum pw_stored (*delete_rows)(void *self, const char *projection, const struct pw_table *table,
+                                  uint32_t row_count_max, uint32_t *ret_row_count,
+                                  struct pw_err *err);
+    /* The same of positions: all of them. */
+    enum pw_stored (*delete_positions)(void *self, const char *projection, struct pw_err *err);
+
     enum pw_stored (*commit)(void *self, struct pw_err *err);
     void (*rollback)(void *self);
 

@@ -124,7 +124,6 @@ struct pw_worker *pw_worker_new(const struct pw_worker_options *options)
 {
     struct pw_worker *worker = pw_memory_new(1, sizeof *worker);
     worker->options = *options;
-    worker->generation = options->generation;
     worker->ledger_id = options->ledger_id;
     worker->batch = pw_batch_new();
     pw_condition_init(&worker->wake);
@@ -281,9 +280,14 @@ void pw_worker_step(struct pw_worker *worker, int timeout_ms)
     publish(worker);
 }
 
+static bool has_to_finish(const struct pw_worker *worker)
+{
+    return worker_has_batch(worker) || (worker->is_writer && worker->phase == READING_POSITIONS);
+}
+
 bool pw_worker_drain(struct pw_worker *worker)
 {
-    for (uint32_t i = 0; i < DRAIN_ATTEMPTS_MAX && worker_has_batch(worker); i++) {
+    for (uint32_t i = 0; i < DRAIN_ATTEMPTS_MAX && has_to_finish(worker); i++) {
         if (worker->phase == READING_POSITIONS) {
             worker_read_positions(worker);
         } else {

@@ -11,6 +11,9 @@
  *           itself. It stops for good, and says why, when the ledger is not the one it has read
  *           before (`diverged at partition p, offset o`), when a record cannot be taken further, or
  *           when the tables refuse a row; the other workers go on.
+ *           It writes the generation that queries show: whoever has them show another one takes the
+ *           old one's epoch in the same transaction (projections/rebuild.h), so that its next write
+ *           misses, and it goes on in the new one.
  *
  *               OPENING -> READING_POSITIONS -> STANDBY <-> WRITING
  *                  any of them -> STOPPED, and back to READING_POSITIONS when an answer was lost
@@ -47,7 +50,7 @@ struct pw_worker_log {
 
 struct pw_worker_options {
     const struct pw_projection *projection;
-    uint32_t generation;    /* 0: the one that queries show. */
+    uint32_t generation;    /* PW_GENERATION_SHOWN: whichever queries show. */
     struct pw_id ledger_id; /* Nil: that of the stored positions, or else of the ledger. */
 
     /* Opens the worker's own handle; called again, with pauses, until it succeeds. */

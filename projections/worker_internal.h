@@ -14,6 +14,7 @@
 #define BATCH_AGE_US    (50 * PW_US_PER_MS) /* No row waits longer; positions alone move this often. */
 #define LOOK_US         (250 * PW_US_PER_MS) /* Between looks of a worker that stands by. */
 #define IDLE_US         PW_US_PER_SECOND     /* The same of one that has nothing to write. */
+#define PASS_US         (20 * PW_US_PER_MS)  /* Between looks of one that waits to be passed. */
 #define GRACE_US        PW_US_PER_SECOND     /* A writer that does not write for so long is gone. */
 #define SLICE_US        (100 * PW_US_PER_MS) /* A step reads no longer than this. */
 #define PAUSE_US_MIN    (50 * PW_US_PER_MS)
@@ -45,8 +46,9 @@ struct pw_worker {
     struct partition *partitions;
     struct pw_stored_position *read; /* The positions as last read: one per partition. */
     uint32_t partition_count;
-    struct pw_id ledger_id; /* Nil until known. */
-    uint32_t generation;
+    struct pw_id ledger_id;   /* Nil until known. */
+    uint32_t generation;      /* Whose rows it writes; 0 until the first look. */
+    uint32_t read_generation; /* Of the positions as last read. */
 
     bool is_writer;
     int64_t epoch;

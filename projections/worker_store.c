@@ -77,7 +77,7 @@ static bool check_ledger(struct pw_worker *worker)
 
 static void check_epoch(struct pw_worker *worker)
 {
-    bool is_ours = worker->is_writer;
+    bool is_ours = worker->is_writer && worker->generation == worker->read_generation;
     for (uint32_t i = 0; i < worker->partition_count; i++) {
         is_ours = is_ours && worker->read[i].writer_epoch == worker->epoch;
     }
@@ -98,12 +98,24 @@ static bool nothing_moved(const struct pw_worker *worker)
     return same;
 }
 
-/* Goes on from the positions as they were read. Mostly the last batch is in them, and only its answer
- * was lost; what was folded beyond them is folded again. */
-static void adopt(struct pw_worker *worker)
+/* The rows are those of another generation now. */
+static void change_generation(struct pw_worker *worker)
+{
+    if (worker->generation != 0) {
+        worker_say(worker, false, "queries show generation %" PRIu32 " now: leaving %" PRIu32,
+                   worker->read_generation, worker->generation);
+    }
+    worker->generation = worker->read_generation;
+    worker->still_since_us = worker_now_us(worker);
+}
+
+static void adopt_positions(struct pw_worker *worker)
 {
     forget_batch(worker);
-    for (uint32_t i = 0; i < worker->partition_count && worker->phase != STOPPED; i++) {
+    if (worker->generation != worker->read_generation) {
+        change_generation(worker);
+    }
+    for (uint32_t i = 0; i < worker->partition_count; i++) {
         struct partition *partition = &worker->partitions[i];
         if (partition->stored.record_offset != worker->read[i].record_offset ||
             partition->stored.writer_epoch != worker->read[i].writer_epoch) {
@@ -114,6 +126,27 @@ static void adopt(struct pw_worker *worker)
         if (partition->stored.record_offset >= 0) {
             worker->ledger.saw(worker->ledger.self, i, partition->stored.record_offset);
         }
+    }
+}
+
+/* One that lost the epoch has folded what the new writer, or the next generation's, is about to write.
+ * Folding again takes longer than to wait for that, so it folds and reads nothing until they have
+ * passed it, or stood still for a while. */
+static bool waits_to_be_passed(const struct pw_worker *worker)
+{
+    bool ahead = false;
+    for (uint32_t i = 0; i < worker->partition_count; i++) {
+        ahead = ahead || is_ahead(&worker->partitions[i]);
+    }
+    return ahead && !worker->is_writer && worker_now_us(worker) - worker->still_since_us < GRACE_US;
+}
+
+/* Goes on from the positions. Mostly the last batch is in them, and only its answer was lost; what was
+ * folded beyond them is folded again. */
+static void adopt_folds(struct pw_worker *worker)
+{
+    for (uint32_t i = 0; i < worker->partition_count && worker->phase != STOPPED; i++) {
+        struct partition *partition = &worker->partitions[i];
         int64_t head_offset = partition->fold.chain.head_offset;
         if (head_offset > partition->stored.record_offset) {
             worker->counters.refolds++;
@@ -158,14 +191,9 @@ void worker_read_positions(struct pw_worker *worker)
 {
     struct pw_storage *storage = &worker->options.storage;
     struct pw_err err = {0};
-    enum pw_stored stored = PW_STORED;
-    if (worker->generation == 0) {
-        stored = storage->generation(storage->self, name_of(worker), &worker->generation, &err);
-    }
-    if (stored == PW_STORED) {
-        stored = storage->read_positions(storage->self, name_of(worker), worker->generation,
-                                         worker->partition_count, worker->read, &err);
-    }
+    enum pw_stored stored = storage->read_positions(
+        storage->self, name_of(worker), worker->options.generation, worker->partition_count,
+        &worker->read_generation, worker->read, &err);
     if (stored != PW_STORED) { /* A table that is not there may still be made: no reason to stop. */
         worker_pause(worker, &err);
         return;
@@ -175,10 +203,17 @@ void worker_read_positions(struct pw_worker *worker)
         return;
     }
     check_epoch(worker);
-    worker->phase = READING;
-    if (!worker->is_writer || !nothing_moved(worker)) {
-        adopt(worker);
+    if (worker->is_writer && nothing_moved(worker)) {
+        worker->phase = READING;
+        return;
     }
+    adopt_positions(worker);
+    if (waits_to_be_passed(worker)) {
+        worker->paused_until_us = worker_now_us(worker) + PASS_US;
+        return;
+    }
+    worker->phase = READING;
+    adopt_folds(worker);
 }
 
 /* --- The epoch --- */
@@ -237,6 +272,8 @@ void worker_take_epoch(struct pw_worker *worker)
             position->partition_count = worker->partition_count;
         }
         worker->counters.epochs_taken++;
+        /* Now nobody can have queries show another generation unnoticed; before, they could. */
+        worker->phase = READING_POSITIONS;
         worker_say(worker, false, "writes now, with epoch %" PRId64, epoch);
     }
 }

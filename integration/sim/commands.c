@@ -4,6 +4,8 @@
 static const uint8_t secret[32] = {1, 2, 3};
 static const char *const titles[] = {"Algebra", "Analysis", "Geometry", "Stochastik für Ältere"};
 
+#define NEWEST 12
+
 static uint64_t draw(struct world *world, uint64_t below)
 {
     return sim_draw(&world->random_commands, below);
@@ -153,7 +155,7 @@ struct op *op_open(struct world *world, uint32_t tenant, bool is_first)
     struct op *op =
         op_new(world, tenant, PW_COMMAND_SLOT_OPEN, world->teachers[tenant], PW_ROLE_TEACHER);
     bool soon = !is_first && draw(world, 4) == 0;
-    uint64_t place = draw(world, soon ? 90 : 14);
+    uint64_t place = draw(world, soon ? 90 : 13);
     int64_t in_us = soon         ? (int64_t)place * PW_US_PER_SECOND
                     : place < 12 ? (int64_t)(10 + place) * 30 * PW_US_PER_MINUTE
                                  : PW_REMINDER_US + (int64_t)(place - 11) * 40 * PW_US_PER_SECOND;
@@ -253,6 +255,9 @@ static struct op *op_of_own(struct world *world, uint32_t tenant, enum pw_comman
 {
     const struct ids *ids = &world->reservations[tenant];
     uint64_t i = ids->count == 0 ? 0 : draw(world, ids->count);
+    if (ids->count > NEWEST && draw(world, 2) == 0) { /* Which are alive more often. */
+        i = ids->count - 1 - draw(world, NEWEST);
+    }
     bool mine = ids->count > 0 && draw(world, 20) != 0;
     struct pw_id actor =
         mine ? world->owners[tenant].ids[i] : student_of(tenant, draw(world, world->student_count));

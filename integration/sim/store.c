@@ -246,14 +246,6 @@ static enum pw_stored operation(struct session *session, struct pw_err *err)
 
 /* --- The port --- */
 
-static enum pw_stored generation(void *self, const char *projection, uint32_t *ret_generation,
-                                 struct pw_err *err)
-{
-    (void)projection;
-    *ret_generation = 1;
-    return operation(self, err);
-}
-
 struct pw_stored_position store_position(struct store *store, const char *projection,
                                          uint32_t partition)
 {
@@ -281,12 +273,12 @@ static void make_stale(struct store *store, const char *projection, uint32_t par
 }
 
 static enum pw_stored read_positions(void *self, const char *projection, uint32_t generation_,
-                                     uint32_t partition_count,
+                                     uint32_t partition_count, uint32_t *ret_generation,
                                      struct pw_stored_position *ret_positions, struct pw_err *err)
 {
     struct session *session = self;
     enum pw_stored stored = operation(session, err);
-    (void)generation_;
+    *ret_generation = generation_;
     if (stored != PW_STORED) {
         session->broken = false; /* The next one connects anew. */
         return stored;
@@ -448,9 +440,17 @@ struct pw_storage store_session(struct store *store)
     session->store = store;
     session->next = store->sessions;
     store->sessions = session;
-    return (struct pw_storage){session,  generation,      read_positions, begin,
-                               upsert,   create_position, move_position,  commit,
-                               rollback, connections,     node,           close_session};
+    return (struct pw_storage){.self = session, /* Without what rebuilds alone ask for. */
+                               .read_positions = read_positions,
+                               .begin = begin,
+                               .upsert = upsert,
+                               .create_position = create_position,
+                               .move_position = move_position,
+                               .commit = commit,
+                               .rollback = rollback,
+                               .connections = connections,
+                               .node = node,
+                               .close = close_session};
 }
 
 struct store *store_new(struct world *world)

@@ -71,20 +71,13 @@ static struct pw_storage storage_on(uint32_t first_node)
     return storage;
 }
 
-static enum pw_stored wrapped_generation(void *self, const char *projection,
-                                         uint32_t *ret_generation, struct pw_err *err)
-{
-    struct wrapped *wrapped = self;
-    return wrapped->inner.generation(wrapped->inner.self, projection, ret_generation, err);
-}
-
 static enum pw_stored wrapped_read(void *self, const char *projection, uint32_t generation,
-                                   uint32_t partition_count,
+                                   uint32_t partition_count, uint32_t *ret_generation,
                                    struct pw_stored_position *ret_positions, struct pw_err *err)
 {
     struct wrapped *wrapped = self;
     return wrapped->inner.read_positions(wrapped->inner.self, projection, generation,
-                                         partition_count, ret_positions, err);
+                                         partition_count, ret_generation, ret_positions, err);
 }
 
 static enum pw_stored wrapped_begin(void *self, struct pw_err *err)
@@ -154,9 +147,17 @@ static void wrapped_close(void *self)
 
 static struct pw_storage storage_wrapped(struct wrapped *wrapped)
 {
-    return (struct pw_storage){wrapped,          wrapped_generation,  wrapped_read, wrapped_begin,
-                               wrapped_upsert,   wrapped_create,      wrapped_move, wrapped_commit,
-                               wrapped_rollback, wrapped_connections, wrapped_node, wrapped_close};
+    return (struct pw_storage){.self = wrapped,
+                               .read_positions = wrapped_read,
+                               .begin = wrapped_begin,
+                               .upsert = wrapped_upsert,
+                               .create_position = wrapped_create,
+                               .move_position = wrapped_move,
+                               .commit = wrapped_commit,
+                               .rollback = wrapped_rollback,
+                               .connections = wrapped_connections,
+                               .node = wrapped_node,
+                               .close = wrapped_close};
 }
 
 /* --- Workers --- */
@@ -325,6 +326,8 @@ Test(galera_worker, a_position_moves_only_from_where_it_is)
     struct pw_storage second = storage_on(1);
     struct pw_err err = {0};
     bool hit = false;
+    uint32_t generation = 0;
+    RUN(observer, "INSERT INTO pw_projections (name, generation) VALUES ('p', 1)");
     struct pw_stored_position new = {.record_offset = -1};
     struct pw_stored_position taken = {.record_offset = -1, .writer_epoch = 1};
     struct pw_stored_position moved = {.record_offset = 7, .writer_epoch = 1, .head = {{9}}};
@@ -338,7 +341,7 @@ Test(galera_worker, a_position_moves_only_from_where_it_is)
     cr_assert_eq(first.commit(first.self, &err), PW_STORED);
 
     struct pw_stored_position read[SCRIBE_PARTITIONS];
-    cr_assert_eq(second.read_positions(second.self, "p", 3, 3, read, &err), PW_STORED);
+    cr_assert_eq(second.read_positions(second.self, "p", 3, 3, &generation, read, &err), PW_STORED);
     cr_expect(pw_id_equal(&read[0].ledger_id, &scribe->ledger_id));
     cr_expect_eq(read[0].writer_epoch, 1);
     cr_expect_eq(read[1].record_offset, -1);
@@ -352,10 +355,11 @@ Test(galera_worker, a_position_moves_only_from_where_it_is)
                  PW_STORED);
     cr_expect(hit);
     cr_assert_eq(second.commit(second.self, &err), PW_STORED);
-    cr_assert_eq(first.read_positions(first.self, "p", 3, 3, read, &err), PW_STORED);
+    cr_assert_eq(first.read_positions(first.self, "p", 3, 3, &generation, read, &err), PW_STORED);
     cr_expect_eq(read[0].record_offset, 7);
     cr_expect_eq(read[0].head.bytes[0], 9);
-    cr_expect_eq(first.read_positions(first.self, "p", 3, 0, read, &err), PW_STORED_FAULT);
+    cr_expect_eq(first.read_positions(first.self, "p", 3, 0, &generation, read, &err),
+                 PW_STORED_FAULT);
     first.close(first.self);
     second.close(second.self);
 }

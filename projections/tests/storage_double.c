@@ -5,10 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define STATES_MAX    4
-#define POSITIONS_MAX 64
-#define MOVES_MAX     16
-#define TEXT_BYTES    (64U << 20)
+#define STATES_MAX      4
+#define POSITIONS_MAX   64
+#define MOVES_MAX       16
+#define GENERATIONS_MAX 8
+#define TEXT_BYTES      (64U << 20)
 
 struct kept_row {
     uint32_t generation;
@@ -22,12 +23,19 @@ struct kept_position {
     struct pw_stored_position position;
 };
 
+struct kept_generations {
+    char projection[32];
+    struct pw_generations generations;
+};
+
 struct state {
     struct kept_row *rows;
     uint32_t row_count;
     uint32_t row_room;
     struct kept_position positions[POSITIONS_MAX];
     uint32_t position_count;
+    struct kept_generations generations[GENERATIONS_MAX];
+    uint32_t generations_count;
 };
 
 struct double_store {
@@ -58,6 +66,8 @@ struct session {
     uint32_t row_room;
     struct move moves[MOVES_MAX];
     uint32_t move_count;
+    struct kept_generations from; /* Generations to be moved; projection "": none. */
+    struct pw_generations to;
     uint64_t connections;
     bool connected;
 };
@@ -102,6 +112,8 @@ static void copy_state(struct state *to, const struct state *from)
     }
     memcpy(to->positions, from->positions, sizeof from->positions);
     to->position_count = from->position_count;
+    memcpy(to->generations, from->generations, sizeof from->generations);
+    to->generations_count = from->generations_count;
 }
 
 static void remember_state(struct double_store *store)
@@ -133,6 +145,21 @@ static struct kept_position *find_position(struct state *state, const struct kep
         }
     }
     return NULL;
+}
+
+/* Each projection begins with generation 1. */
+static struct pw_generations *generations_of(struct state *state, const char *projection)
+{
+    for (uint32_t i = 0; i < state->generations_count; i++) {
+        if (strcmp(state->generations[i].projection, projection) == 0) {
+            return &state->generations[i].generations;
+        }
+    }
+    MUST(state->generations_count < GENERATIONS_MAX);
+    struct kept_generations *made = &state->generations[state->generations_count++];
+    *made = (struct kept_generations){.generations = {.shown = 1}};
+    snprintf(made->projection, sizeof made->projection, "%s", projection);
+    return &made->generations;
 }
 
 /* --- Faults --- */
@@ -178,21 +205,17 @@ static enum pw_stored operation(struct session *session, struct pw_err *err)
 
 /* --- The port --- */
 
-static enum pw_stored generation(void *self, const char *projection, uint32_t *ret_generation,
-                                 struct pw_err *err)
-{
-    (void)projection;
-    *ret_generation = 1;
-    return operation(self, err);
-}
-
 static enum pw_stored read_positions(void *self, const char *projection, uint32_t generation_,
-                                     uint32_t partition_count,
+                                     uint32_t partition_count, uint32_t *ret_generation,
                                      struct pw_stored_position *ret_positions, struct pw_err *err)
 {
     struct session *session = self;
     pthread_mutex_lock(&session->store->lock);
     enum pw_stored stored = met(session, err);
+    if (generation_ == PW_GENERATION_SHOWN) {
+        generation_ = generations_of(&session->store->states[0], projection)->shown;
+    }
+    *ret_generation = generation_;
     for (uint32_t i = 0; stored == PW_STORED && i < partition_count; i++) {
         struct kept_position like = {.generation = generation_, .partition = i};
         snprintf(like.projection, sizeof like.projection, "%s", projection);
@@ -318,8 +341,103 @@ static enum pw_stored move_position(void *self, const char *projection, uint32_t
     return stored;
 }
 
+static enum pw_stored read_generations(void *self, const char *projection,
+                                       struct pw_generations *ret_generations, struct pw_err *err)
+{
+    struct session *session = self;
+    pthread_mutex_lock(&session->store->lock);
+    enum pw_stored stored = met(session, err);
+    if (stored == PW_STORED) {
+        *ret_generations = *generations_of(&session->store->states[0], projection);
+    }
+    pthread_mutex_unlock(&session->store->lock);
+    return stored;
+}
+
+/* Nothing to certify counts as certified. */
+static bool generations_hit(struct session *session)
+{
+    const struct kept_generations *from = &session->from;
+    if (from->projection[0] == '\0') {
+        return true;
+    }
+    const struct pw_generations *at = generations_of(&session->store->states[0], from->projection);
+    return at->shown == from->generations.shown && at->building == from->generations.building;
+}
+
+static enum pw_stored move_generations(void *self, const char *projection,
+                                       const struct pw_generations *from,
+                                       const struct pw_generations *to, bool *ret_hit,
+                                       struct pw_err *err)
+{
+    struct session *session = self;
+    *ret_hit = false;
+    pthread_mutex_lock(&session->store->lock);
+    enum pw_stored stored = met(session, err);
+    if (stored == PW_STORED) {
+        MUST(session->in_transaction && session->from.projection[0] == '\0');
+        session->from.generations = *from;
+        session->to = *to;
+        snprintf(session->from.projection, sizeof session->from.projection, "%s", projection);
+        *ret_hit = generations_hit(session);
+        session->missed = session->missed || !*ret_hit;
+    }
+    pthread_mutex_unlock(&session->store->lock);
+    return stored;
+}
+
+static bool is_old(struct state *state, const char *projection, uint32_t generation_)
+{
+    const struct pw_generations *now = generations_of(state, projection);
+    return generation_ != now->shown && generation_ != now->building;
+}
+
+static enum pw_stored delete_rows(void *self, const char *projection, const struct pw_table *table,
+                                  uint32_t row_count_max, uint32_t *ret_row_count,
+                                  struct pw_err *err)
+{
+    struct session *session = self;
+    struct state *state = &session->store->states[0];
+    uint32_t left = 0;
+    *ret_row_count = 0;
+    MUST(!session->in_transaction);
+    pthread_mutex_lock(&session->store->lock);
+    enum pw_stored stored = met(session, err);
+    for (uint32_t i = 0; stored == PW_STORED && i < state->row_count; i++) {
+        if (*ret_row_count < row_count_max && state->rows[i].row.row.table == table &&
+            is_old(state, projection, state->rows[i].generation)) {
+            ++*ret_row_count;
+        } else {
+            state->rows[left++] = state->rows[i];
+        }
+    }
+    state->row_count = stored == PW_STORED ? left : state->row_count;
+    pthread_mutex_unlock(&session->store->lock);
+    return stored;
+}
+
+static enum pw_stored delete_positions(void *self, const char *projection, struct pw_err *err)
+{
+    struct session *session = self;
+    struct state *state = &session->store->states[0];
+    uint32_t left = 0;
+    MUST(!session->in_transaction);
+    pthread_mutex_lock(&session->store->lock);
+    enum pw_stored stored = met(session, err);
+    for (uint32_t i = 0; stored == PW_STORED && i < state->position_count; i++) {
+        if (strcmp(state->positions[i].projection, projection) != 0 ||
+            !is_old(state, projection, state->positions[i].generation)) {
+            state->positions[left++] = state->positions[i];
+        }
+    }
+    state->position_count = stored == PW_STORED ? left : state->position_count;
+    pthread_mutex_unlock(&session->store->lock);
+    return stored;
+}
+
 static void forget(struct session *session)
 {
+    session->from.projection[0] = '\0';
     session->in_transaction = false;
     session->broken = false;
     session->missed = false;
@@ -330,6 +448,9 @@ static void forget(struct session *session)
 /* False where another transaction has moved a position since: the first one wins. */
 static bool certify(struct session *session)
 {
+    if (!generations_hit(session)) {
+        return false;
+    }
     for (uint32_t i = 0; i < session->move_count; i++) {
         const struct move *move = &session->moves[i];
         if (!move->is_creation && !hits(seen(session, move), &move->from)) {
@@ -344,6 +465,9 @@ static void apply(struct session *session)
     struct double_store *store = session->store;
     remember_state(store);
     struct state *state = &store->states[0];
+    if (session->from.projection[0] != '\0') {
+        *generations_of(state, session->from.projection) = session->to;
+    }
     for (uint32_t i = 0; i < session->move_count; i++) {
         const struct move *move = &session->moves[i];
         struct kept_position *at = find_position(state, &move->key);
@@ -416,12 +540,32 @@ struct pw_storage double_store_session(struct double_store *store)
     struct session *session = calloc(1, sizeof *session);
     MUST(session != NULL);
     session->store = store;
-    return (struct pw_storage){session,  generation,      read_positions, begin,
-                               upsert,   create_position, move_position,  commit,
-                               rollback, connections,     node,           close_session};
+    return (struct pw_storage){.self = session,
+                               .read_positions = read_positions,
+                               .begin = begin,
+                               .upsert = upsert,
+                               .create_position = create_position,
+                               .move_position = move_position,
+                               .read_generations = read_generations,
+                               .move_generations = move_generations,
+                               .delete_rows = delete_rows,
+                               .delete_positions = delete_positions,
+                               .commit = commit,
+                               .rollback = rollback,
+                               .connections = connections,
+                               .node = node,
+                               .close = close_session};
 }
 
 /* --- What tests do to it and ask of it --- */
+
+struct pw_generations double_store_generations(struct double_store *store, const char *projection)
+{
+    pthread_mutex_lock(&store->lock);
+    struct pw_generations generations = *generations_of(&store->states[0], projection);
+    pthread_mutex_unlock(&store->lock);
+    return generations;
+}
 
 void double_store_fail(struct double_store *store, uint64_t nth, enum double_fault fault)
 {

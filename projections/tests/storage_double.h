@@ -40,6 +40,7 @@ uint32_t double_store_differences(struct double_store *store, uint32_t generatio
 /* True where the positions are those of the scribe's heads. */
 bool double_store_is_current(struct double_store *store, uint32_t generation,
                              const struct scribe *scribe, const struct pw_projection *projection);
+struct pw_generations double_store_generations(struct double_store *store, const char *projection);
 struct pw_stored_position double_store_position(struct double_store *store, const char *projection,
                                                 uint32_t generation, uint32_t partition);
 /* As another process would. */
