@@ -45,7 +45,7 @@ class BookingTest(AnswerCase):
         yes(teacher.post(f"/exams/{exam}/revise-draft", revised), 200, 3)
         yes(teacher.post(f"/exams/{exam}/publish", {}), 200, 4)
         no(teacher.post("/slots", {"exam_id": exam, "starts_at": at(hours=-1), "capacity": 1}), 409, "slot-in-past")
-        slot = yes(teacher.post("/slots", {"exam_id": exam, "starts_at": at(days=2), "capacity": 2}), 201, 1, "slots")
+        slot = yes(teacher.post("/slots", {"exam_id": exam, "starts_at": at(days=2), "capacity": 2}), 201, 2, "slots")  # Opened, and to be reminded of.
 
         ann, bob, eve = (house.tenant.student().client(house.node) for _ in range(3))
         seat = yes(ann.post(f"/slots/{slot}/reservations"), 201, 1, "reservations")
@@ -59,11 +59,11 @@ class BookingTest(AnswerCase):
         no(ann.post(f"/reservations/{seat}/cancel"), 409, "reservation-not-live")
         yes(eve.post(f"/slots/{slot}/reservations"), 201, 1, "reservations")
         no(ann.post(f"/slots/{slot}/reservations"), 409, "slot-full")
-        yes(teacher.post(f"/slots/{slot}/change-capacity", {"capacity": 3}), 200, 2)
+        yes(teacher.post(f"/slots/{slot}/change-capacity", {"capacity": 3}), 200, 3)
         again = yes(ann.post(f"/slots/{slot}/reservations"), 201, 1, "reservations")
         self.assertNotEqual(again, seat)
         self.check_on_record(answers)
-        self.check_locations(answers, {exam: 4, slot: 2, seat: 2})
+        self.check_locations(answers, {exam: 4, slot: 3, seat: 2})
 
     def check_on_record(self, answers):
         ledger = read_whole_ledger(house.stack)
@@ -209,7 +209,7 @@ class BookingTest(AnswerCase):
         admin, body = house.as_admin(), {"slot_id": evening, "reason": "examinee.excused"}
         seat = self.expect_yes(ann.post(f"/slots/{today}/reservations"), 201, 1)
         self.expect_yes(bob.post(f"/slots/{full}/reservations"), 201, 1)
-        self.expect_yes(house.as_teacher().post(f"/slots/{evening}/close"), 200, 2)
+        self.expect_yes(house.as_teacher().post(f"/slots/{evening}/close"), 200, 3)
         self.expect_no(ann.post(f"/reservations/{seat}/reschedule", {"slot_id": evening}), 409, "cancel-too-late")
         move = f"/reservations/{seat}/reschedule-by-staff"
         self.expect(ann.post(move, body), 403, "forbidden")
@@ -257,15 +257,15 @@ class BookingTest(AnswerCase):
         bobs = self.expect_yes(bob.post(f"/slots/{slot}/holds"), 201, 1)
         toms = self.expect_yes(tom.post(f"/slots/{slot}/waitlist"), 201, 1, "reservations")
         closed = teacher.post(f"/slots/{slot}/close")
-        self.expect_yes(closed, 200, 2)
-        self.expect_yes(teacher.post(f"/slots/{slot}/close"), 200, 2)
+        self.expect_yes(closed, 200, 3)
+        self.expect_yes(teacher.post(f"/slots/{slot}/close"), 200, 3)
         shown = self.read(tom, f"/slots/{slot}", closed)
         self.assertEqual([shown[name] for name in ("state", "taken_count", "waiting_count", "left_count")], ["closed", 2, 1, 0])
         self.expect_no(house.tenant.student().client(house.node).post(f"/slots/{slot}/reservations"), 409, "slot-closed")
         self.expect_yes(bob.post(f"/reservations/{bobs}/confirm-hold"), 200, 2)
         self.expect(teacher.post(f"/slots/{slot}/cancel", {}), 400, "invalid", ["/reason"])
         off = admin.post(f"/slots/{slot}/cancel", {"reason": "environment.emergency"})
-        self.expect_yes(off, 200, 3)
+        self.expect_yes(off, 200, 4)
         self.expect_yes(ann.post(f"/slots/{other}/reservations"), 201, 1)
         self.expect_no(bob.post(f"/reservations/{bobs}/cancel"), 409, "reservation-not-live")
         self.expect_no(bob.post(f"/slots/{slot}/reservations"), 409, "slot-cancelled")
@@ -375,7 +375,7 @@ class BookingTest(AnswerCase):
         # An admin runs the slots of every exam, also one who teaches.
         for roles in (["admin"], ["teacher", "admin"], ["student", "admin", "teacher"]):
             admin = house.client(house.tenant.token(str(uuid.uuid4()), roles))
-            self.expect_yes(admin.post("/slots", opened), 201, 1, "slots")
+            self.expect_yes(admin.post("/slots", opened), 201, 2, "slots")
 
     def test_the_defaults_of_a_draft(self):
         teacher = house.as_teacher()
@@ -394,14 +394,14 @@ class IfMatchTest(AnswerCase):
         def change(capacity, tag, key=None):
             return teacher.post(f"/slots/{slot}/change-capacity", {"capacity": capacity}, key=key, headers={"If-Match": tag})
 
-        self.expect_yes(change(40, '"1"'), 200, 2)
+        self.expect_yes(change(40, '"2"'), 200, 3)
         key = uuid7()
         stale = self.expect_no(change(41, '"1"', key), 412, "version-mismatch")
         repeated = self.expect_no(change(41, '"1"', key), 412, "version-mismatch")
         self.assertEqual(repeated.headers["Idempotency-Replayed"], "true")
         self.assertEqual(repeated.position, stale.position)
         self.assertIn(key, read_whole_ledger(house.stack).positions[stale.position])
-        self.expect_yes(change(41, "*"), 200, 3)
+        self.expect_yes(change(41, "*"), 200, 4)
         for tag in ('W/"3"', '"03"', '"three"', '"300000000000"', '""'):
             with self.subTest(tag):
                 self.expect_no(change(42, tag), 412, "version-mismatch")
@@ -410,7 +410,7 @@ class IfMatchTest(AnswerCase):
                 self.expect(change(42, tag), 400, "malformed")
         student = house.tenant.student().client(house.node)  # The last id of this route is the slot's.
         self.expect_no(student.post(f"/slots/{slot}/reservations", headers={"If-Match": '"2"'}), 412, "version-mismatch")
-        self.expect_yes(student.post(f"/slots/{slot}/reservations", headers={"If-Match": '"3"'}), 201, 1)
+        self.expect_yes(student.post(f"/slots/{slot}/reservations", headers={"If-Match": '"4"'}), 201, 1)
 
     def test_what_does_not_exist_is_404(self):
         answer = house.as_teacher().post(f"/exams/{uuid.uuid4()}/publish", headers={"If-Match": '"1"'})
@@ -438,7 +438,7 @@ class IdempotencyTest(AnswerCase):
         first = ask()
         self.expect_yes(first[0], 201, 1)
         self.expect_no(first[1], 409, "slot-full")
-        self.expect_yes(first[2], 200, 1)
+        self.expect_yes(first[2], 200, 2)
         for one, other in zip(first, ask()):
             self.expect_repeat(one, other)
         # An older answer stays true although the world has moved on.
@@ -475,7 +475,7 @@ class IdempotencyTest(AnswerCase):
     def test_a_key_is_good_for_one_request(self):
         slot, other, key = house.slot(), house.slot(), uuid7()
         teacher, path = house.as_teacher(), f"/slots/{slot}/change-capacity"
-        self.expect_yes(teacher.post(path, {"capacity": 31}, key=key), 200, 2)
+        self.expect_yes(teacher.post(path, {"capacity": 31}, key=key), 200, 3)
         for name, answer in {
             "body": teacher.post(path, {"capacity": 32}, key=key),
             "if-match": teacher.post(path, {"capacity": 31}, key=key, headers={"If-Match": '"1"'}),
@@ -510,7 +510,7 @@ class IdempotencyTest(AnswerCase):
         slot, key = house.slot(), uuid7()
         path, teacher = f"/slots/{slot}/change-capacity", house.as_teacher()
         self.expect(teacher.post(path, {"capacity": 0}, key=key), 400, "invalid", ["/capacity"])
-        self.expect_yes(teacher.post(path, {"capacity": 1}, key=key), 200, 2)
+        self.expect_yes(teacher.post(path, {"capacity": 1}, key=key), 200, 3)
 
     def test_the_window_of_a_key(self):
         slot = house.slot()
