@@ -14,7 +14,8 @@
 #define CHAINS 4096
 
 struct pw_bell {
-    atomic_uint count; /* Read without the lock, so that nobody's events cost nothing. */
+    atomic_uint count; /* Read without the lock, so that nobody's events cost little. */
+    _Atomic int64_t told[PW_PARTITIONS_MAX];
     pthread_mutex_t lock;
     pthread_cond_t changed;
     pthread_t thread;
@@ -67,6 +68,9 @@ static void *run(void *self)
 struct pw_bell *pw_bell_new(void)
 {
     struct pw_bell *bell = pw_memory_new(1, sizeof *bell);
+    for (uint32_t i = 0; i < PW_PARTITIONS_MAX; i++) {
+        atomic_init(&bell->told[i], -1);
+    }
     pw_condition_init(&bell->changed);
     pthread_mutex_init(&bell->lock, NULL);
     if (pthread_create(&bell->thread, NULL, run, bell) != 0) {
@@ -122,7 +126,7 @@ void pw_bell_join(struct pw_bell *bell, struct pw_bell_listener *listener)
     pthread_mutex_unlock(&bell->lock);
 }
 
-bool pw_bell_leave(struct pw_bell *bell, struct pw_bell_listener *listener)
+void pw_bell_leave(struct pw_bell *bell, struct pw_bell_listener *listener)
 {
     pthread_mutex_lock(&bell->lock);
     *listener->link = listener->next;
@@ -130,9 +134,16 @@ bool pw_bell_leave(struct pw_bell *bell, struct pw_bell_listener *listener)
         listener->next->link = listener->link;
     }
     atomic_fetch_sub(&bell->count, 1);
-    bool had_news = listener->has_news;
     pthread_mutex_unlock(&bell->lock);
-    return had_news;
+}
+
+bool pw_bell_news(struct pw_bell *bell, struct pw_bell_listener *listener)
+{
+    pthread_mutex_lock(&bell->lock);
+    bool has_news = listener->has_news;
+    listener->has_news = false;
+    pthread_mutex_unlock(&bell->lock);
+    return has_news;
 }
 
 bool pw_bell_wait(struct pw_bell *bell, struct pw_bell_listener *listener, bool soon)
@@ -169,20 +180,30 @@ static const struct pw_id *student_of(const struct pw_event *event)
     return NULL;
 }
 
-void pw_bell_event(struct pw_bell *bell, const struct pw_id *tenant_id,
-                   const struct pw_event *event)
+int64_t pw_bell_told(const struct pw_bell *bell, uint32_t partition)
 {
-    if (atomic_load(&bell->count) == 0 || pw_notification_of(event->type) == PW_NOTIFICATION_NONE) {
+    return atomic_load(&bell->told[partition]);
+}
+
+/* Who joins after the count was read sees the offset, which was written before. */
+void pw_bell_event(struct pw_bell *bell, const struct pw_position *at,
+                   const struct pw_id *tenant_id, const struct pw_event *event)
+{
+    if (pw_notification_of(event->type) == PW_NOTIFICATION_NONE) {
+        return;
+    }
+    atomic_store(&bell->told[at->partition], at->offset);
+    if (atomic_load(&bell->count) == 0) {
         return;
     }
     const struct pw_id *student_id = student_of(event);
     assert(student_id != NULL);
     pthread_mutex_lock(&bell->lock);
-    for (struct pw_bell_listener *at = *chain_of(bell, student_id); at != NULL; at = at->next) {
-        if (pw_id_equal(&at->student_id, student_id) && pw_id_equal(&at->tenant_id, tenant_id)) {
-            at->has_news = true;
-            if (at->waits) {
-                ring(at);
+    for (struct pw_bell_listener *who = *chain_of(bell, student_id); who != NULL; who = who->next) {
+        if (pw_id_equal(&who->student_id, student_id) && pw_id_equal(&who->tenant_id, tenant_id)) {
+            who->has_news = true;
+            if (who->waits) {
+                ring(who);
             }
         }
     }

@@ -6,8 +6,8 @@
 #define EXPOSED                                                                                    \
     "Pw-Position, ETag, Location, Retry-After, Idempotency-Key, Idempotency-Replayed, Link"
 #define TAKEN                                                                                      \
-    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Pw-Min-Position, "     \
-    "Prefer, traceparent"
+    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, "       \
+    "Pw-Min-Position, Prefer, traceparent"
 #define PREFLIGHT_SECONDS "600"
 
 static bool begins(struct pw_str text, struct pw_str with)

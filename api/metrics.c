@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "api/auditor.h"
+#include "api/bell.h"
 #include "api/door.h"
 #include "api/prepare.h"
 #include "api/vault.h"
@@ -348,6 +349,8 @@ static void add_people(struct pw_text *text, struct pw_service *service)
     pw_text_addf(text, "pw_accounts %llu\n", (unsigned long long)counts.accounts);
     family(text, "pw_sessions", "gauge", "Sessions that live, or have expired unseen.");
     pw_text_addf(text, "pw_sessions %llu\n", (unsigned long long)counts.sessions);
+    family(text, "pw_inbox_streams", "gauge", "Who listens to what they are told.");
+    pw_text_addf(text, "pw_inbox_streams %u\n", pw_bell_listener_count(service->bell));
 }
 
 static void add_preparations(struct pw_text *text, struct pw_service *service)

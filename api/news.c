@@ -1,12 +1,13 @@
 /* api/news.c: what the doors learn from the ledger. */
 #include "api/news.h"
 
-static void on_event(void *self, const struct pw_id *boundary_id, const struct pw_event *event)
+static void on_event(void *self, const struct pw_position *at, const struct pw_id *boundary_id,
+                     const struct pw_event *event)
 {
     const struct pw_news *news = self;
     pw_trust_take(news->trust, boundary_id, event);
     pw_directory_event(news->directory, boundary_id, event);
-    pw_bell_event(news->bell, boundary_id, event);
+    pw_bell_event(news->bell, at, boundary_id, event);
     if (event->type == PW_EVENT_USER_KEY_DESTROYED && news->vault != NULL) {
         pw_vault_forget(news->vault, &event->user_key_destroyed.key_id);
     }

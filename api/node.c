@@ -230,6 +230,9 @@ static enum pw_code start_preparer(struct pw_node *node, struct pw_err *err)
     struct pw_service *service = &node->service;
     service->directory = pw_directory_new();
     service->bell = pw_bell_new();
+    if (service->bell == NULL) {
+        return pw_fail(err, PW_ERR_INTERNAL, "no more threads");
+    }
     enum pw_code code = pw_passwords_new(pw_config_count(config, PW_CONFIG_PASSWORDS_MEMORY_KIB),
                                          pw_config_count(config, PW_CONFIG_PASSWORDS_PASSES),
                                          &node->passwords, err);

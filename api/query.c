@@ -154,9 +154,6 @@ static enum pw_code take_rows(struct worker *worker, struct pw_query_ask *ask,
         ask->body = pw_text_str(&text);
         return PW_OK;
     }
-    if (count == 0 && ask->until_found) {
-        return PW_ERR_READ_MODEL_BEHIND;
-    }
     return count == 0 && !ask->info->is_list ? PW_ERR_NOT_FOUND : PW_OK;
 }
 

@@ -51,7 +51,6 @@ struct pw_query_ask {
     bool as_csv;         /* A list; the body is rows that end with CRLF, without a header. */
     bool
         as_events; /* A list; the body is server-sent events in rising order, after after.order_at_us. */
-    bool until_found; /* As long as there is no row it is asked again, as for a position. */
     uint32_t limit;
     bool has_after;
     struct pw_query_after after;

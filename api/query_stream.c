@@ -1,27 +1,28 @@
 /* api/query_stream.c: a list whose rows are numbered, as a stream of server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html
  *
  * Each turn asks the read model for what comes after the number that was sent last, which any node can, so a client goes on wherever it
- * connects again. While it asks and waits it is on the bell's list, so that nothing that comes meanwhile is missed; never while a piece goes
- * out, for then the connection may end. */
+ * connects again. It listens to the bell from before its first question until its connection ends: so nothing that comes meanwhile is missed,
+ * and nothing is asked while nothing comes. */
 #include "api/bell.h"
 #include "api/door.h"
 #include "api/headers.h"
 
 #include <time.h>
 
-#define LIMIT 100 /* Of one piece. */
-#define FOUND_US                                                                                   \
-    (300 * PW_US_PER_MS) /* So long the read model is asked again for what the ledger has. */
-#define EMPTY_TURNS 10   /* Then the news were old ones. */
-#define RETRY_TEXT  "retry: 3000\n\n"
-#define STILL_HERE  ": still here\n\n"
-#define NUMBER_MAX  UINT32_MAX
+#define LIMIT       100                  /* Of one piece. */
+#define PATIENCE_US (300 * PW_US_PER_MS) /* At once, with a read model that is behind. */
+#define SILENCE_US                                                                                 \
+    (PW_BELL_QUIET_TICKS * PW_BELL_TICK_US) /* Nobody is left longer without a word. */
+#define RETRY_TEXT "retry: 3000\n\n"
+#define STILL_HERE ": still here\n\n"
+#define NUMBER_MAX UINT32_MAX
 
 enum turn {
     TURN_OPEN,  /* Nothing was sent yet. */
     TURN_LOOK,  /* To be asked. */
     TURN_ASKED, /* The read model is asked, or has answered. */
-    TURN_WAIT   /* Until the bell rings. */
+    TURN_WAIT,  /* Until the bell rings. */
+    TURN_REST   /* It was said that there is nothing: to wait again. */
 };
 
 struct stream {
@@ -32,7 +33,7 @@ struct stream {
     const struct pw_route *route;
     enum turn turn;
     bool is_placed;       /* It is known what comes next: after which number. */
-    uint32_t empty_turns; /* In a row, although there are to be news; 0: there are none. */
+    int64_t said_boot_us; /* When something was sent last. */
 };
 
 static int64_t boot_us(void)
@@ -54,17 +55,26 @@ static void on_done(struct pw_query_ask *ask)
     pw_http_complete(((struct stream *)ask)->request);
 }
 
-static enum pw_http_piece say(struct stream *stream, const char *text, enum turn next)
+static enum pw_http_piece say(struct stream *stream, struct pw_str text, enum turn next)
 {
-    stream->request->answer_body = pw_str_of(text);
+    stream->request->answer_body = text;
+    stream->said_boot_us = boot_us();
     stream->turn = next;
     return PW_PIECE_NEXT;
 }
 
-static enum pw_http_piece end(struct stream *stream)
+/* What this node knows to be confirmed is to be in the answer: so an empty one says that nothing has come. Of what a snapshot stands for the
+ * bell was not told. */
+static void set_position(struct stream *stream)
 {
-    pw_bell_leave(stream->service->bell, &stream->listener);
-    return PW_PIECE_END;
+    struct pw_query_ask *ask = &stream->ask;
+    struct pw_partition_status status;
+    pw_service_status(stream->service, ask->partition, &status);
+    int64_t told = pw_bell_told(stream->service->bell, ask->partition);
+    int64_t offset = told > status.position.offset ? told : status.position.offset;
+    ask->has_min_position = offset >= 0;
+    ask->min_position =
+        (struct pw_min_position){.position = {.partition = ask->partition, .offset = offset}};
 }
 
 /* Where nobody said after which number: after the newest there is. */
@@ -74,88 +84,90 @@ static void form_ask(struct stream *stream)
     ask->as_events = stream->is_placed;
     ask->has_after = stream->is_placed;
     ask->limit = stream->is_placed ? LIMIT : 1;
-    ask->until_found = stream->empty_turns > 0;
-    ask->give_up_boot_us = boot_us() + FOUND_US;
+    ask->give_up_boot_us = boot_us() + PATIENCE_US;
     ask->arena = &stream->request->piece_arena;
     ask->body = (struct pw_str){NULL, 0};
+    set_position(stream);
+}
+
+static enum pw_http_piece wait_for_bell(struct stream *stream, bool soon);
+
+static enum pw_http_piece ask(struct stream *stream)
+{
+    form_ask(stream);
+    stream->turn = TURN_ASKED;
+    enum pw_code code = pw_query_submit(stream->service->queries, &stream->ask);
+    return code == PW_OK               ? PW_PIECE_LATER
+           : code == PW_ERR_QUEUE_FULL ? wait_for_bell(stream, true)
+                                       : PW_PIECE_END;
 }
 
 static enum pw_http_piece wait_for_bell(struct stream *stream, bool soon)
 {
-    if (pw_bell_wait(stream->service->bell, &stream->listener, soon)) {
+    struct pw_bell *bell = stream->service->bell;
+    if (pw_bell_wait(bell, &stream->listener, soon)) {
         stream->turn = TURN_WAIT;
         return PW_PIECE_LATER;
     }
-    stream->empty_turns += stream->empty_turns == 0;
-    form_ask(stream);
-    stream->turn = TURN_ASKED;
-    bool is_asked = !pw_bell_has_stopped(stream->service->bell) &&
-                    pw_query_submit(stream->service->queries, &stream->ask) == PW_OK;
-    return is_asked ? PW_PIECE_LATER : end(stream);
+    return pw_bell_has_stopped(bell) ? PW_PIECE_END : ask(stream);
+}
+
+/* A client whose token is good no more comes again with another one, or not at all. */
+static bool is_admitted(const struct stream *stream)
+{
+    return pw_door_still_admits(stream->service, stream->request, stream->route);
 }
 
 static enum pw_http_piece look(struct stream *stream)
 {
-    struct pw_service *service = stream->service;
-    if (!pw_door_still_admits(service, stream->request, stream->route)) {
-        return PW_PIECE_END; /* The client comes again with another token, or not at all. */
-    }
-    pw_bell_join(service->bell, &stream->listener);
-    form_ask(stream);
-    stream->turn = TURN_ASKED;
-    enum pw_code code = pw_query_submit(service->queries, &stream->ask);
-    return code == PW_OK               ? PW_PIECE_LATER
-           : code == PW_ERR_QUEUE_FULL ? wait_for_bell(stream, true)
-                                       : end(stream);
+    return is_admitted(stream) ? ask(stream) : PW_PIECE_END;
 }
 
+/* What could not be answered is asked again soon: the read model is behind, or down. */
 static enum pw_http_piece take_answer(struct stream *stream)
 {
     struct pw_query_ask *ask = &stream->ask;
-    if (ask->code == PW_ERR_STOPPING) {
-        return end(stream);
+    if (ask->code != PW_OK) {
+        return ask->code == PW_ERR_STOPPING ? PW_PIECE_END : wait_for_bell(stream, true);
     }
-    if (ask->code == PW_OK && !stream->is_placed) {
-        stream->is_placed = true;
-        ask->after = ask->next_after; /* 0, where there is none. */
-        ask->body = (struct pw_str){NULL, 0};
+    bool was_placed = stream->is_placed;
+    stream->is_placed = true;
+    if (!was_placed || ask->body.len > 0) {
+        ask->after = ask->next_after; /* 0, where there is none yet. */
     }
-    if (ask->code == PW_OK && ask->body.len > 0) {
-        pw_bell_leave(stream->service->bell, &stream->listener);
-        ask->after = ask->next_after;
-        stream->empty_turns = 0;
-        stream->turn = TURN_LOOK;
-        stream->request->answer_body = ask->body;
-        return PW_PIECE_NEXT;
-    }
-    bool is_to_come = stream->empty_turns > 0 && stream->empty_turns < EMPTY_TURNS;
-    stream->empty_turns = is_to_come ? stream->empty_turns + 1 : 0;
-    return wait_for_bell(stream, is_to_come || ask->code != PW_OK);
+    return was_placed && ask->body.len > 0 ? say(stream, ask->body, TURN_LOOK)
+                                           : wait_for_bell(stream, false);
 }
 
 static enum pw_http_piece wake(struct stream *stream)
 {
-    bool had_news = pw_bell_leave(stream->service->bell, &stream->listener);
+    bool has_news = pw_bell_news(stream->service->bell, &stream->listener);
     if (pw_bell_has_stopped(stream->service->bell)) {
         return PW_PIECE_END;
     }
-    if (!had_news) {
-        return say(stream, STILL_HERE, TURN_LOOK);
+    if (boot_us() - stream->said_boot_us >= SILENCE_US) { /* So that one that is gone is noticed. */
+        return say(stream, PW_STR(STILL_HERE), has_news ? TURN_LOOK : TURN_REST);
     }
-    stream->empty_turns += stream->empty_turns == 0;
-    return look(stream);
+    return has_news ? look(stream) : wait_for_bell(stream, false);
 }
 
 static enum pw_http_piece more(struct pw_http_request *request)
 {
     struct stream *stream = request->state;
     switch (stream->turn) {
-    case TURN_OPEN: return say(stream, RETRY_TEXT, TURN_LOOK);
+    case TURN_OPEN: return say(stream, PW_STR(RETRY_TEXT), TURN_LOOK);
     case TURN_LOOK: return look(stream);
     case TURN_ASKED: return take_answer(stream);
-    case TURN_WAIT: break;
+    case TURN_WAIT: return wake(stream);
+    case TURN_REST: break;
     }
-    return wake(stream);
+    return is_admitted(stream) ? wait_for_bell(stream, false) : PW_PIECE_END;
+}
+
+static void on_ended(struct pw_http_request *request)
+{
+    struct stream *stream = request->state;
+    pw_bell_leave(stream->service->bell, &stream->listener);
 }
 
 /* --- The request --- */
@@ -239,7 +251,9 @@ void pw_query_stream(struct pw_service *service, struct pw_http_request *request
     if (!take_place(stream)) {
         return;
     }
+    pw_bell_join(service->bell, &stream->listener);
     request->state = stream;
+    request->ended = on_ended;
     pw_door_private(request);
     pw_http_header(request, "X-Accel-Buffering",
                    "no"); /* A proxy that gathers would hold it back. */

@@ -182,10 +182,11 @@ static const struct pw_query_column slot_fill_columns[] = {
               TAKES_PLACE("t.taken_count")),                                                       \
         COUNT("free_count", "Seats that can still be given: those of open slots",                  \
               SUM_OF(CAN_BE_GIVEN)),                                                               \
-        COUNT("held_count", "Seats that are held, not booked", SUM_OF("t.held_count")),            \
-        COUNT("offered_count", "Seats that are offered to who waited", SUM_OF("t.offered_count")), \
+        COUNT("held_count", "Seats that are held, not booked", TAKES_PLACE("t.held_count")),       \
+        COUNT("offered_count", "Seats that are offered to who waited",                             \
+              TAKES_PLACE("t.offered_count")),                                                     \
         COUNT("waiting_count", "How many wait for a seat; who waits for two is counted twice",     \
-              SUM_OF("t.waiting_count")),                                                          \
+              TAKES_PLACE("t.waiting_count")),                                                     \
         COUNT("attended_count", "How many sittings were attended", SUM_OF("t.attended_count")),    \
         COUNT("no_show_count", "To how many sittings the student did not come",                    \
               SUM_OF("t.no_show_count"))

@@ -143,7 +143,7 @@ static void take_reports(struct loop *loop)
         const rd_kafka_message_t *message;
         while ((message = rd_kafka_event_message_next(event)) != NULL) {
             struct request *request = message->_private;
-            must(message->err == 0, "a record was not delivered");
+            must(message->err == 0, rd_kafka_err2str(message->err));
             if (loop->ack_count < ACKS_MAX) {
                 int64_t ns = now_ns() - request->produced_ns;
                 loop->acks_us[loop->ack_count++] = (uint32_t)(ns / 1000);

@@ -176,7 +176,7 @@ class Bookings:
 
 
 class BarePath:
-    """bench_bare on the same Kafka, in a topic of its own."""
+    """bench_bare on the same Kafka, in a topic of its own: for a `with`, since one that was left behind would share its address with the next."""
 
     def __init__(self, house, record, partitions):
         servers = house.settings()["kafka.bootstrap.servers"]
@@ -187,6 +187,13 @@ class BarePath:
             [PROGRAMS / "bench/bench_bare", "--listen", BARE, "--kafka", servers, "--topic", BARE_TOPIC, "--record", record,
              "--partitions", str(partitions)], stdout=subprocess.PIPE, text=True)
         self.process.stdout.readline()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
 
     def stop(self):
         """The median of its acknowledgements in milliseconds."""

@@ -39,10 +39,10 @@ def reserve(table, house, bookings, asked, what):
     record, rates, bare_rates, costs = real_record(house, bookings), [], [], []
     bookings.load(connections=CONNECTIONS, seconds=2)  # Caches, compilers and connections warm up, uncounted.
     for _ in range(asked.rounds):
-        bare = BarePath(house, record, len(bookings.tenants))
-        bookings.load(BARE, connections=CONNECTIONS, requests=STUDENTS)
-        bare_rates.append(bookings.load(BARE, connections=CONNECTIONS, seconds=asked.seconds)["per_second"])
-        bare.stop()
+        with BarePath(house, record, len(bookings.tenants)) as bare:
+            bookings.load(BARE, connections=CONNECTIONS, requests=STUDENTS)
+            bare_rates.append(bookings.load(BARE, connections=CONNECTIONS, seconds=asked.seconds)["per_second"])
+            bare.stop()
         before = house.cpu()
         figures = bookings.load(connections=CONNECTIONS, seconds=asked.seconds, ids=True)
         rates.append(figures["per_second"])
@@ -68,9 +68,9 @@ def open_loop(table, bookings, peak, asked):
 def one_connection(table, house, bookings, asked):
     record, ours, acks = real_record(house, bookings), [], []
     for _ in range(asked.rounds):
-        bare = BarePath(house, record, 1)
-        bookings.load(BARE, connections=1, seconds=2)
-        acks.append(bare.stop())
+        with BarePath(house, record, 1) as bare:
+            bookings.load(BARE, connections=1, seconds=2)
+            acks.append(bare.stop())
         ours.append(bookings.load(connections=1, seconds=2)["p50_ms"])
     over = statistics.median(ours) - statistics.median(acks)
     table.add("reserve, one connection: median above Kafka's acknowledgement", f"{statistics.median(ours):.3f} ms (+{over:.3f})",

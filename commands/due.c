@@ -197,10 +197,15 @@ static bool reminds(const struct pw_tenant *tenant, const struct pw_id *slot_id,
 }
 
 /* Nothing is decided by who was told already, so nobody waits for it. */
-static bool tells(const struct pw_tenant *tenant, const struct pw_slot *slot,
-                  struct pw_due *ret_due)
+static bool tells(const struct pw_tenant *tenant, const struct pw_id *slot_id,
+                  const struct pw_slot *slot, int64_t now_us, struct pw_due *ret_due)
 {
     struct pw_id first = pw_members_first_untold(slot);
+    if (!pw_id_is_nil(&first) && now_us >= slot->starts_at_us) { /* Nobody is told any more. */
+        struct pw_command ends = {.type = PW_COMMAND_SLOT_REMIND,
+                                  .slot_remind = {.slot_id = *slot_id}};
+        return is_due(tenant, ends, slot->starts_at_us, ret_due);
+    }
     struct pw_command command = {.type = PW_COMMAND_RESERVATION_REMIND,
                                  .reservation_remind = {.reservation_id = first}};
     return !pw_id_is_nil(&first) && is_due(tenant, command, slot->reminds_at_us, ret_due);
@@ -383,5 +388,6 @@ bool pw_due_next(const struct pw_state *state, int64_t now_us, struct pw_due *re
         struct pw_id id = pw_members_first_open(tenant, &slot_id);
         return ends_with_slot(tenant, &id, ret_due);
     }
-    return due_in_slot(tenant, &slot_id, now_us, ret_due) || tells(tenant, slot, ret_due);
+    return due_in_slot(tenant, &slot_id, now_us, ret_due) ||
+           tells(tenant, &slot_id, slot, now_us, ret_due);
 }

@@ -55,12 +55,13 @@ struct pw_ledger_checks {
     enum pw_code (*check)(void *self, struct pw_err *err);
 };
 
-/* Told of each confirmed event of the types asked for, in order, while replaying and while leading.
+/* Told of each confirmed event of the types asked for, in order, while replaying and while leading; `at`: partition and offset of its record.
  */
 struct pw_engine_observer {
     void *self;
     uint64_t event_types; /* Bit 1 << enum pw_event_type. */
-    void (*event)(void *self, const struct pw_id *boundary_id, const struct pw_event *event);
+    void (*event)(void *self, const struct pw_position *at, const struct pw_id *boundary_id,
+                  const struct pw_event *event);
 
     /* Told in place of the events that a snapshot stands for: the state that they made. Or NULL. */
     void (*restored)(void *self, const struct pw_state *state);

@@ -89,7 +89,9 @@ static void observe_event(void *self, const struct pw_record *record, uint32_t i
     (void)index;
     (void)after;
     if ((observer->event_types & UINT64_C(1) << event->type) != 0) {
-        observer->event(observer->self, &record->commit.boundary_id, event);
+        const struct pw_position at = {.partition = partition->number,
+                                       .offset = partition->fold.chain.head_offset};
+        observer->event(observer->self, &at, &record->commit.boundary_id, event);
     }
 }
 

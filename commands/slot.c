@@ -175,6 +175,13 @@ static bool is_to_remind(const struct pw_slot *slot)
     return slot->reminds_at_us > 0 && !slot->is_reminded;
 }
 
+/* Whether somebody is still to be told of a sitting that has begun: the rest of it is let be. */
+static bool is_too_late(const struct pw_slot *slot, int64_t now_us)
+{
+    struct pw_id untold = pw_members_first_untold(slot);
+    return slot->is_reminded && !pw_id_is_nil(&untold) && now_us >= slot->starts_at_us;
+}
+
 /* Whether it was due. One fact, however many have a seat: they are told one by one (due.c). */
 enum pw_code pw_slot_remind_decide(const struct pw_tenant *tenant,
                                    const struct pw_slot_remind *command,
@@ -185,8 +192,8 @@ enum pw_code pw_slot_remind_decide(const struct pw_tenant *tenant,
     if (slot == NULL) {
         return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
     }
-    if (!pw_slot_is_off(slot) && is_to_remind(slot) &&
-        context->decided_at_us >= slot->reminds_at_us) {
+    bool is_time = is_to_remind(slot) && context->decided_at_us >= slot->reminds_at_us;
+    if (!pw_slot_is_off(slot) && (is_time || is_too_late(slot, context->decided_at_us))) {
         pw_decision_add(out, PW_EVENT_SLOT_REMINDED, &command->slot_id)->slot_reminded =
             (struct pw_slot_reminded){.exam_id = slot->exam_id,
                                       .in_time = context->decided_at_us < slot->starts_at_us};
@@ -341,7 +348,8 @@ enum pw_code pw_slot_reminder_set_evolve(struct pw_tenant *tenant, const struct 
     if (slot == NULL) {
         return PW_ERR_LEDGER_DAMAGED;
     }
-    if (slot->reminds_at_us > 0 || set->reminds_at <= 0 || set->reminds_at >= slot->starts_at_us) {
+    if (slot->reminds_at_us > 0 || slot->is_reminded || set->reminds_at <= 0 ||
+        set->reminds_at >= slot->starts_at_us) {
         return pw_misfit(err, event, "it is set already, or not before the start");
     }
     slot->reminds_at_us = set->reminds_at;
@@ -356,14 +364,16 @@ enum pw_code pw_slot_reminded_evolve(struct pw_tenant *tenant, const struct pw_e
     if (slot == NULL) {
         return PW_ERR_LEDGER_DAMAGED;
     }
-    if (!is_to_remind(slot)) {
+    bool in_time = event->slot_reminded.in_time != 0;
+    if (!is_to_remind(slot) && (in_time || slot->reminds_at_us == 0)) {
         return pw_misfit(err, event, "nobody is to be reminded");
     }
     slot->is_reminded = 1;
-    if (event->slot_reminded.in_time) {
+    if (in_time) {
         pw_members_tell(tenant, &event->stream_id, undo);
     } else {
         slot->reminds_at_us = 0;
+        slot->untold_id = slot->untold_moved_id = (struct pw_id){{0}};
     }
     pw_due_list_slot(tenant, &event->stream_id, undo);
     return PW_OK;

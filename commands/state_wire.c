@@ -601,6 +601,8 @@ static void enter(struct pw_tenant *tenant, const struct pw_id *id, struct pw_sl
     pw_members_begin(slot, id, reservation);
     if (reservation->state != PW_RESERVATION_CONFIRMED) {
         pw_due_enter(tenant, id, NULL);
+    } else if (!reservation->is_told && slot->is_reminded && slot->reminds_at_us > 0) {
+        slot->untold_id = *id; /* Somebody: who is first is found once all are there. */
     }
 }
 
@@ -619,8 +621,8 @@ static bool find_due(struct pw_tenant *tenant, const struct id_list *known)
               reservation);
     }
     while (pw_map_next(tenant->slots, &walk, &slot_id, &slot)) {
-        const struct pw_slot *found = slot;
-        if (found->is_reminded && found->reminds_at_us > 0) {
+        const struct pw_id *untold_id = &((const struct pw_slot *)slot)->untold_id;
+        if (!pw_id_is_nil(untold_id)) {
             pw_members_tell(tenant, slot_id, NULL);
         }
         pw_due_list_slot(tenant, slot_id, NULL);

@@ -23,6 +23,7 @@ CATCH_UP_SECONDS = 60
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 REASONS = {"reservation_cancelled_by_staff": 3, "reservation_cancelled_with_slot": 3, "reservation_marked_no_show": 3,
            "reservation_needs_replacement_marked": 3, "reservation_rescheduled_by_staff": 10}  # Which field of the event says why.
+NOT_OF_CANCELLED = ("capacity", "taken_count", "held_count", "offered_count", "waiting_count")  # Sums leave these out.
 MOVES = ("reservation_rescheduled", "reservation_rescheduled_by_staff")
 NEEDS_NOTHING = {"needs_replacement": False, "replacement_reason": None}
 WITH_SEAT = ("confirmed", "held", "offered", "attended", "no-show")
@@ -343,7 +344,7 @@ def _sums(rows, key, key_of):
     sums = collections.defaultdict(collections.Counter)
     for row in rows:
         is_off = row["state"] == "cancelled"
-        sums[key_of(row)].update({name: 0 if is_off and name in ("capacity", "taken_count") else value for name, value in row.items()
+        sums[key_of(row)].update({name: 0 if is_off and name in NOT_OF_CANCELLED else value for name, value in row.items()
                                   if name == "capacity" or name.endswith("_count")} | {"slot_count": 1, "cancelled_slot_count": int(is_off)})
     return [{key: value, **counts} for value, counts in sums.items()]
 

@@ -29,11 +29,12 @@ static struct ear ear_of(uint8_t tenant, uint8_t student)
 
 static void book(struct pw_bell *bell, uint8_t tenant, uint8_t student)
 {
+    const struct pw_position at = {.partition = tenant, .offset = 7 + student};
     const struct pw_id tenant_id = ID(tenant);
     const struct pw_event event = {.type = PW_EVENT_RESERVATION_RESERVED,
                                    .stream_id = ID(9),
                                    .reservation_reserved = {.student_id = ID(student)}};
-    pw_bell_event(bell, &tenant_id, &event);
+    pw_bell_event(bell, &at, &tenant_id, &event);
 }
 
 Test(bell, rings_who_it_concerns)
@@ -50,9 +51,13 @@ Test(bell, rings_who_it_concerns)
     book(bell, 1, 10);
     cr_expect_eq(ann.rung, 1, "once for a wait");
     cr_expect_eq(bob.rung + anns_name.rung, 0);
-    cr_expect(pw_bell_leave(bell, &ann.listener), "there were news");
-    cr_expect_not(pw_bell_leave(bell, &bob.listener));
-    pw_bell_leave(bell, &anns_name.listener);
+    cr_expect(pw_bell_news(bell, &ann.listener));
+    cr_expect_not(pw_bell_news(bell, &ann.listener), "they are told");
+    cr_expect_not(pw_bell_news(bell, &bob.listener));
+    for (size_t i = 0; i < PW_COUNT(all); i++) {
+        pw_bell_leave(bell, &all[i]->listener);
+    }
+    cr_expect_eq(pw_bell_listener_count(bell), 0);
     pw_bell_free(bell);
 }
 
@@ -73,17 +78,29 @@ Test(bell, what_comes_between_waits_is_not_missed)
     pw_bell_free(bell);
 }
 
+Test(bell, how_far_was_told_is_known_whoever_listened)
+{
+    struct pw_bell *bell = pw_bell_new();
+    book(bell, 1, 10);
+    cr_expect_eq(pw_bell_told(bell, 1), 17);
+    cr_expect_eq(pw_bell_told(bell, 2), -1);
+    pw_bell_free(bell);
+}
+
 Test(bell, what_nobody_is_told_rings_for_nobody)
 {
     struct pw_bell *bell = pw_bell_new();
     struct ear ann = ear_of(1, 10);
+    const struct pw_position at = {.partition = 1, .offset = 7};
     const struct pw_id tenant_id = ID(1);
     const struct pw_event event = {.type = PW_EVENT_RESERVATION_WAITLIST_JOINED,
                                    .stream_id = ID(9),
                                    .reservation_waitlist_joined = {.student_id = ID(10)}};
     pw_bell_join(bell, &ann.listener);
-    pw_bell_event(bell, &tenant_id, &event);
-    cr_expect_not(pw_bell_leave(bell, &ann.listener));
+    pw_bell_event(bell, &at, &tenant_id, &event);
+    cr_expect_not(pw_bell_news(bell, &ann.listener));
+    pw_bell_leave(bell, &ann.listener);
+    cr_expect_eq(pw_bell_told(bell, 1), -1);
     cr_expect_eq(pw_bell_event_types() >> PW_EVENT_RESERVATION_WAITLIST_JOINED & 1, 0);
     cr_expect_eq(pw_bell_event_types() >> PW_EVENT_RESERVATION_RESERVED & 1, 1);
     pw_bell_free(bell);
@@ -112,6 +129,7 @@ Test(bell, soon_is_at_the_next_tick)
     cr_expect(pw_bell_wait(bell, &ann.listener, true));
     while (atomic_load(&ann.rung) == 0) {
     }
-    cr_expect(pw_bell_leave(bell, &ann.listener), "it counts as news");
+    cr_expect(pw_bell_news(bell, &ann.listener), "it counts as news");
+    pw_bell_leave(bell, &ann.listener);
     pw_bell_free(bell);
 }

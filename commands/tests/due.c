@@ -540,3 +540,22 @@ Test(due, who_has_no_seat_there_any_more_or_was_late_is_not_told)
         pw_state_free(state);
     }
 }
+
+/* The log was away for a day: who was not told before the start is not told any more. */
+Test(due, nobody_is_told_of_an_exam_that_has_begun)
+{
+    const struct pw_event given[] = {MANY_THINGS};
+    struct pw_state *state = state_of(given, PW_COUNT(given));
+    struct pw_state *read;
+    struct pw_due due;
+    cr_expect(pw_due_next(state, NOON - 1, &due) &&
+              due.command.type == PW_COMMAND_RESERVATION_REMIND);
+    world_fold(state, (const struct pw_event[]){HOLD_EXPIRED(51, BOB, 40, 30)}, 1);
+    cr_expect(pw_due_next(state, NOON, &due) && due.command.type == PW_COMMAND_SLOT_REMIND);
+    world_fold(state, (const struct pw_event[]){SLOT_REMINDED(40, 0, 30, 0)}, 1);
+    read = read_back(state);
+    cr_expect_eq(pw_due_at(state), INT64_MAX);
+    cr_expect_eq(pw_due_at(read), INT64_MAX);
+    pw_state_free(read);
+    pw_state_free(state);
+}

@@ -116,8 +116,10 @@ static bool stands_by(void *self, struct pw_str node_id, struct pw_id *ret_incar
     return status.caught_up;
 }
 
-static void observe(void *self, const struct pw_id *boundary_id, const struct pw_event *event)
+static void observe(void *self, const struct pw_position *at, const struct pw_id *boundary_id,
+                    const struct pw_event *event)
 {
+    (void)at;
     (void)boundary_id;
     (void)event;
     ((struct rig_node *)self)->observed_count++;

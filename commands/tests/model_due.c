@@ -217,11 +217,30 @@ static bool remind(struct model *model, const struct pw_id *tenant, const struct
            (event->slot_reminded.in_time != 0) == in_time;
 }
 
+/* What is left to be told of a sitting that has begun is let be. */
+static bool stop_telling(struct model *model, const struct pw_id *tenant,
+                         const struct pw_event *event, int64_t decided_at_us)
+{
+    uint32_t at = slot_at(model, tenant, &event->stream_id);
+    bool is_left = false;
+    for (uint32_t i = 0; at != UINT32_MAX && i < model->seat_count; i++) {
+        const struct seat *seat = &model->seats[i];
+        is_left |=
+            pw_id_equal(&seat->slot, &event->stream_id) && is_untold(model, seat, decided_at_us);
+    }
+    if (!is_left || decided_at_us < model->slots[at].starts_at) {
+        return false;
+    }
+    model->slots[at].reminds_at = 0;
+    return ++model->slots[at].version == event->stream_version && !event->slot_reminded.in_time;
+}
+
 static bool tell(struct model *model, const struct pw_id *tenant, const struct pw_event *event,
                  int64_t decided_at_us)
 {
     uint32_t at = seat_at(model, tenant, &event->stream_id);
-    if (at == UINT32_MAX || !is_untold(model, &model->seats[at], decided_at_us)) {
+    if (at == UINT32_MAX || !is_untold(model, &model->seats[at], decided_at_us) ||
+        decided_at_us >= model->slots[slot_at(model, tenant, &model->seats[at].slot)].starts_at) {
         return false;
     }
     model->seats[at].is_told = true;
@@ -238,7 +257,9 @@ bool model_fall_due(struct model *model, const struct pw_id *tenant, const struc
     case PW_EVENT_SLOT_CANCELLED: return cancel_with_exam(model, tenant, event);
     case PW_EVENT_RESERVATION_CANCELLED_WITH_SLOT: return end_with_slot(model, tenant, event);
     case PW_EVENT_RESERVATION_OFFERED: return offer(model, tenant, event, decided_at_us);
-    case PW_EVENT_SLOT_REMINDED: return remind(model, tenant, event, decided_at_us);
+    case PW_EVENT_SLOT_REMINDED:
+        return remind(model, tenant, event, decided_at_us) ||
+               stop_telling(model, tenant, event, decided_at_us);
     case PW_EVENT_RESERVATION_REMINDED: return tell(model, tenant, event, decided_at_us);
     case PW_EVENT_SLOT_WAITLIST_CLOSED: return close_list(model, tenant, event, decided_at_us);
     default: return false;

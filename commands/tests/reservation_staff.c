@@ -247,6 +247,8 @@ static const struct row reservation_remind_rows[] = {
      REMIND(50), AT_TEN, PW_OK, THEN(REMINDED(50, 3, ANN, 41, 30))},
     {"once", GIVEN(SLOT, TO_REMIND, ANNS, IS_TIME, REMINDED(50, 0, ANN, 40, 30)), REMIND(50),
      AT_TEN, PW_OK, NOTHING},
+    {"not once the exam has begun", GIVEN(SLOT, TO_REMIND, ANNS, IS_TIME), REMIND(50),
+     AT(OPS, SYSTEM, NOON), PW_OK, NOTHING},
     {"not before the slot's moment", GIVEN(SLOT, TO_REMIND, ANNS), REMIND(50), AT_TEN, PW_OK,
      NOTHING},
     {"not who has booked since", GIVEN(SLOT, TO_REMIND, IS_TIME, ANNS), REMIND(50), AT_TEN, PW_OK,

@@ -316,6 +316,10 @@ class _Replay:
 
     def slot_reminded(self, tenant, slot, payload):
         seats = self.slots.get(slot)
+        left = self.untold & seats.live if seats is not None and seats.exam == _id(payload[0]) else set()
+        if left and not payload[1] and self.at_us >= seats.times[0]:  # Of an exam that has begun nobody is told any more.
+            self.untold -= left
+            return
         good = seats is not None and seats.exam == _id(payload[0]) and seats.reminds_at is not None and seats.state != "cancelled"
         self.need(good and self.at_us >= seats.reminds_at, "there is no such slot that is to be reminded of by now")
         if good:
@@ -325,6 +329,7 @@ class _Replay:
 
     def reminded(self, tenant, reservation, payload):
         live = self.reservations.get(reservation)
+        self.need(live is None or self.at_us < live.starts_at, "the exam has begun")
         self.need(reservation in self.untold, "who is reminded had no seat when it was time, or was reminded before")
         self.untold.discard(reservation)
         self._as_made(live, tenant, payload)

@@ -155,8 +155,10 @@ static void owe(struct node *node, const struct claim *claim)
 
 /* --- A node's part: what its engine tells --- */
 
-static void told_event(void *self, const struct pw_id *boundary_id, const struct pw_event *event)
+static void told_event(void *self, const struct pw_position *at, const struct pw_id *boundary_id,
+                       const struct pw_event *event)
 {
+    (void)at;
     static const struct pw_id nobody;
     struct node *node = self;
     struct claims *claims = &node->keys->claims;
