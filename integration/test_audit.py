@@ -14,7 +14,7 @@ from integration.house_case import AnswerCase, House, read_whole_ledger
 
 house = House()
 GOOD, WRONG, USAGE, UNREACHABLE = range(4)
-VERBS = ("serve", "admin ledger create", "admin migrate", "admin tenant create", "admin tenant trust", "admin tenant distrust",
+VERBS = ("serve", "admin ledger create", "admin migrate", "admin rebuild", "admin tenant create", "admin tenant trust", "admin tenant distrust",
          "admin tenant accounts", "admin user create", "admin user reset", "admin users import", "admin trust-issuer", "admin keygen",
          "admin token", "admin keys create", "admin keys list", "admin keys rotate", "admin keys destroy", "admin import", "audit verify",
          "audit verify-projection", "audit replay", "audit as-of", "audit export", "config", "openapi", "version")

@@ -58,8 +58,9 @@ static void notification_row(const struct pw_event *event, const struct pw_reser
     cells[5] = pw_cell_id(reservation->exam_id);
     cells[6] = pw_cell_integer(reservation->starts_at_us);
     cells[7] = pw_cell_integer(reservation->ends_at_us);
-    cells[8] = reservation->expires_at_us > 0 ? pw_cell_integer(reservation->expires_at_us)
-                                              : pw_cell_null(PW_COLUMN_INTEGER);
+    cells[8] = event->type == PW_EVENT_RESERVATION_OFFERED
+                   ? pw_cell_integer(reservation->expires_at_us)
+                   : pw_cell_null(PW_COLUMN_INTEGER);
     cells[9] = reason_cell(event);
 }
 
