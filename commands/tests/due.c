@@ -82,7 +82,8 @@ Test(due, what_bears_on_a_decision_goes_before_it)
         COMMAND(RESERVATION_CANCEL, reservation_cancel, ID(50)),
         COMMAND(RESERVATION_RESCHEDULE, reservation_reschedule, ID(50), ID(41)),
         COMMAND(RESERVATION_RESCHEDULE, reservation_reschedule, ID(60), ID(40)),
-        COMMAND(RESERVATION_RESCHEDULE_BY_STAFF, reservation_reschedule_by_staff, ID(50), ID(41)),
+        COMMAND(RESERVATION_RESCHEDULE_BY_STAFF, reservation_reschedule_by_staff, ID(50), ID(41),
+                0),
         COMMAND(SLOT_CHANGE_CAPACITY, slot_change_capacity, ID(40), 1),
     };
     struct pw_due due;
@@ -138,10 +139,10 @@ Test(due, staff_moves_a_student_by_what_has_fallen_due_on_them)
                                      HELD(51, BOB, 42, 30, NOON, NINE),
                                      HELD(52, ANN, 43, 31, NOON + MINUTES(600), NINE + 5),
                                      HELD(53, ADA, 41, 31, NOON, NINE)};
-    const struct pw_command moves =
-        COMMAND(RESERVATION_RESCHEDULE_BY_STAFF, reservation_reschedule_by_staff, ID(50), ID(42));
-    const struct pw_command nobody =
-        COMMAND(RESERVATION_RESCHEDULE_BY_STAFF, reservation_reschedule_by_staff, ID(60), ID(42));
+    const struct pw_command moves = COMMAND(RESERVATION_RESCHEDULE_BY_STAFF,
+                                            reservation_reschedule_by_staff, ID(50), ID(42), 0);
+    const struct pw_command nobody = COMMAND(RESERVATION_RESCHEDULE_BY_STAFF,
+                                             reservation_reschedule_by_staff, ID(60), ID(42), 0);
     struct pw_state *state = state_of(given, PW_COUNT(given));
     struct pw_id ada = ADA;
     struct pw_due due;
