@@ -80,6 +80,12 @@ def rehashed(line):
     return {**line, "hash": hashlib.sha256(b"PWL\x01" + bytes.fromhex(line["prev"]) + digest).hexdigest()}
 
 
+def hidden(line):
+    """The line with the hash of its body in the body's place, as if it were another's: the chain holds as before."""
+    digest = hashlib.sha256(base64.urlsafe_b64decode(line["body"] + "==")).hexdigest()
+    return {name: line[name] for name in line if name != "body"} | {"body_sha256": digest}
+
+
 def verified(*downloads):
     """The reader, and the decisions that it was shown."""
     reader, decisions = OutsideReader(), []
@@ -134,11 +140,14 @@ class ChainTest(AuditorCase):
         reader, decisions = verified(*map(lines_of, parts))
         self.assertEqual(([reader.shown, reader.hidden, reader.head], decisions),
                          (lambda other, told: ([other.shown, other.hidden, other.head], told))(*verified(lines_of(whole))))
-        ran = self.reader("outside", *names, "--expect", whole.position, "--json")
-        self.assertEqual((ran.returncode, json.loads(ran.stdout)["hash"]), (0, reader.head.hash), ran)
+        for head, warning in ((whole.position, "not a forgery"), (reader.head.hash, "")):
+            ran = self.reader("outside", *names, "--expect", head, "--json")
+            self.assertEqual((ran.returncode, json.loads(ran.stdout)["hash"]), (0, reader.head.hash), ran)
+            self.assertTrue(warning in ran.stderr and bool(warning) == bool(ran.stderr), ran)
         dumped = self.reader("outside", *names, "--dump")
         self.assertEqual([json.loads(line) for line in dumped.stdout.splitlines()], decisions)
-        for files, more in ((names[:-1], ["--expect", whole.position]), (names[1:] + names[:1], []), (names[:1] + names[2:], [])):
+        for files, more in ((names[:-1], ["--expect", whole.position]), (names[:-1], ["--expect", reader.head.hash]),
+                            (names[1:] + names[:1], []), (names[:1] + names[2:], [])):
             ran = self.reader("outside", *files, *more)
             self.assertEqual((ran.returncode, ran.stdout), (1, ""))
         height = verified(lines_of(parts[0]))[0].head.height + 1
@@ -174,6 +183,33 @@ class ChainTest(AuditorCase):
         for what, tampered in changed:
             with self.subTest(what), self.assertRaises(Tampered):
                 verified(tampered)
+
+    def test_an_own_event_that_is_hidden_is_found_by_the_next_of_its_stream(self):
+        lines = lines_of(self.download())
+        streams = self.streams_of(lines)
+        after = {number: set().union(*(streams[other] for other in streams if other > number)) for number in streams}
+        before = {number: set().union(*(streams[other] for other in streams if other < number)) for number in streams}
+        followed = [number for number in streams if streams[number] & after[number]]
+        between = [number for number in followed if streams[number] & after[number] & before[number]]
+        for number in random.sample(followed, 10):
+            with self.subTest(number), self.assertRaisesRegex(Tampered, "hidden"):
+                verified(self.with_hidden(lines, number))
+        for number in random.sample(between, 5):
+            with self.subTest(f"{number}, of a download that starts after the genesis"), self.assertRaisesRegex(Tampered, "hidden"):
+                verified(lines[:1] + self.with_hidden(lines, number)[2:])
+        for number in random.sample(sorted(streams.keys() - set(followed)), 3):
+            verified(self.with_hidden(lines, number))  # Nothing follows that could tell.
+
+    @staticmethod
+    def with_hidden(lines, number):
+        return replaced(lines, number, hidden(json.loads(lines[number])))
+
+    @staticmethod
+    def streams_of(lines):
+        """The streams of each line that shows a commit."""
+        reader = OutsideReader()
+        return {reader.shown + reader.hidden: {(event.stream_type, event.stream) for event in record.events}
+                for record in reader.read(lines) if hasattr(record, "events")}
 
     def test_nothing_of_the_other_tenant_is_told(self):
         """Neither ids nor names nor times, in text or in the bytes of what is shown."""
