@@ -36,6 +36,8 @@ struct inquiry {
     bool has_turned; /* A turn is over, or under way, whose piece was not given yet. */
     bool has_begun;  /* Its first line is written, */
     bool has_ended;  /* and its last one. */
+    char position[PW_POSITION_TEXT_BYTES_MAX]; /* Of a state, */
+    struct pw_err refused;                     /* or why there is none. */
     enum pw_code code;
     uint64_t told_count; /* Records. */
 };
@@ -180,6 +182,19 @@ static void on_event(void *self, const struct pw_record *record, uint32_t index,
                             event);
 }
 
+/* To look through a whole tenant may take a while: what a loop sends is made here. */
+static void write_state(void *self, const struct pw_fold *fold)
+{
+    struct inquiry *inquiry = self;
+    json_t *json = NULL;
+    if (pw_audit_question_answer(&inquiry->wish.question, fold, &json, &inquiry->refused) ==
+        PW_OK) {
+        snprintf(inquiry->position, sizeof inquiry->position, "%s",
+                 json_string_value(json_object_get(json, "position")));
+        pw_audit_add_line(&inquiry->piece, json);
+    }
+}
+
 /* --- The plan --- */
 
 static void plan(struct inquiry *inquiry)
@@ -197,7 +212,7 @@ static void plan(struct inquiry *inquiry)
         break;
     case PW_AUDIT_STATE:
         plan->start.offset = -1; /* What changed a stream last is told by its events alone. */
-        plan->folds = inquiry->actor.tenant_id;
+        plan->over = write_state;
         plan->record = take_state;
         plan->wants = wants_state;
         plan->observer = (struct pw_fold_observer){.self = inquiry, .event = on_event};
@@ -335,20 +350,15 @@ static void answer_lines(struct inquiry *inquiry)
 static void answer_state(struct inquiry *inquiry)
 {
     struct pw_http_request *request = inquiry->request;
-    struct pw_err err = {0};
-    json_t *json = NULL;
-    enum pw_code code =
-        pw_audit_question_answer(&inquiry->wish.question, &inquiry->turns.scan.fold, &json, &err);
+    enum pw_code code = inquiry->refused.code;
     if (code != PW_OK) {
         code = code == PW_ERR_NO_SUCH_TENANT ? PW_ERR_NOT_FOUND : code;
-        pw_door_problem(request, code, err.detail, NULL);
+        pw_door_problem(request, code, inquiry->refused.detail, NULL);
         return;
     }
     pw_http_header(request, "Pw-Position",
-                   pw_text_format(&request->arena, "%s",
-                                  json_string_value(json_object_get(json, "position"))));
+                   pw_text_format(&request->arena, "%s", inquiry->position));
     pw_door_private(request);
-    pw_audit_add_line(&inquiry->piece, json);
     pw_http_answer(request, 200, "application/json",
                    (struct pw_str){(const char *)inquiry->piece.data, inquiry->piece.bytes});
 }
@@ -449,6 +459,9 @@ static struct inquiry *inquiry_new(struct pw_service *service, struct pw_http_re
     inquiry->turns.done = on_turn_done;
     inquiry->turns.left = inquiry_free;
     inquiry->turns.plan.partition = pw_partition_of(&actor->tenant_id, service->partition_count);
+    if (route->number == PW_AUDIT_STATE) {
+        inquiry->turns.plan.folds = actor->tenant_id;
+    }
     pw_buffer_init(&inquiry->piece, PIECE_BYTES_MAX);
     pw_audit_wish_init(&inquiry->wish, &actor->tenant_id);
     request->state = inquiry;
@@ -467,7 +480,7 @@ void pw_audit_door(struct pw_service *service, struct pw_http_request *request,
     if (!read_request(inquiry)) {
         return;
     }
-    enum pw_code code = pw_auditor_enter(service->auditor, &inquiry->turns);
+    enum pw_code code = pw_auditor_enter(service->auditor, &actor->tenant_id, &inquiry->turns);
     if (code != PW_OK) {
         pw_door_problem(request, code, NULL, NULL);
         return;

@@ -22,6 +22,17 @@ static void close_ledger(struct pw_audit_scan *scan)
     }
 }
 
+static void finish(struct pw_audit_scan *scan)
+{
+    const struct pw_audit_scan_plan *plan = scan->plan;
+    close_ledger(scan);
+    if (scan->code == PW_OK && plan->over != NULL) {
+        plan->over(plan->reader, &scan->fold);
+    }
+    pw_state_free(scan->fold.state);
+    scan->fold.state = NULL;
+}
+
 void pw_audit_scan_close(struct pw_audit_scan *scan)
 {
     close_ledger(scan);
@@ -175,6 +186,6 @@ void pw_audit_scan_step(struct pw_audit_scan *scan, int64_t until_boot_us)
         now_us = boot_us(scan);
     }
     if (scan->is_over) {
-        close_ledger(scan);
+        finish(scan);
     }
 }

@@ -2,7 +2,8 @@
  *
  * Contract  The scan has a ledger handle of its own, opened by its first step and closed by its last. A step takes records until its time is over, until its
  *           reader wants to pause, or until the scan is over: `end` was met, or the reader had enough. The chain is judged from the
- *           genesis on, or from a mark that an earlier scan has judged.
+ *           genesis on, or from a mark that an earlier scan has judged. What was folded goes with the last step, after the reader was
+ *           told that it is over; the chain stays.
  * Owner     The plan, and what it borrows, outlive the scan. Between init and close it holds memory, and the handle.
  * Threads   One at a time: a step may run in another thread than the one before.
  * Errors    LEDGER_DOWN: try later. LEDGER_DIVERGED: the log has not what was read of it before. LEDGER_DAMAGED: what it has cannot be
@@ -37,6 +38,8 @@ struct pw_audit_scan_plan {
                                const struct pw_record *record, const void *value,
                                size_t value_bytes);
     struct pw_fold_observer observer; /* Of what is folded. */
+    /* It is over, and nothing went wrong: the last moment to ask the fold. Takes what time it takes. NULL: not told. */
+    void (*over)(void *reader, const struct pw_fold *fold);
 };
 
 struct pw_audit_scan {

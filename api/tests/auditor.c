@@ -55,6 +55,8 @@ static void fill(void)
     pw_buffer_close(&buffer);
 }
 
+static const struct pw_id tenants[] = {{{1}}, {{2}}, {{3}}};
+
 /* One who has audits made, a turn after the other. */
 struct asker {
     struct pw_audit_turns turns; /* First. */
@@ -63,6 +65,8 @@ struct asker {
     atomic_bool is_done;
     atomic_bool has_left;
     pthread_t left_in; /* That thread. */
+    uint32_t over_count;
+    pthread_t over_in;
 };
 
 static enum pw_audit_go on_record(void *self, const struct pw_chain *chain,
@@ -76,6 +80,14 @@ static enum pw_audit_go on_record(void *self, const struct pw_chain *chain,
     (void)value_bytes;
     asker->taken++;
     return ++asker->in_turn % A_TURN == 0 ? PW_AUDIT_PAUSE : PW_AUDIT_ON;
+}
+
+static void on_over(void *self, const struct pw_fold *fold)
+{
+    struct asker *asker = self;
+    HOLDS(fold->state != NULL && fold == &asker->turns.scan.fold);
+    asker->over_count++;
+    asker->over_in = pthread_self();
 }
 
 static void on_done(struct pw_audit_turns *turns)
@@ -106,14 +118,23 @@ static struct pw_auditor *open_auditor(void)
     return auditor;
 }
 
-static enum pw_code enter(struct pw_auditor *auditor, struct asker *asker)
+static enum pw_code enter_as(struct pw_auditor *auditor, const struct pw_id *tenant_id, bool folds,
+                             struct asker *asker)
 {
     *asker = (struct asker){
-        .turns = {.done = on_done,
-                  .left = on_left,
-                  .plan = {.start = {.offset = -1}, .end = end, .record = on_record}}};
+        .turns = {
+            .done = on_done,
+            .left = on_left,
+            .plan = {.start = {.offset = -1}, .end = end, .record = on_record, .over = on_over}}};
     asker->turns.plan.reader = asker;
-    return pw_auditor_enter(auditor, &asker->turns);
+    asker->turns.plan.folds = folds ? *tenant_id : asker->turns.plan.folds;
+    return pw_auditor_enter(auditor, tenant_id, &asker->turns);
+}
+
+/* Two are one tenant's, the next two another's. */
+static enum pw_code enter(struct pw_auditor *auditor, size_t number, struct asker *asker)
+{
+    return enter_as(auditor, &tenants[number / 2], false, asker);
 }
 
 static void turn(struct asker *asker)
@@ -132,9 +153,9 @@ static void scans_go_on_side_by_side(void)
     struct pw_auditor_counts counts;
     bool is_over = false;
     for (size_t i = 0; i < PLACES; i++) {
-        HOLDS(enter(auditor, &askers[i]) == PW_OK);
+        HOLDS(enter(auditor, i, &askers[i]) == PW_OK);
     }
-    HOLDS(enter(auditor, &one_more) == PW_ERR_QUEUE_FULL);
+    HOLDS(enter(auditor, PLACES, &one_more) == PW_ERR_QUEUE_FULL);
     while (!is_over) {
         for (size_t i = 0; i < PLACES; i++) {
             turn(&askers[i]);
@@ -148,14 +169,76 @@ static void scans_go_on_side_by_side(void)
     }
     for (size_t i = 0; i < PLACES; i++) {
         HOLDS(askers[i].taken == RECORDS + 1 && askers[i].turns.scan.is_at_end);
+        HOLDS(askers[i].over_count == 1);
         pw_auditor_leave(&askers[i].turns);
         HOLDS(atomic_load(&askers[i].has_left)); /* There was nothing to close any more. */
     }
     pw_auditor_count(auditor, &counts);
     HOLDS(counts.open == 0 && counts.entered == PLACES && counts.refused == 1);
     HOLDS(counts.records == PLACES * (RECORDS + 1));
-    HOLDS(enter(auditor, &one_more) == PW_OK);
+    HOLDS(enter(auditor, PLACES, &one_more) == PW_OK);
     pw_auditor_leave(&one_more.turns);
+    pw_auditor_free(auditor);
+}
+
+static void a_tenant_takes_half_of_the_places(void)
+{
+    struct asker askers[PLACES / 2];
+    struct asker one_more;
+    struct asker neighbour;
+    struct pw_auditor *auditor = open_auditor();
+    for (size_t i = 0; i < PLACES / 2; i++) {
+        HOLDS(enter_as(auditor, &tenants[0], false, &askers[i]) == PW_OK);
+    }
+    HOLDS(enter_as(auditor, &tenants[0], false, &one_more) == PW_ERR_QUEUE_FULL);
+    HOLDS(enter_as(auditor, &tenants[1], false, &neighbour) == PW_OK);
+    pw_auditor_leave(&askers[0].turns);
+    HOLDS(enter_as(auditor, &tenants[0], false, &askers[0]) == PW_OK);
+    for (size_t i = 0; i < PLACES / 2; i++) {
+        pw_auditor_leave(&askers[i].turns);
+    }
+    pw_auditor_leave(&neighbour.turns);
+    pw_auditor_free(auditor);
+}
+
+static void one_place_is_for_any_tenant(void)
+{
+    struct asker asker;
+    struct asker one_more;
+    struct pw_auditor *auditor = NULL;
+    struct pw_auditor_options options = {
+        .open = open_log, .places = 1, .partition_count = 1, .clock = pw_clock_system()};
+    HOLDS(pw_auditor_new(&options, &auditor, NULL) == PW_OK);
+    HOLDS(enter_as(auditor, &tenants[0], true, &asker) == PW_OK);
+    HOLDS(enter_as(auditor, &tenants[1], false, &one_more) == PW_ERR_QUEUE_FULL);
+    pw_auditor_leave(&asker.turns);
+    pw_auditor_free(auditor);
+}
+
+/* Nobody waits for the answer to be sent: with its last turn the fold is gone. */
+static void one_folds_at_a_time(void)
+{
+    struct asker first;
+    struct asker second;
+    struct asker reader;
+    struct pw_auditor *auditor = open_auditor();
+    HOLDS(enter_as(auditor, &tenants[0], true, &first) == PW_OK);
+    while (!first.turns.scan.is_over) {
+        HOLDS(first.over_count == 0);
+        HOLDS(enter_as(auditor, &tenants[1], true, &second) == PW_ERR_QUEUE_FULL);
+        turn(&first);
+        wait_for(&first.is_done);
+    }
+    HOLDS(first.turns.scan.code == PW_OK && first.taken == RECORDS + 1);
+    HOLDS(first.over_count == 1 && !pthread_equal(first.over_in, pthread_self()));
+    HOLDS(first.turns.scan.fold.state == NULL);
+    HOLDS(enter_as(auditor, &tenants[1], true, &second) == PW_OK);
+    HOLDS(enter_as(auditor, &tenants[1], false, &reader) == PW_OK);
+    pw_auditor_leave(&first.turns);
+    pw_auditor_leave(&second.turns); /* In the middle, too, its fold is given back. */
+    HOLDS(enter_as(auditor, &tenants[0], true, &first) == PW_OK);
+    pw_auditor_leave(&first.turns);
+    pw_auditor_leave(&reader.turns);
     pw_auditor_free(auditor);
 }
 
@@ -165,7 +248,7 @@ static void who_leaves_in_the_middle_is_closed_elsewhere(void)
     struct pw_auditor *auditor = open_auditor();
     struct pw_auditor_counts counts;
     for (size_t i = 0; i < PLACES; i++) {
-        HOLDS(enter(auditor, &askers[i]) == PW_OK);
+        HOLDS(enter(auditor, i, &askers[i]) == PW_OK);
         turn(&askers[i]);
     }
     for (size_t i = 0; i < PLACES; i++) {
@@ -188,7 +271,7 @@ static void a_stop_answers_every_turn(void)
     struct asker askers[PLACES];
     struct pw_auditor *auditor = open_auditor();
     for (size_t i = 0; i < PLACES; i++) {
-        HOLDS(enter(auditor, &askers[i]) == PW_OK);
+        HOLDS(enter(auditor, i, &askers[i]) == PW_OK);
         turn(&askers[i]);
     }
     pw_auditor_stop(auditor);
@@ -205,6 +288,9 @@ int main(void)
 {
     fill();
     scans_go_on_side_by_side();
+    a_tenant_takes_half_of_the_places();
+    one_place_is_for_any_tenant();
+    one_folds_at_a_time();
     who_leaves_in_the_middle_is_closed_elsewhere();
     a_stop_answers_every_turn();
     pw_sim_log_free(sim);

@@ -376,8 +376,9 @@ Test(audits, more_than_there_are_places_for_are_told_so)
     struct pw_auditor_counts counts;
     struct pw_audit_turns turns[RIG_AUDITS_MAX] = {0};
     for (size_t i = 0; i < RIG_AUDITS_MAX; i++) {
+        struct pw_id tenant_id = {{(uint8_t)(1 + i)}};
         turns[i].left = on_left;
-        cr_assert_eq(pw_auditor_enter(rig.service.auditor, &turns[i]), PW_OK);
+        cr_assert_eq(pw_auditor_enter(rig.service.auditor, &tenant_id, &turns[i]), PW_OK);
     }
     get("/audit/records");
     cr_expect_eq(answer.status, 503, "%s", answer.body);

@@ -23,7 +23,7 @@
 
 #define RIG_ISSUER      "https://issuer.example"
 #define RIG_OWN_NAME    "https://house.example"
-#define RIG_AUDITS_MAX  2
+#define RIG_AUDITS_MAX  4
 #define RIG_CLUSTER_KEY "0123456789abcdef0123456789abcdef"
 
 struct rig {

@@ -26,7 +26,10 @@ class Tampered(Exception):
 
 class OutsideReader:
     """Reads downloads that follow each other, each from its `begin` to its `end`. Of a first one that does not start with the genesis, the
-    hash that its first record names is taken for good: an earlier download, or a head kept elsewhere, says whether it is."""
+    hash that its first record names is taken for good, and the first version of each stream: an earlier download, or a head kept elsewhere,
+    says whether they are.
+
+    Hashes do not tell whether a body is hidden that is the tenant's own. The versions of its streams do, once a later one is shown."""
 
     def __init__(self):
         self.ledger_id = self.tenant = self.partition = self.partition_count = None
@@ -36,6 +39,7 @@ class OutsideReader:
         self.begins_at = None  # The height of the first record that was read.
         self.next_offset = None
         self._hash, self._line, self._decided_at_us = None, 0, 0
+        self._versions = {}  # (Stream type, stream): that of its last event.
 
     def read(self, lines):
         """Yields the record of each record's line, once all that can be checked is: parsed, or None."""
@@ -109,8 +113,19 @@ class OutsideReader:
         if record.kind in (ANSWERS, COMMIT):
             self._need(record.tenant == self.tenant, "it shows another tenant's record")
             self._need(all(decision.boundary == self.tenant for decision in decisions_of(record)), "it shows what is another's")
+        for event in record.events if record.kind == COMMIT else ():
+            self._follow(event)
         self._decided_at_us = record.decided_at_us
         return record
+
+    def _follow(self, event):
+        stream = (event.stream_type, event.stream)
+        unseen = 0 if self.begins_at == 0 else event.stream_version - 1
+        before = self._versions.get(stream, unseen)
+        self._need(event.stream_version == before + 1,
+                   f"version {event.stream_version} of {event.stream_type} {uuid_text(event.stream)} follows {before}: "
+                   "what is between is hidden, or never was")
+        self._versions[stream] = event.stream_version
 
     def _end(self, said):
         if self.head is not None:
