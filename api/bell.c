@@ -6,7 +6,6 @@
 
 #include "commands/inbox.h"
 #include "commands/memory.h"
-#include "schemas/codec.h"
 #include "schemas/condition.h"
 
 #include <stdlib.h>
@@ -167,19 +166,6 @@ uint64_t pw_bell_event_types(void)
     return types;
 }
 
-/* Of all events that are told the same field says who is. */
-static const struct pw_id *student_of(const struct pw_event *event)
-{
-    const struct pw_message *message = &pw_event_info(event->type)->message;
-    for (uint32_t i = 0; i < message->field_count; i++) {
-        if (strcmp(message->fields[i].name, "student_id") == 0) {
-            const void *body = pw_event_body((struct pw_event *)(uintptr_t)event);
-            return (const struct pw_id *)((const char *)body + message->fields[i].offset);
-        }
-    }
-    return NULL;
-}
-
 int64_t pw_bell_told(const struct pw_bell *bell, uint32_t partition)
 {
     return atomic_load(&bell->told[partition]);
@@ -196,7 +182,7 @@ void pw_bell_event(struct pw_bell *bell, const struct pw_position *at,
     if (atomic_load(&bell->count) == 0) {
         return;
     }
-    const struct pw_id *student_id = student_of(event);
+    const struct pw_id *student_id = pw_event_said(event, "student_id", PW_FIELD_KIND_id);
     assert(student_id != NULL);
     pthread_mutex_lock(&bell->lock);
     for (struct pw_bell_listener *who = *chain_of(bell, student_id); who != NULL; who = who->next) {

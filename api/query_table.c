@@ -271,7 +271,8 @@ static const struct pw_query_column notification_columns[] = {
     AT("starts_at", "Start of the sitting, as it was then", "t.starts_at_us"),
     AT("ends_at", "End of the sitting, likewise", "t.ends_at_us"),
     MAYBE_AT("expires_at", "Of an offer: until when it waits to be accepted", "t.expires_at_us"),
-    MAYBE_TEXT("reason", "Why staff did it, or the slot was cancelled", "t.reason"),
+    MAYBE_TEXT("reason", "Why staff did it, the slot was cancelled, or another one is needed",
+               "t.reason"),
     AT("told_at", "When it happened", "t.changed_at_us"),
 };
 

@@ -188,12 +188,12 @@ static bool ends_with_slot(const struct pw_tenant *tenant, const struct pw_id *i
 }
 
 /* A slot's moment comes before any decision on it, so that who has a seat then does not depend on when it is written. */
-static bool reminds(const struct pw_tenant *tenant, const struct pw_id *slot_id,
-                    const struct pw_slot *slot, struct pw_due *ret_due)
+static bool reminds(const struct pw_tenant *tenant, const struct pw_id *slot_id, int64_t due_at_us,
+                    struct pw_due *ret_due)
 {
     struct pw_command command = {.type = PW_COMMAND_SLOT_REMIND,
                                  .slot_remind = {.slot_id = *slot_id}};
-    return is_due(tenant, command, slot->reminds_at_us, ret_due);
+    return is_due(tenant, command, due_at_us, ret_due);
 }
 
 /* Nothing is decided by who was told already, so nobody waits for it. */
@@ -202,9 +202,7 @@ static bool tells(const struct pw_tenant *tenant, const struct pw_id *slot_id,
 {
     struct pw_id first = pw_members_first_untold(slot);
     if (!pw_id_is_nil(&first) && now_us >= slot->starts_at_us) { /* Nobody is told any more. */
-        struct pw_command ends = {.type = PW_COMMAND_SLOT_REMIND,
-                                  .slot_remind = {.slot_id = *slot_id}};
-        return is_due(tenant, ends, slot->starts_at_us, ret_due);
+        return reminds(tenant, slot_id, slot->starts_at_us, ret_due);
     }
     struct pw_command command = {.type = PW_COMMAND_RESERVATION_REMIND,
                                  .reservation_remind = {.reservation_id = first}};
@@ -220,8 +218,8 @@ static bool due_in_slot(const struct pw_tenant *tenant, const struct pw_id *slot
     if (slot == NULL || pw_slot_is_off(slot)) {
         return false;
     }
-    if (slot->reminds_at_us > 0 && !slot->is_reminded && slot->reminds_at_us <= now_us) {
-        return reminds(tenant, slot_id, slot, ret_due);
+    if (pw_slot_is_to_remind(slot) && slot->reminds_at_us <= now_us) {
+        return reminds(tenant, slot_id, slot->reminds_at_us, ret_due);
     }
     struct pw_id first = pw_order_first(tenant->expiring, slot->expiring);
     if (!pw_id_is_nil(&first) && pw_order_place(tenant->expiring, &first)->rank.first <= now_us) {

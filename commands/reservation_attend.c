@@ -78,8 +78,8 @@ enum pw_code pw_reservation_remind_decide(const struct pw_tenant *tenant,
         return code;
     }
     const struct pw_slot *slot = pw_tenant_slot(tenant, &reservation->slot_id);
-    bool is_telling = slot->is_reminded && slot->reminds_at_us > 0 && !pw_slot_is_off(slot);
-    if (!reservation->is_told && is_telling && context->decided_at_us < slot->starts_at_us) {
+    if (!reservation->is_told && pw_slot_is_telling(slot) &&
+        context->decided_at_us < slot->starts_at_us) {
         pw_decision_add(out, PW_EVENT_RESERVATION_REMINDED, &command->reservation_id)
             ->reservation_reminded = (struct pw_reservation_reminded){RESERVATION_OF(reservation)};
     }

@@ -288,11 +288,6 @@ STEP_EVOLVE(offer_accepted)
 STEP_EVOLVE(offer_declined)
 STEP_EVOLVE(offer_expired)
 
-static bool is_telling(const struct pw_slot *slot)
-{
-    return slot->is_reminded && slot->reminds_at_us > 0;
-}
-
 /* Who is reminded keeps the seat; a slot has its students reminded once. */
 enum pw_code pw_reservation_reminded_evolve(struct pw_tenant *tenant, const struct pw_event *event,
                                             struct pw_undo *undo, struct pw_err *err)
@@ -302,7 +297,7 @@ enum pw_code pw_reservation_reminded_evolve(struct pw_tenant *tenant, const stru
     struct change change = {
         .slot_id = &is->slot_id, .exam_id = &is->exam_id, .student_id = &is->student_id};
     if (before != NULL &&
-        (before->is_told || !is_telling(pw_tenant_slot(tenant, &before->slot_id)))) {
+        (before->is_told || !pw_slot_is_telling(pw_tenant_slot(tenant, &before->slot_id)))) {
         return pw_misfit(err, event, "nobody is to be reminded");
     }
     enum pw_code code = step_evolve(tenant, event, &change, undo, err);

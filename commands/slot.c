@@ -170,11 +170,6 @@ enum pw_code pw_slot_close_waitlist_decide(const struct pw_tenant *tenant,
     return PW_OK;
 }
 
-static bool is_to_remind(const struct pw_slot *slot)
-{
-    return slot->reminds_at_us > 0 && !slot->is_reminded;
-}
-
 /* Whether somebody is still to be told of a sitting that has begun: the rest of it is let be. */
 static bool is_too_late(const struct pw_slot *slot, int64_t now_us)
 {
@@ -192,7 +187,7 @@ enum pw_code pw_slot_remind_decide(const struct pw_tenant *tenant,
     if (slot == NULL) {
         return pw_fail(err, PW_ERR_NO_SUCH_SLOT, "slot_id");
     }
-    bool is_time = is_to_remind(slot) && context->decided_at_us >= slot->reminds_at_us;
+    bool is_time = pw_slot_is_to_remind(slot) && context->decided_at_us >= slot->reminds_at_us;
     if (!pw_slot_is_off(slot) && (is_time || is_too_late(slot, context->decided_at_us))) {
         pw_decision_add(out, PW_EVENT_SLOT_REMINDED, &command->slot_id)->slot_reminded =
             (struct pw_slot_reminded){.exam_id = slot->exam_id,
@@ -365,7 +360,7 @@ enum pw_code pw_slot_reminded_evolve(struct pw_tenant *tenant, const struct pw_e
         return PW_ERR_LEDGER_DAMAGED;
     }
     bool in_time = event->slot_reminded.in_time != 0;
-    if (!is_to_remind(slot) && (in_time || slot->reminds_at_us == 0)) {
+    if (!pw_slot_is_to_remind(slot) && (in_time || slot->reminds_at_us == 0)) {
         return pw_misfit(err, event, "nobody is to be reminded");
     }
     slot->is_reminded = 1;

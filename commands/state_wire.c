@@ -601,7 +601,7 @@ static void enter(struct pw_tenant *tenant, const struct pw_id *id, struct pw_sl
     pw_members_begin(slot, id, reservation);
     if (reservation->state != PW_RESERVATION_CONFIRMED) {
         pw_due_enter(tenant, id, NULL);
-    } else if (!reservation->is_told && slot->is_reminded && slot->reminds_at_us > 0) {
+    } else if (!reservation->is_told && pw_slot_is_telling(slot)) {
         slot->untold_id = *id; /* Somebody: who is first is found once all are there. */
     }
 }

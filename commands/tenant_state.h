@@ -109,6 +109,17 @@ static inline bool pw_slot_is_off(const struct pw_slot *slot)
     return slot->state == PW_SLOT_CANCELLED || slot->state == PW_SLOT_WITHDRAWN;
 }
 
+/* Whether the moment is to come at which its students are reminded; or has come, and those who are not told yet are. */
+static inline bool pw_slot_is_to_remind(const struct pw_slot *slot)
+{
+    return slot->reminds_at_us > 0 && !slot->is_reminded;
+}
+
+static inline bool pw_slot_is_telling(const struct pw_slot *slot)
+{
+    return slot->reminds_at_us > 0 && slot->is_reminded && !pw_slot_is_off(slot);
+}
+
 /* SLOT_CANCELLED, with the reason. */
 enum pw_code pw_slot_fail_cancelled(struct pw_err *err, const struct pw_slot *slot);
 

@@ -15,14 +15,12 @@ import uuid
 
 from integration.reader.bookings import check_bookings
 from integration.reader.decisions import decisions_as_dicts, stop_text
-from integration.reader.inboxes import Inboxes
+from integration.reader.inboxes import REASONS, Inboxes
 from integration.reader.ledger import COMMIT, LEADER, uuid_text
 from integration.reader.people import check_people
 
 CATCH_UP_SECONDS = 60
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-REASONS = {"reservation_cancelled_by_staff": 3, "reservation_cancelled_with_slot": 3, "reservation_marked_no_show": 3,
-           "reservation_needs_replacement_marked": 3, "reservation_rescheduled_by_staff": 10}  # Which field of the event says why.
 NOT_OF_CANCELLED = ("capacity", "taken_count", "held_count", "offered_count", "waiting_count")  # Sums leave these out.
 MOVES = ("reservation_rescheduled", "reservation_rescheduled_by_staff")
 NEEDS_NOTHING = {"needs_replacement": False, "replacement_reason": None}

@@ -25,27 +25,6 @@ static const struct pw_column inbox_columns[] = {
 };
 const struct pw_table pw_inboxes_table = {"inboxes", inbox_columns, PW_COUNT(inbox_columns), 1};
 
-static struct pw_cell reason_cell(const struct pw_event *event)
-{
-    uint32_t reason;
-    switch ((int)event->type) {
-    case PW_EVENT_RESERVATION_CANCELLED_BY_STAFF:
-        reason = event->reservation_cancelled_by_staff.reason;
-        break;
-    case PW_EVENT_RESERVATION_CANCELLED_WITH_SLOT:
-        reason = event->reservation_cancelled_with_slot.reason;
-        break;
-    case PW_EVENT_RESERVATION_MARKED_NO_SHOW:
-        reason = event->reservation_marked_no_show.reason;
-        break;
-    case PW_EVENT_RESERVATION_RESCHEDULED_BY_STAFF:
-        reason = event->reservation_rescheduled_by_staff.reason;
-        break;
-    default: return pw_cell_null(PW_COLUMN_TEXT);
-    }
-    return pw_cell_text(pw_str_of(pw_reason_name((enum pw_reason)reason)));
-}
-
 static void notification_row(const struct pw_event *event, const struct pw_reservation *reservation,
                              uint32_t number, struct pw_rows *out)
 {
@@ -61,7 +40,7 @@ static void notification_row(const struct pw_event *event, const struct pw_reser
     cells[8] = event->type == PW_EVENT_RESERVATION_OFFERED
                    ? pw_cell_integer(reservation->expires_at_us)
                    : pw_cell_null(PW_COLUMN_INTEGER);
-    cells[9] = reason_cell(event);
+    cells[9] = pw_cell_reason(event);
 }
 
 static void inbox_row(const struct pw_id *student_id, const struct pw_inbox *inbox,

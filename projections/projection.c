@@ -16,6 +16,15 @@ struct pw_cell *pw_rows_add(struct pw_rows *rows, const struct pw_table *table)
     return row->cells;
 }
 
+struct pw_cell pw_cell_reason(const struct pw_event *event)
+{
+    const uint32_t *reason = pw_event_said(event, "reason", PW_FIELD_KIND_reason);
+    const struct pw_str *why = pw_event_said(event, "why", PW_FIELD_KIND_text);
+    return reason != NULL ? pw_cell_text(pw_str_of(pw_reason_name((enum pw_reason) * reason)))
+           : why != NULL  ? pw_cell_text(*why)
+                          : pw_cell_null(PW_COLUMN_TEXT);
+}
+
 bool pw_cell_equal(const struct pw_cell *a, const struct pw_cell *b)
 {
     if (a->kind != b->kind || a->is_null != b->is_null) {

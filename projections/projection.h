@@ -99,6 +99,9 @@ static inline struct pw_cell pw_cell_null(enum pw_column_kind kind)
     return (struct pw_cell){.kind = kind, .is_null = true};
 }
 
+/* Why it happened, where the event says so: staff's reason, or what is in the way of the time that is granted; else NULL. */
+struct pw_cell pw_cell_reason(const struct pw_event *event);
+
 /* True when both hold the same value, texts compared by content. */
 bool pw_cell_equal(const struct pw_cell *a, const struct pw_cell *b);
 

@@ -40,35 +40,11 @@ static struct pw_cell expires_at(const struct pw_reservation *reservation)
                                           : pw_cell_null(PW_COLUMN_INTEGER);
 }
 
-/* What an event says in its field of that name and kind; NULL: it has none. */
-static const void *said(const struct pw_event *event, const char *name, enum pw_field_kind kind)
-{
-    const struct pw_message *message = &pw_event_info(event->type)->message;
-    const char *body = pw_event_body((struct pw_event *)event);
-    for (uint32_t i = 0; i < message->field_count; i++) {
-        const struct pw_field *field = &message->fields[i];
-        if (field->kind == kind && strcmp(field->name, name) == 0) {
-            return body + field->offset;
-        }
-    }
-    return NULL;
-}
-
 /* The slot that was left, of an event that moves it. */
 static struct pw_cell from_slot(const struct pw_event *event)
 {
-    const struct pw_id *id = said(event, "from_slot_id", PW_FIELD_KIND_id);
+    const struct pw_id *id = pw_event_said(event, "from_slot_id", PW_FIELD_KIND_id);
     return id != NULL ? pw_cell_id(*id) : pw_cell_null(PW_COLUMN_ID);
-}
-
-/* Staff's reason, or what is in the way of the time that is granted. */
-static struct pw_cell reason_of(const struct pw_event *event)
-{
-    const uint32_t *reason = said(event, "reason", PW_FIELD_KIND_reason);
-    const struct pw_str *why = said(event, "why", PW_FIELD_KIND_text);
-    return reason != NULL ? pw_cell_text(pw_str_of(pw_reason_name((enum pw_reason) * reason)))
-           : why != NULL  ? pw_cell_text(*why)
-                          : pw_cell_null(PW_COLUMN_TEXT);
 }
 
 static void step_row(const struct pw_event *event, const struct pw_reservation *after,
@@ -84,7 +60,7 @@ static void step_row(const struct pw_event *event, const struct pw_reservation *
     cells[6] = pw_cell_integer(after->starts_at_us);
     cells[7] = pw_cell_integer(after->ends_at_us);
     cells[8] = expires_at(after);
-    cells[9] = reason_of(event);
+    cells[9] = pw_cell_reason(event);
 }
 
 static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *after,

@@ -153,6 +153,19 @@ void *pw_event_body(struct pw_event *event)
     return (char *)event + offsetof(struct pw_event, tenant_created);
 }
 
+const void *pw_event_said(const struct pw_event *event, const char *name, enum pw_field_kind kind)
+{
+    const struct pw_message *message = &pw_event_info(event->type)->message;
+    const char *body = pw_event_body((struct pw_event *)(uintptr_t)event);
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        const struct pw_field *field = &message->fields[i];
+        if (field->kind == kind && strcmp(field->name, name) == 0) {
+            return body + field->offset;
+        }
+    }
+    return NULL;
+}
+
 static const char *const role_names[] = {
 #define PW_ROLE_NAME(UPPER, text) [PW_ROLE_##UPPER] = text,
     PW_ROLES(PW_ROLE_NAME)

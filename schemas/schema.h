@@ -274,4 +274,7 @@ const struct pw_event_info *pw_event_info(enum pw_event_type type);
 bool pw_event_by_name(struct pw_str name, enum pw_event_type *ret_type);
 void *pw_event_body(struct pw_event *event);
 
+/* What an event says in its field of that name and kind; NULL: it has none. */
+const void *pw_event_said(const struct pw_event *event, const char *name, enum pw_field_kind kind);
+
 #endif

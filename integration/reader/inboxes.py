@@ -23,7 +23,7 @@ KINDS = {
     "reservation_reminded": "exam-near",
 }
 REASONS = {"reservation_cancelled_by_staff": 3, "reservation_cancelled_with_slot": 3, "reservation_marked_no_show": 3,
-           "reservation_rescheduled_by_staff": 10}  # Which field of the event it is.
+           "reservation_needs_replacement_marked": 3, "reservation_rescheduled_by_staff": 10}  # Which field of the event says why.
 
 
 class Inboxes:
