@@ -24,6 +24,7 @@
 #define PW_IN_FLIGHT_MAX    8192  /* Records of one partition that are not confirmed yet. */
 #define PW_QUEUE_MAX        65536 /* Jobs of one engine that are not decided yet. */
 #define PW_DUE_MAX          64
+#define PW_DUE_SHARE        4 /* While somebody asks, one part in so many of that. */
 #define PW_KEY_AHEAD_MAX_US (5 * PW_US_PER_MINUTE)
 
 struct pw_clock {
@@ -127,7 +128,8 @@ struct pw_engine_config {
     struct pw_engine_observer observer;
     bool never_leads;   /* It follows, and answers jobs NO_LEADER. */
     uint32_t queue_max; /* Jobs that are not decided yet; 0: PW_QUEUE_MAX. */
-    uint32_t due_max;   /* Deadlines of a step that bear on no job's decision; 0: PW_DUE_MAX. */
+    uint32_t
+        due_max; /* Deadlines of a step that bear on no job's decision, while there is none; 0: PW_DUE_MAX. */
     struct pw_engine_snapshots snapshots;
     struct pw_ledger_wake wake; /* Called when step has something to do: from submit and stop. */
     void (*log)(void *self, const char *level, uint32_t partition, const char *text); /* Or NULL. */

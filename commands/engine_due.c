@@ -51,13 +51,21 @@ bool due_before(struct partition *partition, const struct pw_job *job)
     return true;
 }
 
+/* Who asks waits for the answer; nobody does for what follows by itself. So a crowd of that leaves room. */
+static uint32_t turn_max(const struct partition *partition)
+{
+    uint32_t due_max = partition->engine->config.due_max;
+    bool is_asked = partition->first_lane != NULL;
+    return is_asked && due_max >= PW_DUE_SHARE ? due_max / PW_DUE_SHARE : due_max;
+}
+
 void due_turn(struct partition *partition)
 {
     struct pw_due due;
     uint32_t count = 0;
-    while (due_boot_us(partition) <= partition->engine->boot_us &&
-           count++ < partition->engine->config.due_max && !partition->engine->renew_wanted &&
-           decide_fits(partition, 1) &&
+    uint32_t count_max = turn_max(partition);
+    while (due_boot_us(partition) <= partition->engine->boot_us && count++ < count_max &&
+           !partition->engine->renew_wanted && decide_fits(partition, 1) &&
            pw_due_next(partition->fold.state, decide_at_us(partition), &due)) {
         issue(partition, &due);
     }

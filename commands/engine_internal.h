@@ -193,6 +193,7 @@ struct pw_engine {
     bool bids_no_more; /* It is stopping, or never leads. */
     int64_t checked_boot_us;
     struct snapshot_child child;
+    int64_t child_rests_until_boot_us; /* It has taken its share of the time. */
 
     /* The broker's clock by the last delivery report. */
     bool broker_known;

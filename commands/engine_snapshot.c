@@ -20,6 +20,7 @@
 #include "commands/snapshot.h"
 
 #define CHILD_NICENESS 5
+#define CHILD_SHARE    10 /* Children write for one part in so many of the time. */
 #define ERRORS_FD      3
 
 /* --- Going on from one --- */
@@ -174,6 +175,8 @@ void snapshot_reap(struct pw_engine *engine, bool wait)
     share(child.partition,
           false); /* Not right after the fork, which would only prolong the pause. */
     engine->child = (struct snapshot_child){0};
+    engine->child_rests_until_boot_us =
+        engine->boot_us + (CHILD_SHARE - 1) * (engine->boot_us - child.since_boot_us);
     if (pid == child.pid && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
         written(child.partition, child.height, child.offset, child.since_boot_us);
     } else {
@@ -196,15 +199,35 @@ static bool is_settled(const struct partition *partition)
     return flight_count(partition) == 0 && partition->answer_count == 0;
 }
 
-static bool is_due(const struct partition *partition)
+static uint64_t records_since(const struct partition *partition)
+{
+    return partition->fold.chain.height - partition->snapshot_height;
+}
+
+static bool wants_one(const struct partition *partition)
 {
     const struct pw_engine *engine = partition->engine;
     bool may = partition->phase == PW_PHASE_FOLLOWING || partition->phase == PW_PHASE_LEADING;
-    return engine->config.snapshots.dir != NULL && engine->child.pid == 0 && may &&
-           partition->caught_up &&
-           partition->fold.chain.height - partition->snapshot_height >=
-               engine->config.snapshots.every &&
+    return may && partition->caught_up &&
+           records_since(partition) >= engine->config.snapshots.every &&
            engine->boot_us >= partition->next_snapshot_boot_us;
+}
+
+/* Whose last one is the oldest comes first: where all want one all the time, each has its turn. */
+static bool is_due(const struct partition *partition)
+{
+    const struct pw_engine *engine = partition->engine;
+    if (engine->config.snapshots.dir == NULL || engine->child.pid != 0 ||
+        engine->boot_us < engine->child_rests_until_boot_us || !wants_one(partition)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < engine->partition_count; i++) {
+        const struct partition *other = &engine->partitions[i];
+        if (records_since(other) > records_since(partition) && wants_one(other)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool snapshot_turn(struct partition *partition)

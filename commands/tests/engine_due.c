@@ -111,6 +111,34 @@ static void goes_before_what_it_bears_on(void)
     rig_close(&world.rig);
 }
 
+/* Where nobody asks, a turn is its own; where somebody does, a quarter of that. */
+static void leaves_room_for_who_asks(void)
+{
+    enum { HOLDS = 3 * PW_DUE_MAX };
+    struct world world;
+    world_open(&world, HOLDS);
+    struct pw_id elsewhere = rig_open_slot(&world.rig, 0, &world.office, 1);
+    for (int i = 0; i < HOLDS; i++) {
+        hold(&world, world.office.slot);
+    }
+    pw_sim_advance(world.rig.log, HOLD_US);
+    int64_t end = pw_sim_end(world.rig.log, 0);
+    struct ask bob = ask_reserve(&world.rig, world.office.tenant, rig_id(&world.rig), elsewhere);
+    rig_send(&world.rig, 0, &bob);
+    CHECK(rig_answer(&world.rig, &bob) == PW_OK, "%s", bob.job.err.detail);
+    int64_t before = bob.job.position.offset - end;
+    CHECK(before == PW_DUE_MAX / PW_DUE_SHARE, "%lld before his", (long long)before);
+    struct ask ann = ask_reserve(&world.rig, world.office.tenant, rig_id(&world.rig), elsewhere);
+    while (pw_sim_end(world.rig.log, 0) <= bob.job.position.offset + 1) {
+        pw_engine_step(world.rig.nodes[0].engine);
+    }
+    rig_send(&world.rig, 0, &ann); /* While a turn of that alone is under way. */
+    CHECK(rig_answer(&world.rig, &ann) == PW_ERR_SLOT_FULL, "%s", ann.job.err.detail);
+    before = ann.job.position.offset - bob.job.position.offset - 1;
+    CHECK(before == PW_DUE_MAX + PW_DUE_MAX / PW_DUE_SHARE, "%lld before hers", (long long)before);
+    rig_close(&world.rig);
+}
+
 /* What is due takes a microsecond a record: an id whose window ends meanwhile is turned away. */
 static void is_decided_in_its_window(void)
 {
@@ -218,6 +246,7 @@ int main(void)
         {"a deadline fires while nobody asks", fires_while_nobody_asks},
         {"what is due goes before what it bears on, and before nothing else",
          goes_before_what_it_bears_on},
+        {"what is due leaves room for who asks", leaves_room_for_who_asks},
         {"an id is decided in its window, whatever is due before", is_decided_in_its_window},
         {"a hold that ran out elsewhere is in nobody's way", clears_the_calendar},
         {"what was confirmed in time stays", confirmed_in_time},

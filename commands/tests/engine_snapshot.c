@@ -346,6 +346,80 @@ static void a_child_writes(void)
     rig_close(rig);
 }
 
+static void await_snapshots(struct world *world, uint64_t count)
+{
+    for (uint32_t i = 0; status_of(world, 0).snapshot_count < count; i++) {
+        CHECK(i < 100000000, "it never ends");
+        pw_engine_step(world->rig.nodes[0].engine);
+    }
+}
+
+/* However fast records come: a large state would have a child write without a pause. */
+static void children_write_a_tenth_of_the_time(void)
+{
+    struct world world;
+    world_open(&world, 1000000);
+    struct rig *rig = &world.rig;
+    reserve(&world, 20);
+    rig_crash(rig, 0);
+    rig->nodes[0].with_children = true;
+    rig_keep_snapshots(rig, 0, 8);
+    rig_start(rig, 0);
+    while (status_of(&world, 0).phase != PW_PHASE_LEADING) { /* It forks before. */
+        rig_run(rig, 1);
+    }
+    pw_sim_advance(rig->log, PW_US_PER_SECOND); /* While the child writes. */
+    await_snapshots(&world, 1);
+    reserve(&world, 30);
+    errno = 0;
+    CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD, "there is another at once");
+    CHECK(status_of(&world, 0).snapshot_count == 1, "one was written");
+    pw_sim_advance(rig->log, 8 * PW_US_PER_SECOND);
+    rig_run(rig, 1);
+    errno = 0;
+    CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD, "it still rests");
+    pw_sim_advance(rig->log, 2 * PW_US_PER_SECOND);
+    await_snapshots(&world, 2);
+    rig_close(rig);
+}
+
+static void whose_last_one_is_the_oldest_comes_first(void)
+{
+    struct world world;
+    struct rig_office offices[PARTITIONS];
+    struct rig *rig = &world.rig;
+    rig_open(rig, 5, PARTITIONS);
+    rig_start(rig, 0);
+    for (uint32_t found = 0; found != (1 << PARTITIONS) - 1;) {
+        struct rig_office office;
+        rig_furnish(rig, 0, 60000, &office);
+        uint32_t partition = pw_partition_of(&office.tenant, PARTITIONS);
+        offices[partition] = office;
+        found |= 1U << partition;
+    }
+    rig_crash(rig, 0);
+    rig->nodes[0].with_children = true;
+    rig_keep_snapshots(rig, 0, 4);
+    rig_start(rig, 0);
+    world.partition = 0;
+    while (status_of(&world, 0).phase != PW_PHASE_LEADING) {
+        rig_run(rig, 1);
+    }
+    pw_sim_advance(rig->log, PW_US_PER_SECOND); /* While the first child writes. */
+    await_snapshots(&world, 1);
+    for (uint32_t i = 0; i < PARTITIONS; i++) {
+        world.tenant = offices[i].tenant;
+        world.slot = offices[i].slot;
+        reserve(&world, 100 * (i + 1));
+    }
+    pw_sim_advance(rig->log, 10 * PW_US_PER_SECOND);
+    world.partition = PARTITIONS - 1;
+    await_snapshots(&world, 1);
+    world.partition = 0;
+    CHECK(status_of(&world, 0).snapshot_count == 1, "it has to wait");
+    rig_close(rig);
+}
+
 /* A state whose tables are regions, which a child has only while they are shared. */
 static void a_child_has_large_tables(void)
 {
@@ -436,6 +510,8 @@ int main(void)
         {"an end that lags behind one is waited for", an_end_that_lags_behind_one_is_waited_for},
         {"one is taken under load", taken_under_load},
         {"a child writes", a_child_writes},
+        {"children write a tenth of the time", children_write_a_tenth_of_the_time},
+        {"whose last one is the oldest comes first", whose_last_one_is_the_oldest_comes_first},
         {"a child has large tables", a_child_has_large_tables},
         {"a child does not outlive its engine", a_child_does_not_outlive_its_engine},
         {"a disk that fails stops nobody", a_disk_that_fails_stops_nobody},
