@@ -57,9 +57,10 @@ def holds_run_out(table, house, bookings, peak, asked):
     begun = time.monotonic()
     took = 60 * HOLDS / HOLDS_A_MINUTE
     crowd.load(connections=CONNECTIONS, seconds=took, rate=HOLDS_A_MINUTE / 60, what="holds")
-    alone = bookings.load(connections=CONNECTIONS, seconds=asked.seconds, rate=SHARE * peak)
+    window = {"connections": CONNECTIONS, "seconds": took + 4, "rate": SHARE * peak}
+    alone = bookings.load(**window)
     time.sleep(max(0, begun + 58 - time.monotonic()))
-    beside = bookings.load(connections=CONNECTIONS, seconds=took + 4, rate=SHARE * peak)
+    beside = bookings.load(**window)
     expired = _count(house, tenant, "reservation_hold_expired")
     if expired != crowd.accepted:
         raise SystemExit(f"{expired} of {crowd.accepted} holds have run out on record")

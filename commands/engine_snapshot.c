@@ -19,9 +19,10 @@
 #include "commands/engine_internal.h"
 #include "commands/snapshot.h"
 
-#define CHILD_NICENESS 5
-#define CHILD_SHARE    10 /* Children write for one part in so many of the time. */
-#define ERRORS_FD      3
+#define CHILD_NICENESS    19
+#define CHILD_SHARE       10 /* Children write for one part in so many of the time. */
+#define CHILD_REST_US_MAX PW_US_PER_MINUTE
+#define ERRORS_FD         3
 
 /* --- Going on from one --- */
 
@@ -175,8 +176,9 @@ void snapshot_reap(struct pw_engine *engine, bool wait)
     share(child.partition,
           false); /* Not right after the fork, which would only prolong the pause. */
     engine->child = (struct snapshot_child){0};
+    int64_t rest_us = (CHILD_SHARE - 1) * (engine->boot_us - child.since_boot_us);
     engine->child_rests_until_boot_us =
-        engine->boot_us + (CHILD_SHARE - 1) * (engine->boot_us - child.since_boot_us);
+        engine->boot_us + (rest_us < CHILD_REST_US_MAX ? rest_us : CHILD_REST_US_MAX);
     if (pid == child.pid && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
         written(child.partition, child.height, child.offset, child.since_boot_us);
     } else {

@@ -62,39 +62,75 @@ class Table:
         return all(row.holds() for row in self.rows)
 
 
-def measure(table, house, asked):
-    house.start("commands")
-    say("tenants, slots and tokens")
-    one, many = Bookings(house, 1), Bookings(house, 16)
-    for plan in (one, many):
-        plan.load(connections=64, requests=STUDENTS)  # Every token is verified once.
-    peak = measures.reserve(table, house, one, asked, "one tenant (one partition)")
+def book(table, house, asked, one, peak):
+    many = Bookings(house, 16)
+    many.load(connections=64, requests=STUDENTS)
     measures.open_loop(table, one, peak, asked)
-    accounts.sign_ins(table, house, one, peak, asked)
-    fresh = accounts.fresh_tokens(table, house, peak)
-    crowd = followups.cancelled_slot(table, house, one, peak, asked)
-    followups.holds_run_out(table, house, one, peak, asked)
     measures.reserve(table, house, many, asked, "16 tenants")
     measures.one_connection(table, house, one, asked)
     measures.refusals(table, one)
+    return [many]
+
+
+def sign_in(table, house, asked, one, peak):
+    accounts.sign_ins(table, house, one, peak, asked)
+    return [accounts.fresh_tokens(table, house, peak)]
+
+
+def follow_up(table, house, asked, _, peak):
+    beside = Bookings(house, 1, "beside")
+    beside.load(connections=64, requests=STUDENTS, ids=True)
+    crowd = followups.cancelled_slot(table, house, beside, peak, asked)
+    followups.holds_run_out(table, house, beside, peak, asked)
+    return [beside, crowd]
+
+
+def replay(table, house, asked, *_):
     measures.replay(table, house, asked)
-    plans = [one, many, fresh, crowd, *(peers.compare(table, house, asked) if asked.peers else ())]
-    house.stop()
-    house.start("commands,projections,queries", ready=False)
-    measures.catch_up(table, house)
-    house.await_ready()
-    measures.lag(table, house, one, asked)
-    measures.whole_house(table, one, asked)
-    while house.total("pw_projection_lag_records") > 0:
-        time.sleep(0.2)
-    measures.prove(table, house, plans)
-    measures.core(table)
+    return []
+
+
+def compare_with_peers(table, house, asked, *_):
+    return peers.compare(table, house, asked)
+
+
+# Each is given what has booked so far, and how much of that a second is the most; it gives the plans of what it has booked.
+PARTS = {"bookings": book, "accounts": sign_in, "follow-ups": follow_up, "replay": replay, "peers": compare_with_peers}
+READ_MODELS, CORE = "read-models", "core"
+
+
+def measure(table, house, asked, parts):
+    plans = []
+    if parts != {CORE}:
+        house.start("commands")
+        say("tenants, slots and tokens")
+        one = Bookings(house, 1)
+        one.load(connections=64, requests=STUDENTS)  # Every token is verified once.
+        peak = measures.reserve(table, house, one, asked, "one tenant (one partition)")
+        plans.append(one)
+    for name, part in PARTS.items():
+        if name in parts:
+            plans += part(table, house, asked, one, peak)
+    if READ_MODELS in parts:
+        house.stop()
+        house.start("commands,projections,queries", ready=False)
+        measures.catch_up(table, house)
+        house.await_ready()
+        measures.lag(table, house, one, asked)
+        measures.whole_house(table, one, asked)
+        while house.total("pw_projection_lag_records") > 0:
+            time.sleep(0.2)
+        measures.prove(table, house, plans)
+    if CORE in parts:
+        measures.core(table)
 
 
 def arguments():
     parser = argparse.ArgumentParser(prog="script/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=5, help="of each measured load (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="turns of what is compared; their median counts (%(default)s)")
+    parser.add_argument("--only", nargs="+", metavar="PART", choices=(*PARTS, READ_MODELS, CORE),
+                        help=f"measure only these: {', '.join((*PARTS, READ_MODELS, CORE))}; what was booked is proved with {READ_MODELS}")
     parser.add_argument("--peers", action="store_true",
                         help="also measure a FastAPI service and Message DB; PostgreSQL and packages from PyPI and npm are fetched")
     parser.add_argument("--against", type=binary, metavar="BINARY",
@@ -122,7 +158,8 @@ def main():
             house.start("commands")
             against.compare(table, house, asked.against, asked.seconds)
         else:
-            measure(table, house, asked)
+            parts = set(asked.only or {*PARTS, READ_MODELS, CORE} - {"peers"})
+            measure(table, house, asked, parts | ({"peers"} if asked.peers else set()))
     finally:
         house.stop()
         shutil.rmtree(house.dir, ignore_errors=True)

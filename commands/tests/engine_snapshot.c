@@ -379,7 +379,13 @@ static void children_write_a_tenth_of_the_time(void)
     errno = 0;
     CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD, "it still rests");
     pw_sim_advance(rig->log, 2 * PW_US_PER_SECOND);
+    rig_run(rig, 1);
+    pw_sim_advance(rig->log,
+                   PW_US_PER_MINUTE); /* A machine that is busy: it hardly gets its turn. */
     await_snapshots(&world, 2);
+    reserve(&world, 30);
+    pw_sim_advance(rig->log, PW_US_PER_MINUTE);
+    await_snapshots(&world, 3);
     rig_close(rig);
 }
 
