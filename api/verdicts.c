@@ -13,7 +13,8 @@
 #include "commands/memory.h"
 #include "commands/state.h"
 
-#define SETS     8192
+/* With their ways a quarter of a million verdicts, for a national exam begins for everybody in the same minute: 32 MB, where so many are kept. */
+#define SETS     32768
 #define WAYS     8
 #define STRIPES  64
 #define EARLY_US (60 * PW_US_PER_SECOND) /* Clocks of issuers and ours differ a little: for nbf. */

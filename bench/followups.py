@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import statistics
 import subprocess
 import threading
 import time
@@ -11,7 +12,9 @@ from bench.measures import CONNECTIONS
 from integration.harness import at
 
 CROWD = 20_000  # Students who are booked in one slot.
-HOLDS_A_MINUTE, HOLDS, HOLDERS = 100_000, 25_000, 5_000  # That run out, at that rate, and students who have them.
+HOLDS_A_MINUTE, WAVE_SECONDS, WAVE_EVERY = 100_000, 6, 25  # Holds run out at that rate, in waves.
+HOLDERS, HOLDS_EACH = 5_000, 6  # Students who have them.
+HOLD_SECONDS = 60
 SHARE = 0.5  # Of the peak.
 HELD_UP_MS = 50  # The p99 of who books meanwhile may be so much more.
 
@@ -32,53 +35,68 @@ class Crowd(Bookings):
 
 
 def cancelled_slot(table, house, bookings, peak, asked):
-    """Bookings at a steady rate, alone, then while a slot with CROWD booked is cancelled. Returns the plan of the crowd."""
-    crowd = Crowd(house, bookings.tenants[0], "crowd", CROWD, 1, days=100)
-    crowd.load(connections=CONNECTIONS, requests=CROWD, ids=True)
-    (tenant, exam, slot, _), admin = crowd.slots[0], bookings.tenants[0].admin.client(house)
-    cancel = threading.Timer(1, lambda: admin.command(f"/slots/{slot}/cancel", {"reason": "technical.platform"}))
-    alone, beside = _alone_and_beside(bookings, peak, asked.seconds, cancel.start)
-    cancel.join()
-    moments, end = [], time.monotonic() + 60
-    while len(moments) < CROWD + 1 and time.monotonic() < end:  # The slot's own event, and one for each.
-        moments = _moments(house, tenant, exam)
-    if len(moments) < CROWD + 1:
-        raise SystemExit(f"{len(moments)} of {CROWD + 1} events of a cancelled slot are on record")
+    """Bookings at a steady rate, alone and while a slot with CROWD booked is cancelled, in turns. Returns the plans of the crowds."""
+    crowds, alone, beside, took = [], [], [], []
+    admin = bookings.tenants[0].admin.client(house)
+    for i in range(asked.rounds):
+        crowd = Crowd(house, bookings.tenants[0], f"crowd{i}", CROWD, 1, days=100 + i)
+        crowd.load(connections=CONNECTIONS, requests=CROWD, ids=True)
+        crowds.append(crowd)
+        tenant, exam, slot, _ = crowd.slots[0]
+        cancel = threading.Timer(1, lambda: admin.command(f"/slots/{slot}/cancel", {"reason": "technical.platform"}))  # noqa: B023
+        alone.append(_steady(bookings, peak, max(asked.seconds, 4)))
+        cancel.start()
+        beside.append(_steady(bookings, peak, max(asked.seconds, 4)))
+        cancel.join()
+        moments, end = [], time.monotonic() + 60
+        while len(moments) < CROWD + 1 and time.monotonic() < end:  # The slot's own event, and one for each.
+            moments = _moments(house, tenant, exam)
+        if len(moments) < CROWD + 1:
+            raise SystemExit(f"{len(moments)} of {CROWD + 1} events of a cancelled slot are on record")
+        took.append((max(moments) - min(moments)).total_seconds())
     _tell(table, f"while a slot with {CROWD:,} booked is cancelled", alone, beside)
-    table.add("  from its cancellation to the last reservation's record", f"{(max(moments) - min(moments)).total_seconds():.2f} s")
-    return crowd
+    table.add("  from its cancellation to the last reservation's record", f"{statistics.median(took):.2f} s")
+    return crowds
 
 
 def holds_run_out(table, house, bookings, peak, asked):
-    """The same while holds run out as fast as they were made."""
-    tenant = bookings.tenants[0]
-    tenant.admin.client(house).command("/set-rules", {"hold_minutes": 1})
-    crowd = Crowd(house, tenant, "holds", HOLDERS, HOLDS // HOLDERS, days=120)
-    begun = time.monotonic()
-    took = 60 * HOLDS / HOLDS_A_MINUTE
-    crowd.load(connections=CONNECTIONS, seconds=took, rate=HOLDS_A_MINUTE / 60, what="holds")
-    window = {"connections": CONNECTIONS, "seconds": took + 4, "rate": SHARE * peak}
-    alone = bookings.load(**window)
-    time.sleep(max(0, begun + 58 - time.monotonic()))
-    beside = bookings.load(**window)
+    """The same while holds run out as fast as they were made: waves of them, and as much time between."""
+    tenant, alone, beside = bookings.tenants[0], [], []
+    tenant.admin.client(house).command("/set-rules", {"hold_minutes": HOLD_SECONDS // 60})
+    crowd = Crowd(house, tenant, "holds", HOLDERS, HOLDS_EACH, days=120)
+    begun, rate = time.monotonic(), HOLDS_A_MINUTE / 60
+    waves = [i * WAVE_EVERY for i in range(min(asked.rounds, int(HOLDERS * HOLDS_EACH / rate / WAVE_SECONDS)))]
+    assert waves[-1] + WAVE_SECONDS < HOLD_SECONDS
+    for wave in waves:
+        _wait_until(begun + wave)
+        crowd.load(connections=CONNECTIONS, seconds=WAVE_SECONDS, rate=rate, what="holds")
+    for wave in waves:
+        _wait_until(begun + wave + HOLD_SECONDS)
+        beside.append(_steady(bookings, peak, WAVE_SECONDS))
+        _wait_until(begun + wave + HOLD_SECONDS + WAVE_EVERY / 2)
+        alone.append(_steady(bookings, peak, WAVE_SECONDS))
     expired = _count(house, tenant, "reservation_hold_expired")
     if expired != crowd.accepted:
         raise SystemExit(f"{expired} of {crowd.accepted} holds have run out on record")
     _tell(table, f"while {HOLDS_A_MINUTE:,} holds a minute run out", alone, beside)
 
 
-def _alone_and_beside(bookings, peak, seconds, event):
-    load = {"connections": CONNECTIONS, "rate": SHARE * peak, "seconds": max(seconds, 4)}
-    alone = bookings.load(**load)
-    event()
-    return alone, bookings.load(**load)
+def _wait_until(moment):
+    time.sleep(max(0, moment - time.monotonic()))
+
+
+def _steady(bookings, peak, seconds):
+    return bookings.load(connections=CONNECTIONS, seconds=seconds, rate=SHARE * peak)
 
 
 def _tell(table, what, alone, beside):
+    """By the medians of the turns."""
+    names = ("p50_ms", "p99_ms", "max_ms")
+    alone, beside = ({name: statistics.median(turn[name] for turn in turns) for name in names} for turns in (alone, beside))
     over = beside["p99_ms"] - alone["p99_ms"]
     table.add(f"reserve at {SHARE:.0%} of the peak {what}: p50, p99, longest",
-              ", ".join(f"{beside[name]:.1f}" for name in ("p50_ms", "p99_ms", "max_ms")) + " ms",
-              f"{alone['p50_ms']:.1f}, {alone['p99_ms']:.1f}, {alone['max_ms']:.1f} ms alone", HELD_UP_MS / max(over, 1), 1.0)
+              ", ".join(f"{beside[name]:.1f}" for name in names) + " ms",
+              ", ".join(f"{alone[name]:.1f}" for name in names) + " ms alone", HELD_UP_MS / max(over, 1), 1.0)
 
 
 def _replayed(house, tenant, *words):

@@ -17,7 +17,7 @@ PROGRAMS = ROOT / "build/release"
 HOST = "127.0.70.1"  # Of its own, so that a script/server may run beside it.
 API, ADMIN, BARE = f"{HOST}:28080", f"{HOST}:28090", f"{HOST}:28070"
 TOPIC, BARE_TOPIC = "proctorwise.ledger", "bench.bare"
-STUDENTS, SLOTS, SEATS = 20_000, 120, 65_535
+STUDENTS, SLOTS, SEATS = 40_000, 60, 65_535
 EXAM_MINUTES = 60
 START_SECONDS = 300
 

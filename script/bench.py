@@ -80,9 +80,9 @@ def sign_in(table, house, asked, one, peak):
 def follow_up(table, house, asked, _, peak):
     beside = Bookings(house, 1, "beside")
     beside.load(connections=64, requests=STUDENTS, ids=True)
-    crowd = followups.cancelled_slot(table, house, beside, peak, asked)
+    crowds = followups.cancelled_slot(table, house, beside, peak, asked)
     followups.holds_run_out(table, house, beside, peak, asked)
-    return [beside, crowd]
+    return [beside, *crowds]
 
 
 def replay(table, house, asked, *_):

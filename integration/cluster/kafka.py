@@ -74,8 +74,9 @@ class Kafka(Cluster):
         self._await(node, "in step with the others", self._in_step)
 
     def _run(self, node):
-        heap = "-Xmx512m" if len(self.nodes) == 1 else "-Xmx256m"
-        self._launch(node, ["java", heap, *(f"-Dorg.slf4j.simpleLogger.{option}" for option in LOGGING),
+        # All of it from the start: while the heap grows with what lives in it, half of the time there is garbage to look for.
+        megabytes = 512 if len(self.nodes) == 1 else 256
+        self._launch(node, ["java", f"-Xms{megabytes}m", f"-Xmx{megabytes}m", *(f"-Dorg.slf4j.simpleLogger.{option}" for option in LOGGING),
                             "-cp", f"{libraries()}/*", "kafka.Kafka", node.dir / "server.properties"])
 
     def _in_step(self):
