@@ -74,7 +74,7 @@ static void sleep_until_woken(struct engine_thread *thread, int64_t wait_us)
 }
 
 /* Where more has come while a turn was under way, it comes fast, and gathers for a moment: what is decided together costs the log's client, the broker
- * and the loops a round less each. Who asks alone is answered at once. */
+ * and the loops a round less each. Who asks alone is answered at once, on a node that follows nobody who is busy. */
 static void gather(const struct engine_thread *thread)
 {
     if (atomic_load(&thread->woken) && !atomic_load(&thread->draining)) {

@@ -44,7 +44,8 @@ struct pw_tokens *pw_tokens_new(struct pw_trust *trust, const struct pw_token_is
     tokens->trust = trust;
     tokens->issuer = issuer;
     tokens->audience = pw_str_of(audience);
-    tokens->sets = pw_memory_new(SETS, sizeof *tokens->sets);
+    tokens->sets =
+        pw_region_new(SETS * sizeof *tokens->sets); /* No child of a snapshot needs it. */
     for (size_t i = 0; i < STRIPES; i++) {
         pthread_mutex_init(&tokens->locks[i], NULL);
     }
@@ -59,7 +60,7 @@ void pw_tokens_free(struct pw_tokens *tokens)
     for (size_t i = 0; i < STRIPES; i++) {
         pthread_mutex_destroy(&tokens->locks[i]);
     }
-    free(tokens->sets);
+    pw_region_free(tokens->sets, SETS * sizeof *tokens->sets);
     free(tokens);
 }
 

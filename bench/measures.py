@@ -125,6 +125,7 @@ def lag(table, house, bookings, asked):
             client.close()
             time.sleep(0.02)
 
+    bookings.load(connections=64, requests=STUDENTS)  # The node is a new one: each token is verified once more.
     prober = threading.Thread(target=probe)
     prober.start()
     figures = bookings.load(connections=CONNECTIONS, seconds=2 * asked.seconds, rate=LAG_RATE)

@@ -26,7 +26,7 @@ from integration.harness import Stack, scratch  # noqa: E402
 
 FILL = ROOT / "build/release/bench/bench_fill"
 CAUGHT_UP_SECONDS = 900
-LOAD_SECONDS = 15
+LOAD_SECONDS = 30
 LUA = """
 wrk.method = "POST"
 wrk.headers["Authorization"] = "Bearer {token}"
@@ -117,7 +117,7 @@ def measure_pause(stack, node, snapshots, partitions):
         rate, high, longest = load(stack, node, tenant, slot)
         count = total(node, "pw_snapshots_written_total")
         pause = most(node, "pw_snapshot_pause_max_seconds") * 1000
-        print(f"{'a snapshot each 20,000' if every == 20_000 else 'no snapshots':24}{rate:9.0f} commands/s  p99 {high:7.2f} ms  longest "
+        print(f"{'snapshots' if every == 20_000 else 'no snapshots':14}{rate:9.0f} commands/s  p99 {high:7.2f} ms  longest "
               f"{longest:7.2f} ms  {count:.0f} written  longest pause {pause:.2f} ms")
         node.kill()
 

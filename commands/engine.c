@@ -323,7 +323,7 @@ int64_t pw_engine_step(struct pw_engine *engine)
     engine->boot_us = engine->config.clock.boot_us(engine->config.clock.self);
     bool more = take_events(engine);
     take_submitted(engine);
-    snapshot_reap(engine, false);
+    snapshot_reap(engine);
     bool idle = true;
     int64_t due = snapshot_due_boot_us(engine);
     for (uint32_t i = 0; i < engine->partition_count; i++) {

@@ -21,10 +21,11 @@
 #include "eventstore/chain.h"
 #include "eventstore/ledger.h"
 
-#define PW_IN_FLIGHT_MAX    8192  /* Records of one partition that are not confirmed yet. */
-#define PW_QUEUE_MAX        65536 /* Jobs of one engine that are not decided yet. */
-#define PW_DUE_MAX          64
-#define PW_DUE_SHARE        4 /* While somebody asks, one part in so many of that. */
+#define PW_IN_FLIGHT_MAX 8192  /* Records of one partition that are not confirmed yet. */
+#define PW_QUEUE_MAX     65536 /* Jobs of one engine that are not decided yet. */
+#define PW_DUE_MAX       64
+#define PW_DUE_SHARE                                                                               \
+    4 /* While somebody asks, one part in so many of that, or of the jobs of the turn before. */
 #define PW_KEY_AHEAD_MAX_US (5 * PW_US_PER_MINUTE)
 
 struct pw_clock {

@@ -355,6 +355,7 @@ void decide_turns(struct partition *partition)
         decided += lane_turn(partition, lane);
         queue_give_back(partition, lane);
     }
+    partition->turn_jobs = decided;
     partition->burst_end = partition->next_seq;
     partition->dirty = true;
 }

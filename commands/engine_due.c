@@ -51,12 +51,25 @@ bool due_before(struct partition *partition, const struct pw_job *job)
     return true;
 }
 
-/* Who asks waits for the answer; nobody does for what follows by itself. So a crowd of that leaves room. */
+static bool is_asked(const struct pw_engine *engine)
+{
+    for (uint32_t i = 0; i < engine->partition_count; i++) {
+        if (engine->partitions[i].first_lane != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Who asks waits for the answer; nobody does for what follows by itself. So a crowd of that leaves room, and has its share of a turn that is long. */
 static uint32_t turn_max(const struct partition *partition)
 {
     uint32_t due_max = partition->engine->config.due_max;
-    bool is_asked = partition->first_lane != NULL;
-    return is_asked && due_max >= PW_DUE_SHARE ? due_max / PW_DUE_SHARE : due_max;
+    uint32_t share = partition->turn_jobs / PW_DUE_SHARE;
+    uint32_t beside = due_max >= PW_DUE_SHARE ? due_max / PW_DUE_SHARE : due_max;
+    return !is_asked(partition->engine) && share < due_max ? due_max
+           : share > beside                                ? share
+                                                           : beside;
 }
 
 void due_turn(struct partition *partition)

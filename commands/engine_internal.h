@@ -117,6 +117,7 @@ struct partition {
     struct pw_chain_point tip; /* Where the next record goes: after everything in flight. */
     int64_t last_decided_at_us;
     int64_t due_retry_boot_us; /* After something that was due could not be decided. */
+    uint32_t turn_jobs;        /* Decided in the last turn. */
 
     enum read_mode read_mode;
     bool check_head;         /* The first record read must be the expected one. */
@@ -295,9 +296,10 @@ int64_t lead_flight_due_boot_us(
 /* Once it is known whose log this is. True: reading was stopped, and is to begin at the head. */
 bool snapshot_restore(struct partition *partition);
 bool snapshot_turn(struct partition *partition); /* True: nothing is to be decided just now. */
-void snapshot_reap(struct pw_engine *engine, bool wait);
+void snapshot_reap(struct pw_engine *engine);
 int64_t snapshot_due_boot_us(const struct pw_engine *engine);
-void snapshot_close(struct pw_engine *engine);
+void snapshot_close(
+    struct pw_engine *engine); /* Ends the child that writes one, if there is one. */
 
 static inline struct flight *flight_at(struct partition *partition, uint64_t seq)
 {

@@ -19,9 +19,9 @@
 #include "commands/engine_internal.h"
 #include "commands/snapshot.h"
 
-#define CHILD_NICENESS    19
-#define CHILD_SHARE       10 /* Children write for one part in so many of the time. */
-#define CHILD_REST_US_MAX PW_US_PER_MINUTE
+#define CHILD_NICENESS    10
+#define CHILD_SHARE       10               /* Children write for one part in so many of the time, */
+#define CHILD_REST_US_MAX PW_US_PER_MINUTE /* and never rest for longer. */
 #define ERRORS_FD         3
 
 /* --- Going on from one --- */
@@ -159,11 +159,29 @@ static void fork_child(struct partition *partition)
         pid, ends[0], partition, chain->height, chain->head_offset, engine->boot_us};
 }
 
-void snapshot_reap(struct pw_engine *engine, bool wait)
+/* The child is no more. */
+static void child_over(struct pw_engine *engine)
+{
+    const struct snapshot_child *child = &engine->child;
+    int64_t rest_us = (CHILD_SHARE - 1) * (engine->boot_us - child->since_boot_us);
+    engine->child_rests_until_boot_us =
+        engine->boot_us + (rest_us < CHILD_REST_US_MAX ? rest_us : CHILD_REST_US_MAX);
+    close(child->errors);
+    share(child->partition,
+          false); /* Not right after the fork, which would only prolong the pause. */
+    engine->child = (struct snapshot_child){0};
+}
+
+static bool ended_well(pid_t pid, const struct snapshot_child *child, int status)
+{
+    return pid == child->pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+void snapshot_reap(struct pw_engine *engine)
 {
     struct snapshot_child child = engine->child;
     int status = 0;
-    pid_t pid = child.pid == 0 ? 0 : waitpid(child.pid, &status, wait ? 0 : WNOHANG);
+    pid_t pid = child.pid == 0 ? 0 : waitpid(child.pid, &status, WNOHANG);
     if (pid == 0 || (pid < 0 && errno == EINTR)) {
         return;
     }
@@ -172,14 +190,8 @@ void snapshot_reap(struct pw_engine *engine, bool wait)
     if (bytes > 0) {
         why[bytes] = '\0';
     }
-    close(child.errors);
-    share(child.partition,
-          false); /* Not right after the fork, which would only prolong the pause. */
-    engine->child = (struct snapshot_child){0};
-    int64_t rest_us = (CHILD_SHARE - 1) * (engine->boot_us - child.since_boot_us);
-    engine->child_rests_until_boot_us =
-        engine->boot_us + (rest_us < CHILD_REST_US_MAX ? rest_us : CHILD_REST_US_MAX);
-    if (pid == child.pid && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+    child_over(engine);
+    if (ended_well(pid, &child, status)) {
         written(child.partition, child.height, child.offset, child.since_boot_us);
     } else {
         failed(child.partition, why);
@@ -188,9 +200,19 @@ void snapshot_reap(struct pw_engine *engine, bool wait)
 
 void snapshot_close(struct pw_engine *engine)
 {
-    if (engine->child.pid != 0) {
-        kill(engine->child.pid, SIGKILL);
-        snapshot_reap(engine, true);
+    struct snapshot_child child = engine->child;
+    int status = 0;
+    pid_t pid;
+    if (child.pid == 0) {
+        return;
+    }
+    kill(child.pid, SIGKILL);
+    do {
+        pid = waitpid(child.pid, &status, 0);
+    } while (pid < 0 && errno == EINTR);
+    child_over(engine);
+    if (ended_well(pid, &child, status)) {
+        written(child.partition, child.height, child.offset, child.since_boot_us);
     }
 }
 
@@ -215,7 +237,7 @@ static bool wants_one(const struct partition *partition)
            engine->boot_us >= partition->next_snapshot_boot_us;
 }
 
-/* Whose last one is the oldest comes first: where all want one all the time, each has its turn. */
+/* Who has the most to fold since its last one comes first: where all want one all the time, each has its turn. */
 static bool is_due(const struct partition *partition)
 {
     const struct pw_engine *engine = partition->engine;
@@ -269,7 +291,8 @@ int64_t snapshot_due_boot_us(const struct pw_engine *engine)
 
 void pw_engine_save_snapshots(struct pw_engine *engine)
 {
-    snapshot_reap(engine, true);
+    snapshot_close(
+        engine); /* What it writes is written here, and nobody waits for one that yields to everybody. */
     for (uint32_t i = 0; i < engine->partition_count && engine->config.snapshots.dir != NULL; i++) {
         struct partition *partition = &engine->partitions[i];
         if (is_settled(partition) && partition->phase != PW_PHASE_STOPPED &&

@@ -1,10 +1,14 @@
 """Snapshots on the real house: what a start goes on from, and what it makes of files that are not good. Whatever that is, every answer
 stands, and everything agrees with the ledger."""
 
+import time
 import unittest
 
 from integration.faults.case import WARM_UP, FaultCase, under_load
 from integration.harness import total
+
+
+PACED_SECONDS = 60  # They are written for a tenth of the time, and yield to everybody.
 
 
 class SnapshotTest(FaultCase):
@@ -27,7 +31,8 @@ class SnapshotTest(FaultCase):
     def until_two_each(self, load):
         """Every partition that has tenants has written two snapshots."""
         busy = {place.tenant.partition for place in self.world.tenants}
-        for _ in range(20):
+        deadline = time.monotonic() + PACED_SECONDS
+        while time.monotonic() < deadline:
             files = self.files()
             if all(len(files.get(partition, ())) == 2 for partition in busy):
                 return

@@ -1,8 +1,8 @@
 """script/bench: measures ProctorWise as script/server starts it, each figure beside its limit in the same run.
 
 The ratio is what must hold: absolute figures drift from machine to machine, and with what else runs there. What is compared takes
-turns, after a warm-up. Load generator, Kafka, Galera and ProctorWise share the machine. In the end the bench proves itself: the
-chain is verified, every 2xx answer is a commit of the ledger, and bookings drawn at random are found by GET.
+turns, after a warm-up. Load generator, Kafka, Galera and ProctorWise share the machine. With its read models the bench
+proves itself in the end: the chain is verified, every 2xx answer is a commit of the ledger, and bookings drawn at random are found by GET.
 """
 
 import argparse
@@ -94,7 +94,7 @@ def compare_with_peers(table, house, asked, *_):
     return peers.compare(table, house, asked)
 
 
-# Each is given what has booked so far, and how much of that a second is the most; it gives the plans of what it has booked.
+# Each is given the plan of the first row, and that row's bookings a second; it gives the plans of what it has booked.
 PARTS = {"bookings": book, "accounts": sign_in, "follow-ups": follow_up, "replay": replay, "peers": compare_with_peers}
 READ_MODELS, CORE = "read-models", "core"
 
@@ -136,7 +136,10 @@ def arguments():
     parser.add_argument("--against", type=binary, metavar="BINARY",
                         help="measure nothing but bookings for one tenant, beside another build of proctorwise, such as the one "
                              "before a change")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.against and (asked.only or asked.peers):
+        parser.error("--against measures nothing else")
+    return asked
 
 
 def binary(text):

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import URL, MetaData, create_engine, insert, select, update
 
 THREADS = 40  # As many as the pool has in which FastAPI runs what blocks.
-TOKENS_MAX = 65_536
+TOKENS_MAX = 262_144
 
 settings = json.loads(Path(os.environ["BENCH_PEER"]).read_text())
 engine = create_engine(URL.create("mysql+pymysql", database="proctorwise_peer", **settings["database"]), pool_size=THREADS,

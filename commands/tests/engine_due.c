@@ -139,6 +139,33 @@ static void leaves_room_for_who_asks(void)
     rig_close(&world.rig);
 }
 
+/* However long the turns of those who ask are: otherwise a crowd would never end. */
+static void has_its_share_of_long_turns(void)
+{
+    enum { HOLDS = 400, ASKS = 1000 };
+    static struct ask asks[2 * ASKS];
+    struct world world;
+    world_open(&world, HOLDS);
+    struct pw_id elsewhere = rig_open_slot(&world.rig, 0, &world.office, 60000);
+    for (int i = 0; i < HOLDS; i++) {
+        hold(&world, world.office.slot);
+    }
+    pw_sim_advance(world.rig.log, HOLD_US);
+    for (uint32_t i = 0; i < PW_COUNT(asks); i++) {
+        asks[i] = ask_reserve(&world.rig, world.office.tenant, rig_id(&world.rig), elsewhere);
+        rig_send(&world.rig, 0, &asks[i]);
+        if (i == ASKS - 1) {
+            pw_engine_step(world.rig.nodes[0].engine);
+        }
+    }
+    for (uint32_t i = 0; i < PW_COUNT(asks); i++) {
+        CHECK(rig_answer(&world.rig, &asks[i]) == PW_OK, "%s", asks[i].job.err.detail);
+    }
+    int64_t between = asks[ASKS].job.position.offset - asks[ASKS - 1].job.position.offset - 1;
+    CHECK(between == ASKS / PW_DUE_SHARE, "%lld of a turn of %d", (long long)between, ASKS);
+    rig_close(&world.rig);
+}
+
 /* What is due takes a microsecond a record: an id whose window ends meanwhile is turned away. */
 static void is_decided_in_its_window(void)
 {
@@ -247,6 +274,7 @@ int main(void)
         {"what is due goes before what it bears on, and before nothing else",
          goes_before_what_it_bears_on},
         {"what is due leaves room for who asks", leaves_room_for_who_asks},
+        {"what is due has its share of long turns", has_its_share_of_long_turns},
         {"an id is decided in its window, whatever is due before", is_decided_in_its_window},
         {"a hold that ran out elsewhere is in nobody's way", clears_the_calendar},
         {"what was confirmed in time stays", confirmed_in_time},

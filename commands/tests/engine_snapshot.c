@@ -314,6 +314,14 @@ static void taken_under_load(void)
     rig_close(rig);
 }
 
+static void await_snapshots(struct world *world, uint64_t count)
+{
+    for (uint32_t i = 0; status_of(world, 0).snapshot_count < count; i++) {
+        CHECK(i < 100000000, "it never ends");
+        pw_engine_step(world->rig.nodes[0].engine);
+    }
+}
+
 static void a_child_writes(void)
 {
     static uint8_t files[2][FILE_BYTES];
@@ -331,8 +339,9 @@ static void a_child_writes(void)
     rig_keep_snapshots(rig, 1, 8);
     rig_start(rig, 1);
     rig_run(rig, 50);
+    await_snapshots(&world, 1);
     for (uint32_t i = 0; i < 2; i++) {
-        pw_engine_save_snapshots(rig->nodes[i].engine); /* Waits for the child. */
+        pw_engine_save_snapshots(rig->nodes[i].engine);
         rig_run(rig, 1);
     }
     struct pw_partition_status status = status_of(&world, 0);
@@ -344,14 +353,6 @@ static void a_child_writes(void)
     restart(&world);
     CHECK(status_of(&world, 0).restored_offset == status.snapshot_offset, "gone on from");
     rig_close(rig);
-}
-
-static void await_snapshots(struct world *world, uint64_t count)
-{
-    for (uint32_t i = 0; status_of(world, 0).snapshot_count < count; i++) {
-        CHECK(i < 100000000, "it never ends");
-        pw_engine_step(world->rig.nodes[0].engine);
-    }
 }
 
 /* However fast records come: a large state would have a child write without a pause. */
@@ -389,7 +390,7 @@ static void children_write_a_tenth_of_the_time(void)
     rig_close(rig);
 }
 
-static void whose_last_one_is_the_oldest_comes_first(void)
+static void who_has_the_most_to_fold_comes_first(void)
 {
     struct world world;
     struct rig_office offices[PARTITIONS];
@@ -423,6 +424,31 @@ static void whose_last_one_is_the_oldest_comes_first(void)
     await_snapshots(&world, 1);
     world.partition = 0;
     CHECK(status_of(&world, 0).snapshot_count == 1, "it has to wait");
+    rig_close(rig);
+}
+
+static void a_stop_waits_for_no_child(void)
+{
+    struct world world;
+    world_open(&world, 1000000);
+    struct rig *rig = &world.rig;
+    reserve(&world, 20);
+    rig_crash(rig, 0);
+    rig->nodes[0].with_children = true;
+    rig_keep_snapshots(rig, 0, 8);
+    rig_start(rig, 0);
+    siginfo_t info;
+    for (uint32_t i = 0; i < 1000 && waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0;
+         i++) {
+        rig_run(rig, 1); /* Until there is one. */
+    }
+    pw_engine_save_snapshots(rig->nodes[0].engine);
+    errno = 0;
+    CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD, "somebody is left");
+    rig_run(rig, 1);
+    struct pw_partition_status status = status_of(&world, 0);
+    CHECK(status.snapshot_failed_count == 0 && status.snapshot_offset == status.position.offset,
+          "what it would have written is written");
     rig_close(rig);
 }
 
@@ -517,7 +543,9 @@ int main(void)
         {"one is taken under load", taken_under_load},
         {"a child writes", a_child_writes},
         {"children write a tenth of the time", children_write_a_tenth_of_the_time},
-        {"whose last one is the oldest comes first", whose_last_one_is_the_oldest_comes_first},
+        {"who has the most to fold since its last one comes first",
+         who_has_the_most_to_fold_comes_first},
+        {"a stop waits for no child", a_stop_waits_for_no_child},
         {"a child has large tables", a_child_has_large_tables},
         {"a child does not outlive its engine", a_child_does_not_outlive_its_engine},
         {"a disk that fails stops nobody", a_disk_that_fails_stops_nobody},
