@@ -111,6 +111,9 @@ void worker_works(struct pw_worker *worker)
 
 void worker_nap(struct pw_worker *worker, int64_t us)
 {
+    if (us <= 0) {
+        return; /* To wait until now takes a timer's slack: most of the time of a simulation. */
+    }
     struct timespec until = pw_condition_deadline(us);
     pthread_mutex_lock(&worker->lock);
     while (!worker->stopping && pthread_cond_timedwait(&worker->wake, &worker->lock, &until) == 0) {
