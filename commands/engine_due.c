@@ -65,11 +65,10 @@ static bool is_asked(const struct pw_engine *engine)
 static uint32_t turn_max(const struct partition *partition)
 {
     uint32_t due_max = partition->engine->config.due_max;
+    bool leaves_room = due_max >= PW_DUE_SHARE && is_asked(partition->engine);
+    uint32_t most = leaves_room ? due_max / PW_DUE_SHARE : due_max;
     uint32_t share = partition->turn_jobs / PW_DUE_SHARE;
-    uint32_t beside = due_max >= PW_DUE_SHARE ? due_max / PW_DUE_SHARE : due_max;
-    return !is_asked(partition->engine) && share < due_max ? due_max
-           : share > beside                                ? share
-                                                           : beside;
+    return share > most ? share : most;
 }
 
 void due_turn(struct partition *partition)

@@ -1,5 +1,6 @@
 /* commands/tests/engine_snapshot.c: an engine that goes on from snapshots, and writes them: one story a test. */
 #include <errno.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -314,6 +315,35 @@ static void taken_under_load(void)
     rig_close(rig);
 }
 
+static void begin_with_children(struct rig *rig, uint64_t every)
+{
+    rig_crash(rig, 0);
+    rig->nodes[0].with_children = true;
+    rig_keep_snapshots(rig, 0, every);
+    rig_start(rig, 0);
+}
+
+/* Node 0 has begun, and is to write one by a child as soon as it has caught up. */
+static void world_open_with_children(struct world *world)
+{
+    world_open(world, 1000000);
+    reserve(world, 20);
+    begin_with_children(&world->rig, 8);
+}
+
+/* The process that writes one; 0: there is none. */
+static pid_t child_of_mine(void)
+{
+    char path[64];
+    int pid = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    FILE *file = fopen(path, "r");
+    CHECK(file != NULL, "%s: %s", path, strerror(errno));
+    bool found = fscanf(file, "%d", &pid) == 1;
+    fclose(file);
+    return found ? pid : 0;
+}
+
 static void await_snapshots(struct world *world, uint64_t count)
 {
     for (uint32_t i = 0; status_of(world, 0).snapshot_count < count; i++) {
@@ -326,13 +356,8 @@ static void a_child_writes(void)
 {
     static uint8_t files[2][FILE_BYTES];
     struct world world;
-    world_open(&world, 1000000);
     struct rig *rig = &world.rig;
-    reserve(&world, 20);
-    rig_crash(rig, 0);
-    rig->nodes[0].with_children = true;
-    rig_keep_snapshots(rig, 0, 8);
-    rig_start(rig, 0);
+    world_open_with_children(&world);
     rig_run(rig, 50);
     reserve(&world, 3); /* While the child may still be writing. */
     rig->peer = PW_PEER_ALIVE;
@@ -359,13 +384,8 @@ static void a_child_writes(void)
 static void children_write_a_tenth_of_the_time(void)
 {
     struct world world;
-    world_open(&world, 1000000);
     struct rig *rig = &world.rig;
-    reserve(&world, 20);
-    rig_crash(rig, 0);
-    rig->nodes[0].with_children = true;
-    rig_keep_snapshots(rig, 0, 8);
-    rig_start(rig, 0);
+    world_open_with_children(&world);
     while (status_of(&world, 0).phase != PW_PHASE_LEADING) { /* It forks before. */
         rig_run(rig, 1);
     }
@@ -404,10 +424,7 @@ static void who_has_the_most_to_fold_comes_first(void)
         offices[partition] = office;
         found |= 1U << partition;
     }
-    rig_crash(rig, 0);
-    rig->nodes[0].with_children = true;
-    rig_keep_snapshots(rig, 0, 4);
-    rig_start(rig, 0);
+    begin_with_children(rig, 4);
     world.partition = 0;
     while (status_of(&world, 0).phase != PW_PHASE_LEADING) {
         rig_run(rig, 1);
@@ -427,22 +444,30 @@ static void who_has_the_most_to_fold_comes_first(void)
     rig_close(rig);
 }
 
+static volatile pid_t stopped;
+
+static void let_it_go(int number)
+{
+    (void)number;
+    kill(stopped, SIGCONT);
+}
+
 static void a_stop_waits_for_no_child(void)
 {
     struct world world;
-    world_open(&world, 1000000);
     struct rig *rig = &world.rig;
-    reserve(&world, 20);
-    rig_crash(rig, 0);
-    rig->nodes[0].with_children = true;
-    rig_keep_snapshots(rig, 0, 8);
-    rig_start(rig, 0);
-    siginfo_t info;
-    for (uint32_t i = 0; i < 1000 && waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0;
-         i++) {
-        rig_run(rig, 1); /* Until there is one. */
+    world_open_with_children(&world);
+    pid_t child;
+    while ((child = child_of_mine()) == 0) {
+        CHECK(status_of(&world, 0).snapshot_count == 0, "it was too fast");
+        rig_run(rig, 1);
     }
+    stopped = child; /* It never ends by itself: who waits for it hears the alarm. */
+    kill(stopped, SIGSTOP);
+    signal(SIGALRM, let_it_go);
+    alarm(20);
     pw_engine_save_snapshots(rig->nodes[0].engine);
+    CHECK(alarm(0) > 0, "it was waited for");
     errno = 0;
     CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD, "somebody is left");
     rig_run(rig, 1);
@@ -466,10 +491,7 @@ static void a_child_has_large_tables(void)
     }
     rig_run(rig, 50);
     CHECK(asks[SEATS - 1].answered && asks[SEATS - 1].job.err.code == PW_OK, "booked");
-    rig_crash(rig, 0);
-    rig->nodes[0].with_children = true;
-    rig_keep_snapshots(rig, 0, 1000);
-    rig_start(rig, 0);
+    begin_with_children(rig, 1000);
     rig_run(rig, 50);
     pw_engine_save_snapshots(rig->nodes[0].engine);
     rig_run(rig, 1);
@@ -484,13 +506,8 @@ static void a_child_has_large_tables(void)
 static void a_child_does_not_outlive_its_engine(void)
 {
     struct world world;
-    world_open(&world, 1000000);
     struct rig *rig = &world.rig;
-    reserve(&world, 20);
-    rig_crash(rig, 0);
-    rig->nodes[0].with_children = true;
-    rig_keep_snapshots(rig, 0, 8);
-    rig_start(rig, 0);
+    world_open_with_children(&world);
     for (uint32_t i = 0; i < 50 && status_of(&world, 0).phase != PW_PHASE_LEADING; i++) {
         rig_run(rig, 1);
     }

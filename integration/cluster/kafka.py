@@ -74,7 +74,7 @@ class Kafka(Cluster):
         self._await(node, "in step with the others", self._in_step)
 
     def _run(self, node):
-        # All of it from the start: while the heap grows with what lives in it, half of the time there is garbage to look for.
+        # All of it from the start, as in production: a heap that grows with what lives in it is collected without end.
         megabytes = 512 if len(self.nodes) == 1 else 256
         self._launch(node, ["java", f"-Xms{megabytes}m", f"-Xmx{megabytes}m", *(f"-Dorg.slf4j.simpleLogger.{option}" for option in LOGGING),
                             "-cp", f"{libraries()}/*", "kafka.Kafka", node.dir / "server.properties"])
