@@ -128,7 +128,7 @@ bool pw_csv_next(struct pw_csv *csv, struct pw_csv_row *ret_row)
 
 static bool is_formula(struct pw_str field)
 {
-    return field.len > 0 && memchr("=+-@\t\r", field.ptr[0], 6) != NULL;
+    return field.len > 0 && memchr("=+-@\t\r\n", field.ptr[0], 7) != NULL;
 }
 
 static bool needs_quotes(struct pw_str field)

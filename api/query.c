@@ -13,6 +13,7 @@
 
 #define ATTEMPTS_MAX    4
 #define ARENA_BYTES_MAX (4 * 1024 * 1024)
+#define PAGE_BYTES      (512 * 1024) /* A page ends with the row that passes this: rows may be long. */
 #define STATEMENTS_MAX  128 /* Prepared per thread: the table's shapes times the filters in use. */
 
 struct statement {
@@ -134,7 +135,7 @@ static enum pw_code take_rows(struct worker *worker, struct pw_query_ask *ask,
         return PW_ERR_READ_MODEL_BEHIND;
     }
     bool more = !pw_query_is_null(query, PW_QUERY_POSITION_COLUMNS);
-    while (more && count < (ask->info->is_list ? ask->limit : 1)) {
+    while (more && count < (ask->info->is_list ? ask->limit : 1) && text.len < PAGE_BYTES) {
         pw_text_add_c(&text, is_array && count > 0 ? "," : "");
         enum pw_code code = pw_query_write_row(&text, ask, query, &opener);
         if (code != PW_OK) {

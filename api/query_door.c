@@ -290,12 +290,13 @@ static const char *next_link(struct exchange *exchange, const char *cursor)
     return pw_text_c(&text);
 }
 
+/* ptr is NULL: it has no room. */
 static struct pw_str list_body(struct exchange *exchange)
 {
     struct pw_query_ask *ask = &exchange->ask;
     struct pw_text text;
     char cursor[PW_CURSOR_TEXT_BYTES + 1];
-    pw_text_init(&text, &exchange->request->arena, ask->body.len + 96);
+    pw_text_init(&text, &exchange->request->arena, ask->body.len + PW_CURSOR_TEXT_BYTES + 96);
     pw_text_add_c(&text, "{\"items\":");
     pw_text_add(&text, ask->body);
     pw_text_add_c(&text, ",\"next\":");
@@ -306,7 +307,7 @@ static struct pw_str list_body(struct exchange *exchange)
     } else {
         pw_text_add_c(&text, "null}");
     }
-    return pw_text_str(&text);
+    return text.full ? (struct pw_str){NULL, 0} : pw_text_str(&text);
 }
 
 /* --- CSV: page after page, each read when the one before it is sent --- */
@@ -387,6 +388,10 @@ static void answer_found(struct exchange *exchange)
     if (ask->info->is_list) {
         char hex[33];
         body = list_body(exchange);
+        if (body.ptr == NULL) {
+            pw_door_problem(request, PW_ERR_INTERNAL, "the answer is too large", NULL);
+            return;
+        }
         struct pw_hash hash = pw_sha256(body.ptr, body.len, NULL, 0);
         pw_hex_format(hash.bytes, 16, hex);
         etag = pw_text_format(&request->arena, "W/\"%s\"", hex);

@@ -174,12 +174,12 @@ class BodyTest(DoorCase):
         self.assertNotIn(secret, house.node.process.log_file.read_text())
 
     def test_sizes(self):
-        for size, status, problem in ((65_536, 400, "malformed"), (65_537, 413, "content-too-large"),
+        for size, status, problem in ((131_072, 400, "malformed"), (131_073, 413, "content-too-large"),
                                       (900_000, 413, "content-too-large")):
             with self.subTest(size):
                 answer = self.expect(self.teacher.post("/exams", b" " * size), status, problem)
                 if status == 413:
-                    self.assertIn("65536", answer.json["detail"])
+                    self.assertIn("131072", answer.json["detail"])
                 chunks = [b" " * 7000] * (size // 7000) + [b" " * (size % 7000)]
                 self.expect(self.chunked(chunks), status, problem)
         # What is larger than we care to swallow: our answer, if the client can still read it, or an end.
