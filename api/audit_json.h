@@ -14,6 +14,9 @@ json_t *pw_audit_json_key(const struct pw_hash *public_key);
 json_t *pw_audit_json_roles(uint32_t roles);
 json_t *pw_audit_json_text(struct pw_str text);
 
+/* Records of a list, as objects. */
+json_t *pw_audit_json_list(const struct pw_record_info *record, const struct pw_list *list);
+
 /* A field of an event, as the tables' kinds are written; `body` is the event's. */
 json_t *pw_audit_json_field(const struct pw_field *field, const char *body);
 

@@ -92,38 +92,74 @@ static json_t *session_json(const struct pw_tenant *tenant, const struct pw_id *
     return json;
 }
 
-static void add_draft(json_t *json, const struct pw_exam *exam)
+static json_t *name_json(enum pw_field_kind kind, uint32_t value)
 {
-    struct pw_str title = {exam->draft_title, exam->draft_title_bytes};
-    json_object_set_new(json, "draft_title", pw_audit_json_text(title));
-    json_object_set_new(json, "draft_duration_minutes", number(exam->draft_duration_minutes));
-    json_object_set_new(json, "draft_lead_time_minutes", number(exam->draft_lead_time_minutes));
-    json_object_set_new(json, "draft_buffer_minutes", number(exam->draft_buffer_minutes));
-    json_object_set_new(json, "draft_hash", pw_audit_json_hash(&exam->draft_hash));
+    return json_string(pw_names_of(kind).names[value].name);
 }
 
-static void add_published(json_t *json, const struct pw_exam *exam)
+static json_t *item_version_json(const struct pw_item_version *version)
 {
-    struct pw_str title = {exam->published_title, exam->published_title_bytes};
-    bool is = exam->published_number != 0;
-    json_object_set_new(json, "published_number", number_or_null(exam->published_number));
-    json_object_set_new(json, "published_title", is ? pw_audit_json_text(title) : json_null());
-    json_object_set_new(json, "published_duration_minutes",
-                        is ? number(exam->published_duration_minutes) : json_null());
-    json_object_set_new(json, "published_lead_time_minutes",
-                        is ? number(exam->published_lead_time_minutes) : json_null());
-    json_object_set_new(json, "published_buffer_minutes",
-                        is ? number(exam->published_buffer_minutes) : json_null());
-    json_object_set_new(json, "published_hash",
-                        is ? pw_audit_json_hash(&exam->published_hash) : json_null());
+    json_t *json = json_object();
+    json_object_set_new(json, "version_number", number(version->number));
+    json_object_set_new(json, "kind", name_json(PW_FIELD_KIND_item_kind, version->kind));
+    json_object_set_new(json, "choice_count", number(version->choice_count));
+    json_object_set_new(json, "scoring", name_json(PW_FIELD_KIND_scoring, version->scoring));
+    json_object_set_new(json, "maximum_mark", number(version->maximum_mark));
+    json_object_set_new(json, "penalty_max", number(version->penalty_max));
+    json_object_set_new(json, "content_hash", pw_audit_json_hash(&version->content_hash));
+    json_object_set_new(json, "key_number", number(version->key_number));
+    json_object_set_new(json, "answers_hash", pw_audit_json_hash(&version->answers_hash));
+    return json;
+}
+
+static json_t *item_json(const struct pw_tenant *tenant, const struct pw_id *id)
+{
+    const struct pw_item *item = pw_tenant_item(tenant, id);
+    json_t *json = json_object();
+    json_t *versions = json_array();
+    json_object_set_new(json, "owner_id", pw_audit_json_id(&item->owner_id));
+    json_object_set_new(json, "retired", json_boolean(item->is_retired != 0));
+    for (uint32_t version = 1; version <= item->newest_number; version++) {
+        json_array_append_new(versions,
+                              item_version_json(pw_tenant_item_version(tenant, id, version)));
+    }
+    json_object_set_new(json, "versions", versions);
+    return json;
+}
+
+/* What stands under a name, which is new; null, and gone, unless there is something. */
+static void add_maybe(json_t *json, const char *prefix, const char *name, bool is, json_t *value)
+{
+    char whole[64];
+    snprintf(whole, sizeof whole, "%s_%s", prefix, name);
+    json_object_set_new(json, whole, is ? value : json_null());
+    if (!is) {
+        json_decref(value);
+    }
+}
+
+static void add_content(json_t *json, const char *prefix, bool is,
+                        const struct pw_exam_content *content)
+{
+    struct pw_str title = {content->title, content->title_bytes};
+    add_maybe(json, prefix, "title", is, pw_audit_json_text(title));
+    add_maybe(json, prefix, "duration_minutes", is, number(content->duration_minutes));
+    add_maybe(json, prefix, "lead_time_minutes", is, number(content->lead_time_minutes));
+    add_maybe(json, prefix, "buffer_minutes", is, number(content->buffer_minutes));
+    add_maybe(json, prefix, "item_count", is, number(content->item_count));
+    add_maybe(json, prefix, "maximum_mark", is, number(content->maximum_mark));
+    add_maybe(json, prefix, "items_hash", is && content->item_count > 0,
+              pw_audit_json_hash(&content->items_hash));
+    add_maybe(json, prefix, "hash", is, pw_audit_json_hash(&content->hash));
 }
 
 static json_t *exam_json(const struct pw_exam *exam)
 {
     json_t *json = json_object();
     json_object_set_new(json, "owner_id", pw_audit_json_id(&exam->owner_id));
-    add_draft(json, exam);
-    add_published(json, exam);
+    add_content(json, "draft", true, &exam->draft);
+    json_object_set_new(json, "published_number", number_or_null(exam->published_number));
+    add_content(json, "published", exam->published_number != 0, &exam->published);
     json_object_set_new(json, "withdrawn", json_boolean(exam->is_withdrawn != 0));
     return json;
 }
@@ -208,6 +244,7 @@ json_t *pw_audit_state_stream(const struct pw_tenant *tenant, enum pw_aggregate 
     case PW_AGGREGATE_tenant: return tenant_json(tenant);
     case PW_AGGREGATE_user: return user_json(tenant, stream_id);
     case PW_AGGREGATE_session: return session_json(tenant, stream_id);
+    case PW_AGGREGATE_item: return item_json(tenant, stream_id);
     case PW_AGGREGATE_exam: return exam_json(pw_tenant_exam(tenant, stream_id));
     case PW_AGGREGATE_slot: return slot_json(pw_tenant_slot(tenant, stream_id));
     case PW_AGGREGATE_reservation:

@@ -6,6 +6,7 @@
 #include "api/query_table.h"
 
 #define NO_CONTROL_CHARACTER "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+#define LINES                "^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]*$"
 
 json_t *openapi_ref(const char *group, const char *name)
 {
@@ -23,11 +24,13 @@ static bool in_body(const struct pw_field *field)
 static json_t *text_schema(const struct pw_field *field)
 {
     bool is_ascii = field->kind == PW_FIELD_KIND_zone || field->kind == PW_FIELD_KIND_language;
-    return json_pack("{s:s, s:I, s:I, s:s, s:o}", "type", "string", "minLength",
-                     (json_int_t)(is_ascii ? field->min : (field->min + 3) / 4), "maxLength",
-                     (json_int_t)field->max, "pattern", NO_CONTROL_CHARACTER, "description",
-                     json_sprintf("%s. %d to %d bytes of UTF-8, without control characters.",
-                                  field->doc, (int)field->min, (int)field->max));
+    bool has_lines = field->kind == PW_FIELD_KIND_passage;
+    return json_pack(
+        "{s:s, s:I, s:I, s:s, s:o}", "type", "string", "minLength",
+        (json_int_t)(is_ascii ? field->min : (field->min + 3) / 4), "maxLength",
+        (json_int_t)field->max, "pattern", has_lines ? LINES : NO_CONTROL_CHARACTER, "description",
+        json_sprintf("%s. %d to %d bytes of UTF-8, without control characters%s.", field->doc,
+                     (int)field->min, (int)field->max, has_lines ? " but line feed and tab" : ""));
 }
 
 static json_t *at_schema(const struct pw_field *field)
@@ -72,13 +75,14 @@ static json_t *roles_schema(const struct pw_field *field)
                      "uniqueItems", 1, "description", json_sprintf("%s.", field->doc));
 }
 
-static json_t *reason_schema(const struct pw_field *field)
+static json_t *named_schema(const struct pw_field *field)
 {
-    json_t *names = json_array();
-    for (int reason = 0; reason < PW_REASON_COUNT; reason++) {
-        json_array_append_new(names, json_string(pw_reason_name((enum pw_reason)reason)));
+    struct pw_names names = pw_names_of(field->kind);
+    json_t *all = json_array();
+    for (uint32_t i = 0; i < names.count; i++) {
+        json_array_append_new(all, json_string(names.names[i].name));
     }
-    return json_pack("{s:s, s:o, s:o}", "type", "string", "enum", names, "description",
+    return json_pack("{s:s, s:o, s:o}", "type", "string", "enum", all, "description",
                      json_sprintf("%s.", field->doc));
 }
 
@@ -90,6 +94,18 @@ static json_t *formatted_schema(const struct pw_field *field, const char *format
     return schema;
 }
 
+static json_t *object_schema(const struct pw_message *message);
+
+static json_t *records_schema(const struct pw_field *field)
+{
+    const struct pw_record_info *record = field->record();
+    json_t *items = object_schema(&record->message);
+    json_object_set_new(items, "description", json_string(record->doc));
+    return json_pack("{s:s, s:o, s:I, s:I, s:o}", "type", "array", "items", items, "minItems",
+                     (json_int_t)field->min, "maxItems", (json_int_t)field->max, "description",
+                     json_sprintf("%s.", field->doc));
+}
+
 static json_t *field_schema(const struct pw_field *field)
 {
     json_t *schema = NULL;
@@ -98,7 +114,9 @@ static json_t *field_schema(const struct pw_field *field)
     case PW_FIELD_KIND_text:
     case PW_FIELD_KIND_zone:
     case PW_FIELD_KIND_language:
+    case PW_FIELD_KIND_passage:
     case PW_FIELD_KIND_personal: schema = text_schema(field); break;
+    case PW_FIELD_KIND_list: schema = records_schema(field); break;
     case PW_FIELD_KIND_email: schema = formatted_schema(field, "email"); break;
     case PW_FIELD_KIND_password:
     case PW_FIELD_KIND_secret: schema = formatted_schema(field, "password"); break;
@@ -107,7 +125,9 @@ static json_t *field_schema(const struct pw_field *field)
         schema = json_pack("{s:s, s:o}", "type", "boolean", "description",
                            json_sprintf("%s.", field->doc));
         break;
-    case PW_FIELD_KIND_reason: schema = reason_schema(field); break;
+    case PW_FIELD_KIND_reason:
+    case PW_FIELD_KIND_item_kind:
+    case PW_FIELD_KIND_scoring: schema = named_schema(field); break;
     case PW_FIELD_KIND_sealed: assert(!"a command has nothing sealed"); break;
     case PW_FIELD_KIND_count:
     case PW_FIELD_KIND_minutes: schema = number_schema(field); break;
@@ -121,16 +141,18 @@ static json_t *field_schema(const struct pw_field *field)
         json_object_set_new(schema, "default", json_boolean(field->fallback != 0));
     } else if (field->source == PW_FROM_BODY_OR && is_number) {
         json_object_set_new(schema, "default", json_integer(field->fallback));
+    } else if (field->source == PW_FROM_BODY_OR && field->kind == PW_FIELD_KIND_list) {
+        json_object_set_new(schema, "default", json_array());
     }
     return schema;
 }
 
-static json_t *body_schema(const struct pw_command_info *info)
+static json_t *object_schema(const struct pw_message *message)
 {
     json_t *properties = json_object();
     json_t *required = json_array();
-    for (uint32_t i = 0; i < info->message.field_count; i++) {
-        const struct pw_field *field = &info->message.fields[i];
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        const struct pw_field *field = &message->fields[i];
         if (in_body(field)) {
             json_object_set_new(properties, field->name, field_schema(field));
         }
@@ -158,12 +180,33 @@ static json_t *words_of(const char *const *words, bool may_be_null)
     return all;
 }
 
+/* A record as it is shown: all of it, and perhaps more one day. What may be sent may be less than what has been. */
+static json_t *record_schema(const struct pw_record_info *record)
+{
+    json_t *schema = object_schema(&record->message);
+    json_t *required = json_array();
+    for (uint32_t i = 0; i < record->message.field_count; i++) {
+        const char *name = record->message.fields[i].name;
+        json_t *field = json_object_get(json_object_get(schema, "properties"), name);
+        json_array_append_new(required, json_string(name));
+        json_object_del(field, "default");
+        json_object_del(field, "minLength");
+        json_object_del(field, "maxLength");
+        json_object_del(field, "maximum");
+    }
+    json_object_set_new(schema, "required", required);
+    json_object_del(schema, "additionalProperties");
+    json_object_set_new(schema, "description", json_string(record->doc));
+    return schema;
+}
+
 static json_t *column_schema(const struct pw_query_column *column)
 {
-    const char *type = column->kind == PW_ANSWER_COUNT   ? "integer"
-                       : column->kind == PW_ANSWER_FLAG  ? "boolean"
-                       : column->kind == PW_ANSWER_ROLES ? "array"
-                                                         : "string";
+    const char *type = column->kind == PW_ANSWER_COUNT  ? "integer"
+                       : column->kind == PW_ANSWER_FLAG ? "boolean"
+                       : column->kind == PW_ANSWER_ROLES || column->kind == PW_ANSWER_RECORDS
+                           ? "array"
+                           : "string";
     json_t *schema = json_object();
     json_object_set_new(schema, "type",
                         column->may_be_null ? json_pack("[s, s]", type, "null")
@@ -176,6 +219,9 @@ static json_t *column_schema(const struct pw_query_column *column)
     case PW_ANSWER_ROLES:
         json_object_set_new(schema, "items",
                             json_pack("{s:s, s:o}", "type", "string", "enum", openapi_roles()));
+        break;
+    case PW_ANSWER_RECORDS:
+        json_object_set_new(schema, "items", record_schema(column->record()));
         break;
     case PW_ANSWER_COUNT: json_object_set_new(schema, "minimum", json_integer(0)); break;
     case PW_ANSWER_AT: json_object_set_new(schema, "format", json_string("date-time")); break;
@@ -350,7 +396,7 @@ static json_t *schemas(const struct pw_routes *routes)
         if (route->kind == PW_ROUTE_COMMAND) {
             const struct pw_command_info *info =
                 pw_command_info((enum pw_command_type)route->number);
-            json_object_set_new(all, json_string_value(id), body_schema(info));
+            json_object_set_new(all, json_string_value(id), object_schema(&info->message));
         } else if (route->kind == PW_ROUTE_QUERY) {
             const struct pw_query_info *info = &pw_queries[route->number];
             json_t *thing = openapi_thing(info);

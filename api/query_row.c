@@ -1,10 +1,13 @@
 /* api/query_row.c: the columns of a row as JSON or CSV; what is sealed is opened on the way. */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "api/audit_json.h"
 #include "api/csv.h"
 #include "api/log.h"
 #include "api/query.h"
 #include "api/sealing.h"
+#include "schemas/codec.h"
 
 /* Where more values than this do not open, it is the keys that are gone, not a person's key. Each was looked for, which takes its
  * time. */
@@ -13,11 +16,13 @@
 #define DATE_BYTES 10 /* `2027-01-15`, with which a moment begins. */
 
 /* A value of a row, before it is written in one form or another. */
-enum value_kind { VALUE_NULL, VALUE_BARE, VALUE_TEXT, VALUE_ROLES };
+enum value_kind { VALUE_NULL, VALUE_BARE, VALUE_TEXT, VALUE_ROLES, VALUE_RECORDS };
 struct value {
     enum value_kind kind;
     struct pw_str text; /* Of a row, of a constant, or in `room`. */
     int64_t roles;
+    const struct pw_record_info *record;
+    struct pw_list records;
     char room[PW_SEALED_BYTES_MAX];
 };
 static_assert(PW_SEALED_BYTES_MAX > 65, "a hash has room");
@@ -128,6 +133,14 @@ static enum pw_code read_value(const struct pw_query_ask *ask, const struct pw_q
         ret_value->kind = VALUE_ROLES;
         ret_value->roles = pw_query_integer(query, at);
         break;
+    case PW_ANSWER_RECORDS:
+        ret_value->kind = VALUE_RECORDS;
+        ret_value->record = column->record();
+        if (!pw_list_read(pw_query_text(query, at), ret_value->record, &ret_value->records)) {
+            return pw_fail(&opener->err, PW_ERR_INTERNAL, "%s is no list of %s", column->name,
+                           ret_value->record->name);
+        }
+        break;
     case PW_ANSWER_SEALED:
         return read_sealed(ask, column, pw_query_text(query, at), opener, ret_value);
     }
@@ -148,13 +161,28 @@ static void add_roles_json(struct pw_text *text, int64_t roles)
     pw_text_add_c(text, joint[0] == '[' ? "[]" : "]");
 }
 
+/* To be freed. */
+static char *records_json(const struct value *value)
+{
+    json_t *json = pw_audit_json_list(value->record, &value->records);
+    char *text = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    return text;
+}
+
 static void add_json(struct pw_text *text, const struct value *value)
 {
+    char *records;
     switch (value->kind) {
     case VALUE_NULL: pw_text_add_c(text, "null"); break;
     case VALUE_BARE: pw_text_add(text, value->text); break;
     case VALUE_TEXT: pw_text_add_json(text, value->text); break;
     case VALUE_ROLES: add_roles_json(text, value->roles); break;
+    case VALUE_RECORDS:
+        records = records_json(value);
+        pw_text_add_c(text, records);
+        free(records);
+        break;
     }
 }
 
@@ -172,11 +200,17 @@ static void add_roles_csv(struct pw_text *text, int64_t roles)
 
 static void add_csv(struct pw_text *text, const struct value *value)
 {
+    char *records;
     switch (value->kind) {
     case VALUE_NULL: break;
     case VALUE_BARE: pw_text_add(text, value->text); break;
     case VALUE_TEXT: pw_csv_add(text, value->text); break;
     case VALUE_ROLES: add_roles_csv(text, value->roles); break;
+    case VALUE_RECORDS:
+        records = records_json(value);
+        pw_csv_add(text, pw_str_of(records));
+        free(records);
+        break;
     }
 }
 

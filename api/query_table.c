@@ -25,7 +25,7 @@
 /* What an answer shows: its name, what that is, and where it is from. MAYBE: it can be null. */
 #define COLUMN(name, doc, sql, kind, maybe, words)                                                 \
     {                                                                                              \
-        (name), (doc), (sql), (kind), (maybe), (words), NULL                                       \
+        (name), (doc), (sql), (kind), (maybe), (words), NULL, NULL                                 \
     }
 #define ID(name, doc, sql)          COLUMN(name, doc, sql, PW_ANSWER_ID, false, NULL)
 #define TEXT(name, doc, sql)        COLUMN(name, doc, sql, PW_ANSWER_TEXT, false, NULL)
@@ -39,12 +39,19 @@
 #define MAYBE_HASH(name, doc, sql)  COLUMN(name, doc, sql, PW_ANSWER_HASH, true, NULL)
 #define MAYBE_AT(name, doc, sql)    COLUMN(name, doc, sql, PW_ANSWER_AT, true, NULL)
 #define FLAG(name, doc, sql)        COLUMN(name, doc, sql, PW_ANSWER_FLAG, false, NULL)
-#define ROLES(name, doc, sql)       COLUMN(name, doc, sql, PW_ANSWER_ROLES, false, NULL)
+#define HASH(name, doc, sql)        COLUMN(name, doc, sql, PW_ANSWER_HASH, false, NULL)
+#define RECORDS_COLUMN(name, doc, sql, maybe, record)                                              \
+    {                                                                                              \
+        (name), (doc), (sql), PW_ANSWER_RECORDS, (maybe), NULL, NULL, pw_##record##_record         \
+    }
+#define RECORDS(name, doc, sql, record)       RECORDS_COLUMN(name, doc, sql, false, record)
+#define MAYBE_RECORDS(name, doc, sql, record) RECORDS_COLUMN(name, doc, sql, true, record)
+#define ROLES(name, doc, sql)                 COLUMN(name, doc, sql, PW_ANSWER_ROLES, false, NULL)
 /* of: where the columns user_id, key_id and `sql` are. The whole is NULL where one of them is. */
 #define SEALED(name, doc, of, sql, field)                                                          \
     {                                                                                              \
         (name), (doc), "CONCAT(" of ".user_id, " of ".key_id, " of "." sql ")", PW_ANSWER_SEALED,  \
-            true, NULL, (field)                                                                    \
+            true, NULL, (field), NULL                                                              \
     }
 
 /* What a list is narrowed by; `roles`: 0, or who may. */
@@ -101,6 +108,70 @@ const char *pw_query_reservation_state(uint32_t state)
     return reservation_states[state];
 }
 
+static const char *const item_kinds[] = {
+#define PW_ITEM_KIND(UPPER, name, doc) name,
+#include "schemas/item_names.def"
+    NULL};
+static const char *const scorings[] = {
+#define PW_SCORING(UPPER, name, doc) name,
+#include "schemas/item_names.def"
+    NULL};
+
+#define SAME(alias, key)                                                                           \
+    alias ".generation = t.generation AND " alias ".tenant_id = t.tenant_id AND " alias "." key    \
+          " = t." key
+#define WITH_PROFILE                                                                               \
+    " JOIN user_profiles f ON " SAME("f", "user_id") " LEFT JOIN user_preferences w ON " SAME(     \
+        "w", "user_id")
+
+/* The newest version, `v`; and the key that counts of the version that is in `of`, `k`. */
+#define WITH_NEWEST                                                                                \
+    " JOIN item_versions v ON " SAME("v", "item_id") " AND v.version_number = t.newest_number"
+#define WITH_KEY_OF(of)                                                                            \
+    " JOIN item_keys k ON " SAME(                                                                  \
+        "k",                                                                                       \
+        "item_id") " AND k.version_number = " of ".version_number "                                \
+                   "AND k.key_number = (SELECT MAX(n.key_number) FROM item_keys n WHERE " SAME(    \
+                       "n", "item_id") " AND n.version_number = " of ".version_number)"
+
+/* What the draft, `d`, and the published version, `p`, ask. */
+#define ASKED_BY(alias, hash)                                                                      \
+    " LEFT JOIN exam_items " alias " ON " SAME(alias, "exam_id") " AND " alias                     \
+                                                                 ".items_hash = t." hash
+#define ASKED_BY_VERSION                                                                           \
+    " LEFT JOIN exam_items p ON " SAME("p", "exam_id") " AND p.items_hash = t.items_hash"
+#define WITH_ITEMS ASKED_BY("d", "draft_items_hash") ASKED_BY("p", "published_items_hash")
+
+#define CONTENT_OF(of)                                                                             \
+    TEXT("title", "What staff call it", of ".title"),                                              \
+        WORD("kind", "What the candidate does", of ".kind", item_kinds),                           \
+        TEXT("prompt", "What the candidate reads", of ".prompt"),                                  \
+        RECORDS("choices", "What is chosen from", of ".choices", item_choice),                     \
+        WORD("scoring", "How an answer gets its mark", of ".scoring", scorings),                   \
+        RECORDS("answers", "The key as it is now", "k.answers", item_answer),                      \
+        COUNT("key_number", "The key's number: 1 is what the version came with", "k.key_number"),  \
+        COUNT("maximum_mark", "The most that it gives", of ".maximum_mark"),                       \
+        COUNT("penalty_max", "The most that it takes away", of ".penalty_max"),                    \
+        HASH("content_hash", "SHA-256 of the content, with the key that it came with",             \
+             of ".content_hash")
+
+static const struct pw_query_column item_columns[] = {
+    ID("id", "The item", "t.item_id"),
+    ID("owner_id", "The teacher who drafted it", "t.owner_id"),
+    COUNT("newest_number", "Number of the newest version, which is shown here", "t.newest_number"),
+    FLAG("retired", "Whether it is out of use", "t.retired"),
+    CONTENT_OF("v"),
+    COUNT("version", "Version of its stream: the ETag of the single thing", "t.version"),
+    AT("changed_at", "When the record was decided that changed it last", "t.changed_at_us"),
+};
+
+static const struct pw_query_column item_version_columns[] = {
+    ID("id", "The item", "t.item_id"),
+    COUNT("version_number", "The version's number", "t.version_number"),
+    CONTENT_OF("t"),
+    AT("changed_at", "When it was made", "t.changed_at_us"),
+};
+
 static const struct pw_query_column exam_columns[] = {
     ID("id", "The exam", "t.exam_id"),
     ID("owner_id", "The teacher who drafted it", "t.owner_id"),
@@ -109,6 +180,10 @@ static const struct pw_query_column exam_columns[] = {
     COUNT("draft_lead_time_minutes", "Cancelling would end this long before the start",
           "t.draft_lead_time_minutes"),
     COUNT("draft_buffer_minutes", "Would be kept free after the end", "t.draft_buffer_minutes"),
+    RECORDS("draft_items", "What it would ask", "IF(t.draft_items_hash IS NULL, X'90', d.items)",
+            exam_item),
+    COUNT("draft_maximum_mark", "The sum of what these give at most",
+          "COALESCE(d.maximum_mark, 0)"),
     MAYBE_COUNT("published_number", "Number of the version published last; null before the first",
                 "NULLIF(t.published_number, 0)"),
     MAYBE_TEXT("published_title", "Title of that version", "t.published_title"),
@@ -118,10 +193,29 @@ static const struct pw_query_column exam_columns[] = {
                 "t.published_lead_time_minutes"),
     MAYBE_COUNT("published_buffer_minutes", "Kept free after the end",
                 "t.published_buffer_minutes"),
+    MAYBE_RECORDS(
+        "published_items", "What that version asks",
+        "IF(t.published_items_hash IS NULL, IF(t.published_number = 0, NULL, X'90'), p.items)",
+        exam_item),
+    MAYBE_COUNT("published_maximum_mark", "The sum of what these give at most",
+                "IF(t.published_number = 0, NULL, COALESCE(p.maximum_mark, 0))"),
     MAYBE_HASH("published_hash", "SHA-256 of that version's content", "t.published_hash"),
     FLAG("withdrawn", "Whether the exam is at its end", "t.withdrawn"),
     COUNT("version", "Version of its stream: the ETag of the single thing", "t.version"),
     AT("changed_at", "When the record was decided that changed it last", "t.changed_at_us"),
+};
+
+static const struct pw_query_column exam_version_columns[] = {
+    ID("id", "The exam", "t.exam_id"),
+    COUNT("version_number", "The version's number", "t.version_number"),
+    TEXT("title", "Its title", "t.title"),
+    COUNT("duration_minutes", "Working time", "t.duration_minutes"),
+    COUNT("lead_time_minutes", "Cancelling ends this long before the start", "t.lead_time_minutes"),
+    COUNT("buffer_minutes", "Kept free after the end", "t.buffer_minutes"),
+    RECORDS("items", "What it asks", "IF(t.items_hash IS NULL, X'90', p.items)", exam_item),
+    COUNT("maximum_mark", "The sum of what these give at most", "COALESCE(p.maximum_mark, 0)"),
+    HASH("content_hash", "SHA-256 of its content", "t.content_hash"),
+    AT("changed_at", "When it was published", "t.changed_at_us"),
 };
 
 static const struct pw_query_column slot_columns[] = {
@@ -328,13 +422,6 @@ static const struct pw_query_column session_columns[] = {
     COUNT("version", "Version of its stream", "t.version"),
 };
 
-#define SAME(alias, key)                                                                           \
-    alias ".generation = t.generation AND " alias ".tenant_id = t.tenant_id AND " alias "." key    \
-          " = t." key
-#define WITH_PROFILE                                                                               \
-    " JOIN user_profiles f ON " SAME("f", "user_id") " LEFT JOIN user_preferences w ON " SAME(     \
-        "w", "user_id")
-
 #define WITH_INBOX " JOIN inboxes i ON " SAME("i", "student_id")
 #define BY_KIND_AND_UNREAD                                                                         \
     BY_WORD("kind", "Only of this kind", "t.kind = ?", notification_kinds),                        \
@@ -362,6 +449,7 @@ const struct pw_query_info pw_queries[] = {
      .roles = STAFF,
      .is_list = true,
      .projection = "exams",
+     .joined = WITH_ITEMS,
      .key_column = "t.exam_id",
      COLUMNS(exam_columns),
      .filters = {BY_ID("owner_id", "Only exams of this teacher", "t.owner_id = ?", PW_ROLE(ADMIN))},
@@ -372,6 +460,7 @@ const struct pw_query_info pw_queries[] = {
      .doc = "One exam: its draft, and the version that was published last.",
      .roles = STAFF,
      .projection = "exams",
+     .joined = WITH_ITEMS,
      .key_column = "t.exam_id",
      COLUMNS(exam_columns),
      .scopes = {{PW_ROLE(ADMIN), NULL, NULL}, {PW_ROLE(TEACHER), "t.owner_id = ?", NULL}}},
@@ -639,6 +728,68 @@ const struct pw_query_info pw_queries[] = {
      .filters = {BY_ID("user_id", "Only of this person", "t.user_id = ?", PW_ROLE(ADMIN))},
      .scopes = {{PW_ROLE(ADMIN), NULL, NULL},
                 {PW_EVERYONE & ~PW_ROLE(ADMIN), "t.user_id = ?", NULL}}},
+    {.name = "exam_versions",
+     .path = "/exams/{exam_id}/versions",
+     .path_doc = "The exam",
+     .doc = "What was published of an exam, by number. A slot names the version that is sat in it.",
+     .roles = STAFF,
+     .is_list = true,
+     .projection = "exams",
+     .table = "exam_versions",
+     .joined = ASKED_BY_VERSION,
+     .key_column = "t.exam_id",
+     .order_column = "t.version_number",
+     .param_name = "exam_id",
+     .param_column = "t.exam_id",
+     COLUMNS(exam_version_columns),
+     .scopes = {{PW_ROLE(ADMIN), NULL, NULL},
+                {PW_ROLE(TEACHER),
+                 "EXISTS (SELECT 1 FROM exams e WHERE " SAME("e", "exam_id") " AND e.owner_id = ?)",
+                 NULL}}},
+    {.name = "items",
+     .path = "/items",
+     .doc =
+         "Items of the bank, by id, each in its newest version: a teacher's own, for an admin all.",
+     .roles = STAFF,
+     .is_list = true,
+     .projection = "exams",
+     .table = "items",
+     .joined = WITH_NEWEST WITH_KEY_OF("v"),
+     .key_column = "t.item_id",
+     COLUMNS(item_columns),
+     .filters = {BY_ID("owner_id", "Only items of this teacher", "t.owner_id = ?", PW_ROLE(ADMIN)),
+                 BY_WORD("kind", "Only of this kind", "v.kind = ?", item_kinds),
+                 BY_WORD("retired", "Whether they are out of use", "t.retired = ?", no_or_yes)},
+     .scopes = {{PW_ROLE(ADMIN), NULL, NULL}, {PW_ROLE(TEACHER), "t.owner_id = ?", NULL}}},
+    {.name = "item",
+     .path = "/items/{item_id}",
+     .path_doc = "The item",
+     .doc = "One item in its newest version.",
+     .roles = STAFF,
+     .projection = "exams",
+     .table = "items",
+     .joined = WITH_NEWEST WITH_KEY_OF("v"),
+     .key_column = "t.item_id",
+     COLUMNS(item_columns),
+     .scopes = {{PW_ROLE(ADMIN), NULL, NULL}, {PW_ROLE(TEACHER), "t.owner_id = ?", NULL}}},
+    {.name = "item_versions",
+     .path = "/items/{item_id}/versions",
+     .path_doc = "The item",
+     .doc = "The versions of an item, by number, each with its key as it is now.",
+     .roles = STAFF,
+     .is_list = true,
+     .projection = "exams",
+     .table = "item_versions",
+     .joined = WITH_KEY_OF("t"),
+     .key_column = "t.item_id",
+     .order_column = "t.version_number",
+     .param_name = "item_id",
+     .param_column = "t.item_id",
+     COLUMNS(item_version_columns),
+     .scopes = {{PW_ROLE(ADMIN), NULL, NULL},
+                {PW_ROLE(TEACHER),
+                 "EXISTS (SELECT 1 FROM items i WHERE " SAME("i", "item_id") " AND i.owner_id = ?)",
+                 NULL}}},
 };
 
 const uint32_t pw_query_count = PW_COUNT(pw_queries);

@@ -26,6 +26,7 @@ enum pw_answer_kind {
     PW_ANSWER_WORD,  /* A number that `words` names. */
     PW_ANSWER_FLAG,  /* 0 or 1. */
     PW_ANSWER_ROLES, /* Bits. As a filter: the name of one, which the set must have. */
+    PW_ANSWER_RECORDS, /* Of a list, as the ledger has it: an array of objects; in CSV the same in a cell. No filter. */
     PW_ANSWER_SEALED /* The person's id, their key's and the ciphertext, concatenated. As a filter: an address, by its tag. */
 };
 
@@ -37,6 +38,7 @@ struct pw_query_column {
     bool may_be_null;
     const char *const *words; /* From 0; NULL at the end. A word that is empty stands for none. */
     const char *sealed_as;    /* The field's name, of what is sealed. */
+    const struct pw_record_info *(*record)(void); /* Of records. */
 };
 
 struct pw_query_filter {

@@ -35,7 +35,7 @@ enum pw_code pw_slot_open_decide(const struct pw_tenant *tenant, const struct pw
     if (command->starts_at <= context->decided_at_us) {
         return pw_fail(err, PW_ERR_SLOT_IN_PAST, "starts_at");
     }
-    int64_t ends_at_us = command->starts_at + exam->published_duration_minutes * PW_US_PER_MINUTE;
+    int64_t ends_at_us = command->starts_at + exam->published.duration_minutes * PW_US_PER_MINUTE;
     if (command->hard_end_at > 0 && command->hard_end_at < ends_at_us) {
         return pw_fail(err, PW_ERR_HARD_END_TOO_EARLY, "hard_end_at");
     }
@@ -45,8 +45,8 @@ enum pw_code pw_slot_open_decide(const struct pw_tenant *tenant, const struct pw
         .exam_version = exam->published_number,
         .starts_at = command->starts_at,
         .ends_at = ends_at_us,
-        .lead_time_minutes = exam->published_lead_time_minutes,
-        .buffer_minutes = exam->published_buffer_minutes,
+        .lead_time_minutes = exam->published.lead_time_minutes,
+        .buffer_minutes = exam->published.buffer_minutes,
         .capacity = command->capacity,
     };
     if (command->hard_end_at > 0) {

@@ -10,6 +10,20 @@
 #define CANDIDATES_MAX 8
 #define SCHEMA_BYTES   (64 * 1024)
 
+static void write_fields(struct pw_buffer *buffer, const struct pw_message *message)
+{
+    pw_write_array(buffer, message->field_count);
+    for (uint32_t i = 0; i < message->field_count; i++) {
+        const struct pw_field *field = &message->fields[i];
+        pw_write_uint(buffer, field->tag);
+        pw_write_text(buffer, pw_str_of(field->name));
+        pw_write_uint(buffer, field->kind);
+        if (field->record != NULL) {
+            write_fields(buffer, &field->record()->message);
+        }
+    }
+}
+
 struct pw_hash pw_snapshot_schema(void)
 {
     struct pw_buffer buffer;
@@ -19,13 +33,7 @@ struct pw_hash pw_snapshot_schema(void)
         const struct pw_event_info *info = pw_event_info(type);
         pw_write_text(&buffer, pw_str_of(info->name));
         pw_write_uint(&buffer, info->version);
-        pw_write_array(&buffer, info->message.field_count);
-        for (uint32_t i = 0; i < info->message.field_count; i++) {
-            const struct pw_field *field = &info->message.fields[i];
-            pw_write_uint(&buffer, field->tag);
-            pw_write_text(&buffer, pw_str_of(field->name));
-            pw_write_uint(&buffer, field->kind);
-        }
+        write_fields(&buffer, &info->message);
     }
     assert(!buffer.full);
     struct pw_hash hash = pw_sha256(buffer.data, buffer.bytes, NULL, 0);

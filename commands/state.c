@@ -20,6 +20,8 @@ static const struct map_row {
     MAP_ROW(passwords, struct pw_id, struct pw_password),
     MAP_ROW(emails, struct pw_hash, struct pw_id),
     MAP_ROW(sessions, struct pw_id, struct pw_session),
+    MAP_ROW(items, struct pw_id, struct pw_item),
+    MAP_ROW(item_versions, struct pw_id, struct pw_item_version),
     MAP_ROW(exams, struct pw_id, struct pw_exam),
     MAP_ROW(slots, struct pw_id, struct pw_slot),
     {offsetof(struct pw_tenant, proctors), sizeof(struct pw_assignment), 0},
@@ -246,6 +248,25 @@ bool pw_tenant_next_session(const struct pw_tenant *tenant, uint64_t *cursor,
     return is_there;
 }
 
+struct pw_id pw_item_version_key(const struct pw_id *item_id, uint32_t number)
+{
+    const uint8_t name[] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16),
+                            (uint8_t)(number >> 8), (uint8_t)number};
+    return pw_id_v5(item_id, name, sizeof name);
+}
+
+const struct pw_item *pw_tenant_item(const struct pw_tenant *tenant, const struct pw_id *id)
+{
+    return pw_map_get(tenant->items, id);
+}
+
+const struct pw_item_version *pw_tenant_item_version(const struct pw_tenant *tenant,
+                                                     const struct pw_id *item_id, uint32_t number)
+{
+    struct pw_id key = pw_item_version_key(item_id, number);
+    return pw_map_get(tenant->item_versions, &key);
+}
+
 const struct pw_exam *pw_tenant_exam(const struct pw_tenant *tenant, const struct pw_id *id)
 {
     return pw_map_get(tenant->exams, id);
@@ -291,6 +312,7 @@ uint64_t pw_tenant_stream_count(const struct pw_tenant *tenant, enum pw_aggregat
     case PW_AGGREGATE_user: return pw_map_count(tenant->users);
     case PW_AGGREGATE_session: return pw_map_count(tenant->sessions);
     case PW_AGGREGATE_exam: return pw_map_count(tenant->exams);
+    case PW_AGGREGATE_item: return pw_map_count(tenant->items);
     case PW_AGGREGATE_slot: return pw_map_count(tenant->slots);
     case PW_AGGREGATE_reservation: return pw_map_count(tenant->reservations);
     case PW_AGGREGATE_accommodation: return pw_map_count(tenant->accommodations);
@@ -315,6 +337,10 @@ uint32_t pw_stream_version(const struct pw_tenant *tenant, enum pw_aggregate agg
     case PW_AGGREGATE_session: {
         const struct pw_session *session = pw_tenant_session(tenant, id);
         return session == NULL ? 0 : session->version;
+    }
+    case PW_AGGREGATE_item: {
+        const struct pw_item *item = pw_tenant_item(tenant, id);
+        return item == NULL ? 0 : item->version;
     }
     case PW_AGGREGATE_exam: {
         const struct pw_exam *exam = pw_tenant_exam(tenant, id);

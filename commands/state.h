@@ -33,24 +33,50 @@ struct pw_issuer {
     struct pw_hash public_key;
 };
 
-/* An exam. Decisions need no titles; the read models get them from here, since they read no row. */
+/* An item of the bank. */
+struct pw_item {
+    struct pw_id owner_id;
+    uint32_t version;       /* Of the stream. */
+    uint32_t newest_number; /* Of its versions, from 1. */
+    uint32_t is_retired;
+};
+
+/* A version of an item, as far as decisions need it; its texts stand in the events only. */
+struct pw_item_version {
+    struct pw_id item_id;
+    struct pw_hash
+        content_hash; /* As schemas/item.def defines it: with the key that it came with. */
+    struct pw_hash first_answers_hash; /* Of that, */
+    struct pw_hash answers_hash;       /* and of the key as it is now. */
+    uint32_t number;
+    uint32_t key_number; /* 1: what it came with. */
+    uint32_t kind;
+    uint32_t scoring;
+    uint32_t choice_count;
+    uint32_t maximum_mark;
+    uint32_t penalty_max;
+};
+
+/* What a version of an exam is. Decisions need no titles; the read models get them from here, since they read no row. */
+struct pw_exam_content {
+    char title[PW_TEXT_BYTES_MAX];
+    uint32_t title_bytes;
+    uint32_t duration_minutes;
+    uint32_t lead_time_minutes;
+    uint32_t buffer_minutes;
+    uint32_t item_count;       /* 0: no item is bound, and the two below are zero. */
+    uint32_t maximum_mark;     /* The sum of theirs. */
+    struct pw_hash items_hash; /* Of the list of what is bound; that itself stands in its event. */
+    struct pw_hash hash;       /* Of all that, as schemas/exam.def defines it. */
+};
+
 struct pw_exam {
     struct pw_id owner_id;
-    char draft_title[PW_TEXT_BYTES_MAX];
-    char published_title[PW_TEXT_BYTES_MAX];
-    uint32_t draft_title_bytes;
-    uint32_t published_title_bytes; /* 0: none is published. */
-    uint32_t version;               /* Of the stream. */
-    uint32_t published_number;      /* 0: none. */
-    uint32_t published_duration_minutes;
-    uint32_t published_lead_time_minutes;
-    uint32_t published_buffer_minutes;
-    uint32_t draft_duration_minutes;
-    uint32_t draft_lead_time_minutes;
-    uint32_t draft_buffer_minutes;
+    uint32_t version;          /* Of the stream. */
+    uint32_t published_number; /* 0: none, and `published` is zero. */
     uint32_t is_withdrawn;
-    struct pw_hash draft_hash; /* Of the content, as schemas/exam.def defines it. */
-    struct pw_hash published_hash;
+    struct pw_exam_content draft;
+    struct pw_exam_content published;
 };
 
 /* The numbers are for ever: read models have them. */
@@ -220,7 +246,7 @@ struct pw_state;
 
 /* Numbers what evolve makes of events, and how that is serialised: a state that was kept under another
  * number is not to be gone on from. tests/state_wire.c tells when it must be raised. */
-#define PW_STATE_FORMAT 5
+#define PW_STATE_FORMAT 6
 
 struct pw_state *pw_state_new(void);
 void pw_state_free(struct pw_state *state);
@@ -246,6 +272,9 @@ const struct pw_exam *pw_tenant_exam(const struct pw_tenant *tenant, const struc
 const struct pw_slot *pw_tenant_slot(const struct pw_tenant *tenant, const struct pw_id *id);
 const struct pw_reservation *pw_tenant_reservation(const struct pw_tenant *tenant,
                                                    const struct pw_id *id);
+const struct pw_item *pw_tenant_item(const struct pw_tenant *tenant, const struct pw_id *id);
+const struct pw_item_version *pw_tenant_item_version(const struct pw_tenant *tenant,
+                                                     const struct pw_id *item_id, uint32_t number);
 const struct pw_accommodation *pw_tenant_accommodation(const struct pw_tenant *tenant,
                                                        const struct pw_id *id);
 const struct pw_user *pw_tenant_user(const struct pw_tenant *tenant, const struct pw_id *id);

@@ -1,7 +1,7 @@
 /* commands/state_wire.c: the state's one canonical serialisation, written and read.
  *
  * A tenant is [id, version, issuers, equality key, minutes of holds and offers, users, passwords, sessions, exams,
- * slots, reservations, students, proctors, accommodations, inboxes]; each of the last ten is an array of its entries, sorted by id. What
+ * slots, reservations, students, proctors, accommodations, inboxes, items, versions of items]; each of the last twelve is an array of its entries, sorted by id. What
  * follows from them (addresses, the number of admins, what is due, chains of accommodations) is found again. The fields of an entry stand below twice, once to be
  * written and once to be read, in the same order. */
 #include "commands/members.h"
@@ -10,7 +10,7 @@
 #include <endian.h>
 #include <stdlib.h>
 
-#define TENANT_FIELDS 15
+#define TENANT_FIELDS 17
 
 /* A kind of map: the fields of an entry, its id not counted, and how few bytes it may take. */
 struct kind {
@@ -150,23 +150,93 @@ static void read_session(struct pw_cursor *cursor, void *value)
     session->ends_at_us = read_at(cursor);
 }
 
+static void write_item(struct pw_buffer *buffer, const void *value)
+{
+    const struct pw_item *item = value;
+    pw_write_uint(buffer, item->version);
+    pw_write_id(buffer, &item->owner_id);
+    pw_write_uint(buffer, item->newest_number);
+    pw_write_uint(buffer, item->is_retired);
+}
+
+static void read_item(struct pw_cursor *cursor, void *value)
+{
+    struct pw_item *item = value;
+    item->version = read_version(cursor);
+    item->owner_id = pw_read_id(cursor);
+    item->newest_number = read_version(cursor);
+    item->is_retired = (uint32_t)pw_read_uint(cursor, 1);
+}
+
+static void write_item_version(struct pw_buffer *buffer, const void *value)
+{
+    const struct pw_item_version *version = value;
+    pw_write_id(buffer, &version->item_id);
+    pw_write_uint(buffer, version->number);
+    write_hash(buffer, &version->content_hash);
+    write_hash(buffer, &version->first_answers_hash);
+    write_hash(buffer, &version->answers_hash);
+    pw_write_uint(buffer, version->key_number);
+    pw_write_uint(buffer, version->kind);
+    pw_write_uint(buffer, version->scoring);
+    pw_write_uint(buffer, version->choice_count);
+    pw_write_uint(buffer, version->maximum_mark);
+    pw_write_uint(buffer, version->penalty_max);
+}
+
+static void read_item_version(struct pw_cursor *cursor, void *value)
+{
+    struct pw_item_version *version = value;
+    version->item_id = pw_read_id(cursor);
+    version->number = read_version(cursor);
+    read_hash(cursor, &version->content_hash);
+    read_hash(cursor, &version->first_answers_hash);
+    read_hash(cursor, &version->answers_hash);
+    version->key_number = read_version(cursor);
+    version->kind = (uint32_t)pw_read_uint(cursor, PW_ITEM_KIND_COUNT - 1);
+    version->scoring = (uint32_t)pw_read_uint(cursor, PW_SCORING_COUNT - 1);
+    version->choice_count = read_number(cursor);
+    version->maximum_mark = read_version(cursor);
+    version->penalty_max = read_number(cursor);
+}
+
+#define CONTENT_FIELDS 8
+
+static void write_content(struct pw_buffer *buffer, const struct pw_exam_content *content)
+{
+    pw_write_array(buffer, CONTENT_FIELDS);
+    pw_write_text(buffer, (struct pw_str){content->title, content->title_bytes});
+    pw_write_uint(buffer, content->duration_minutes);
+    pw_write_uint(buffer, content->lead_time_minutes);
+    pw_write_uint(buffer, content->buffer_minutes);
+    pw_write_uint(buffer, content->item_count);
+    pw_write_uint(buffer, content->maximum_mark);
+    write_hash(buffer, &content->items_hash);
+    write_hash(buffer, &content->hash);
+}
+
+static void read_content(struct pw_cursor *cursor, struct pw_exam_content *content)
+{
+    cursor->bad = pw_read_array(cursor) != CONTENT_FIELDS || cursor->bad;
+    content->title_bytes = read_text(cursor, 0, content->title);
+    content->duration_minutes = read_minutes(cursor);
+    content->lead_time_minutes = read_minutes(cursor);
+    content->buffer_minutes = read_minutes(cursor);
+    content->item_count = (uint32_t)pw_read_uint(cursor, PW_LIST_COUNT_MAX);
+    content->maximum_mark = read_number(cursor);
+    read_hash(cursor, &content->items_hash);
+    read_hash(cursor, &content->hash);
+}
+
 static void write_exam(struct pw_buffer *buffer, const void *value)
 {
     const struct pw_exam *exam = value;
     pw_write_uint(buffer, exam->version);
     pw_write_id(buffer, &exam->owner_id);
-    pw_write_text(buffer, (struct pw_str){exam->draft_title, exam->draft_title_bytes});
-    pw_write_uint(buffer, exam->draft_duration_minutes);
-    pw_write_uint(buffer, exam->draft_lead_time_minutes);
-    pw_write_uint(buffer, exam->draft_buffer_minutes);
-    write_hash(buffer, &exam->draft_hash);
     pw_write_uint(buffer, exam->published_number);
-    pw_write_text(buffer, (struct pw_str){exam->published_title, exam->published_title_bytes});
-    pw_write_uint(buffer, exam->published_duration_minutes);
-    pw_write_uint(buffer, exam->published_lead_time_minutes);
-    pw_write_uint(buffer, exam->published_buffer_minutes);
-    write_hash(buffer, &exam->published_hash);
     pw_write_uint(buffer, exam->is_withdrawn);
+    write_content(buffer, &exam->draft);
+    write_content(buffer, &exam->published);
 }
 
 static void read_exam(struct pw_cursor *cursor, void *value)
@@ -174,18 +244,11 @@ static void read_exam(struct pw_cursor *cursor, void *value)
     struct pw_exam *exam = value;
     exam->version = read_version(cursor);
     exam->owner_id = pw_read_id(cursor);
-    exam->draft_title_bytes = read_text(cursor, 1, exam->draft_title);
-    exam->draft_duration_minutes = read_minutes(cursor);
-    exam->draft_lead_time_minutes = read_minutes(cursor);
-    exam->draft_buffer_minutes = read_minutes(cursor);
-    read_hash(cursor, &exam->draft_hash);
     exam->published_number = read_number(cursor);
-    exam->published_title_bytes = read_text(cursor, 0, exam->published_title);
-    exam->published_duration_minutes = read_minutes(cursor);
-    exam->published_lead_time_minutes = read_minutes(cursor);
-    exam->published_buffer_minutes = read_minutes(cursor);
-    read_hash(cursor, &exam->published_hash);
     exam->is_withdrawn = (uint32_t)pw_read_uint(cursor, 1);
+    read_content(cursor, &exam->draft);
+    read_content(cursor, &exam->published);
+    cursor->bad = cursor->bad || exam->draft.title_bytes == 0;
 }
 
 static void write_slot(struct pw_buffer *buffer, const void *value)
@@ -334,7 +397,9 @@ static void read_inbox(struct pw_cursor *cursor, void *value)
 static const struct kind users = {8, 126, write_user, read_user};
 static const struct kind passwords = {1, 22, write_password, read_password};
 static const struct kind sessions = {6, 59, write_session, read_session};
-static const struct kind exams = {14, 117, write_exam, read_exam};
+static const struct kind items = {4, 40, write_item, read_item};
+static const struct kind item_versions = {11, 146, write_item_version, read_item_version};
+static const struct kind exams = {6, 191, write_exam, read_exam};
 static const struct kind slots = {16, 51, write_slot, read_slot};
 static const struct kind reservations = {15, 102, write_reservation, read_reservation};
 static const struct kind students = {1, 37, write_student, read_student};
@@ -504,6 +569,8 @@ static void write_tenant(struct pw_buffer *buffer, const struct pw_tenant *tenan
     write_proctors(buffer, tenant->proctors);
     write_map(buffer, tenant->accommodations, &accommodations);
     write_map(buffer, tenant->inboxes, &inboxes);
+    write_map(buffer, tenant->items, &items);
+    write_map(buffer, tenant->item_versions, &item_versions);
 }
 
 void pw_tenant_serialise(const struct pw_tenant *tenant, struct pw_buffer *buffer)
@@ -552,6 +619,30 @@ static bool sessions_are_chained(const struct pw_tenant *tenant)
             left--;
             session_id = session->next_id;
         }
+    }
+    return left == 0;
+}
+
+/* Whether every item has each of its versions, under the key that leads there, and nothing has another: as above. */
+static bool versions_are_whole(const struct pw_tenant *tenant)
+{
+    const void *id;
+    const void *value;
+    uint64_t walk = 0;
+    uint64_t left = pw_map_count(tenant->item_versions);
+    while (pw_map_next(tenant->items, &walk, &id, &value)) {
+        const struct pw_item *item = value;
+        if (item->newest_number > left) {
+            return false;
+        }
+        for (uint32_t number = 1; number <= item->newest_number; number++) {
+            const struct pw_item_version *version = pw_tenant_item_version(tenant, id, number);
+            if (version == NULL || version->number != number ||
+                !pw_id_equal(&version->item_id, id)) {
+                return false;
+            }
+        }
+        left -= item->newest_number;
     }
     return left == 0;
 }
@@ -663,6 +754,9 @@ void pw_state_read(struct pw_state *state, struct pw_cursor *cursor)
         read_proctors(cursor, tenant->proctors);
         read_map(cursor, tenant->accommodations, &accommodations, NULL);
         read_map(cursor, tenant->inboxes, &inboxes, NULL);
+        read_map(cursor, tenant->items, &items, NULL);
+        read_map(cursor, tenant->item_versions, &item_versions, NULL);
+        cursor->bad = cursor->bad || !versions_are_whole(tenant);
         link_accommodations(tenant);
         cursor->bad = cursor->bad || !find_due(tenant, &known);
         free(known.ids);

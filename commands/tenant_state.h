@@ -37,16 +37,18 @@ struct pw_tenant {
     uint32_t offer_minutes;                   /* Likewise. */
     struct pw_id due_slots;                   /* The order of its slots by when something is due. */
     int64_t due_at_us;                        /* When the first of them is due; 0: never. */
-    int64_t listed_due_at_us;    /* The same, as the state's order of tenants has it. */
-    struct pw_map *users;        /* id -> struct pw_user */
-    struct pw_map *passwords;    /* id of a user -> struct pw_password */
-    struct pw_map *emails;       /* email_tag -> id of a user */
-    struct pw_map *sessions;     /* id -> struct pw_session */
-    struct pw_map *exams;        /* id -> struct pw_exam */
-    struct pw_map *slots;        /* id -> struct pw_slot */
-    struct pw_map *proctors;     /* struct pw_assignment */
-    struct pw_map *reservations; /* id -> struct pw_reservation */
-    struct pw_map *students;     /* id -> struct pw_student; only those with a live reservation. */
+    int64_t listed_due_at_us;     /* The same, as the state's order of tenants has it. */
+    struct pw_map *users;         /* id -> struct pw_user */
+    struct pw_map *passwords;     /* id of a user -> struct pw_password */
+    struct pw_map *emails;        /* email_tag -> id of a user */
+    struct pw_map *sessions;      /* id -> struct pw_session */
+    struct pw_map *items;         /* id -> struct pw_item */
+    struct pw_map *item_versions; /* pw_item_version_key -> struct pw_item_version */
+    struct pw_map *exams;         /* id -> struct pw_exam */
+    struct pw_map *slots;         /* id -> struct pw_slot */
+    struct pw_map *proctors;      /* struct pw_assignment */
+    struct pw_map *reservations;  /* id -> struct pw_reservation */
+    struct pw_map *students;      /* id -> struct pw_student; only those with a live reservation. */
     struct pw_map
         *expiring; /* The places of held and offered reservations in their slots' orders. */
     struct pw_map *waiting;        /* Those of the ones that wait. */
@@ -171,8 +173,7 @@ void pw_session_end_all(const struct pw_tenant *tenant, const struct pw_user *us
 bool pw_user_has_password(const struct pw_tenant *tenant, const struct pw_id *user_id,
                           const struct pw_hash *sealed_hash);
 
-/* SHA-256 of an exam's content, as schemas/exam.def defines it. */
-struct pw_hash pw_exam_content_hash(struct pw_str title, uint32_t duration_minutes,
-                                    uint32_t lead_time_minutes, uint32_t buffer_minutes);
+/* What a version of an item is found by: the UUIDv5 of its number, four bytes big-endian, in the item's id. */
+struct pw_id pw_item_version_key(const struct pw_id *item_id, uint32_t number);
 
 #endif

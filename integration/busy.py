@@ -41,11 +41,26 @@ def busy_exam(house):
     good(office.command(f"/reservations/{dots}/cancel-by-staff", {"reason": "environment.room"}))
     good(teacher.command(f"/slots/{large}/change-capacity", {"capacity": 2}))
     refused(teacher.command(f"/slots/{large}/change-capacity", {"capacity": 1}), "capacity-below-taken")
+    busy_items(teacher, exam)
     good(teacher.command(f"/exams/{exam}/revise-draft", {"title": "Linear Algebra II", "duration_minutes": 90}))
     good(eva.command(f"/reservations/{evas}/cancel"))
     for client in (ann, bob, cem, dot, eva, office, teacher):
         client.close()
     return exam
+
+
+def busy_items(teacher, exam):
+    """Nearly all that can become of items, and of what an exam asks."""
+    rank, proof = {"title": "Rank", "kind": "numeric", "prompt": "The rank of a zero matrix?", "scoring": "match-correct", "maximum_mark": 1}, {
+        "title": "Proof", "kind": "essay", "prompt": "Prove it.", "scoring": "by-people", "maximum_mark": 9}
+    first = good(teacher.command("/items", rank | {"answers": [{"response": "1"}]}))["id"]
+    second = good(teacher.command("/items", proof))["id"]
+    good(teacher.command(f"/items/{first}/correct-key", {"version_number": 1, "answers": [{"response": "0"}], "reason": "staff.mistake"}))
+    good(teacher.command(f"/items/{first}/revise", rank | {"title": "Rank II", "answers": [{"response": "0"}]}))
+    good(teacher.command(f"/exams/{exam}/bind-items", {"items": [{"item_id": first, "version_number": 2}, {"item_id": second, "version_number": 1}]}))
+    good(teacher.command(f"/items/{second}/retire"))
+    good(teacher.command(f"/exams/{exam}/set-rules", {"buffer_minutes": 30}))
+    good(teacher.command(f"/exams/{exam}/publish"))
 
 
 def busy_people(house, exam):

@@ -26,7 +26,9 @@ MOVES = ("reservation_rescheduled", "reservation_rescheduled_by_staff")
 NEEDS_NOTHING = {"needs_replacement": False, "replacement_reason": None}
 WITH_SEAT = ("confirmed", "held", "offered", "attended", "no-show")
 HISTORIES_MAX = 40  # Of a tenant, the longest: each is a list of its own to ask for.
-DRAFT = ("title", "duration_minutes", "lead_time_minutes", "buffer_minutes")
+DRAFT = ("title", "duration_minutes", "lead_time_minutes", "buffer_minutes", "items", "maximum_mark")
+ITEM = ("title", "kind", "prompt", "choices", "scoring", "answers", "maximum_mark", "penalty_max")
+ANSWER = ("choice", "response", "mark", "penalty")
 
 
 class Proof:
@@ -131,6 +133,7 @@ class Folded:
 
     def __init__(self, commits, tenant):
         self.exams, self.slots, self.reservations, self.accommodations = {}, {}, {}, {}
+        self.items, self.item_versions, self.exam_versions = {}, collections.defaultdict(list), collections.defaultdict(list)
         self.inboxes = {}
         self.steps = collections.defaultdict(list)
         for commit in commits:
@@ -143,6 +146,11 @@ class Folded:
     def pages(self):
         """(path of a list, its items in any order) of every list that an admin can ask for."""
         yield "/exams", list(self.exams.values())
+        for key in sorted(self.exam_versions, key=lambda key: (-len(self.exam_versions[key]), key))[:HISTORIES_MAX]:
+            yield f"/exams/{key}/versions", self.exam_versions[key]
+        yield "/items", [row | self._newest_of(key) for key, row in self.items.items()]
+        for key in sorted(self.items, key=lambda key: (-len(self.item_versions[key]), key))[:HISTORIES_MAX]:
+            yield f"/items/{key}/versions", self.item_versions[key]
         for row in self.reservations.values():
             slot = self.slots[row["slot_id"]]
             slot["waiting_count"] += row["state"] == "waiting"
@@ -186,13 +194,56 @@ class Folded:
             "from_slot_id": payload[6] if event.type in MOVES else None,
             "reason": payload[REASONS[event.type]] if event.type in REASONS else None}
 
+    def _newest_of(self, key):
+        """Of an item, what its newest version asks: what the list of items shows of it."""
+        newest = self.item_versions[key][-1]
+        return {name: newest[name] for name in (*ITEM, "key_number", "content_hash")}
+
+    def _item_drafted(self, key, event, at_us, *payload):
+        self.items[key] = {"id": key, "owner_id": payload[8], "retired": False}
+        self._item_changed(key, event, at_us)
+        self._item_version(key, at_us, payload[:8], payload[9])
+
+    def _item_revised(self, key, event, at_us, *payload):
+        self._item_changed(key, event, at_us)
+        _need(payload[8] == self.items[key]["newest_number"] + 1, f"item {key}: version {payload[8]} is not the next")
+        self._item_version(key, at_us, payload[:8], payload[9])
+
+    def _item_version(self, key, at_us, content, content_hash):
+        number = len(self.item_versions[key]) + 1
+        row = dict(zip(ITEM, content)) | {"id": key, "version_number": number, "key_number": 1, "content_hash": content_hash, "changed_at": at_us}
+        row |= {"choices": [{"label": label} for label, in row["choices"]], "answers": [dict(zip(ANSWER, answer)) for answer in row["answers"]]}
+        self.item_versions[key].append(row)
+        self.items[key]["newest_number"] = number
+
+    def _item_retired(self, key, event, at_us, *_):
+        self.items[key]["retired"] = True
+        self._item_changed(key, event, at_us)
+
+    def _item_key_corrected(self, key, event, at_us, number, key_number, answers, *_):
+        self.item_versions[key][number - 1] |= {"key_number": key_number, "answers": [dict(zip(ANSWER, answer)) for answer in answers]}
+        self._item_changed(key, event, at_us)
+
+    def _item_changed(self, key, event, at_us):
+        self.items[key] |= {"version": event.stream_version, "changed_at": at_us}
+
     def _exam_drafted(self, key, event, at_us, title, duration, lead, buffer, owner):
-        self.exams[key] = {"id": key, "owner_id": owner, "withdrawn": False} | dict.fromkeys(
+        self.exams[key] = {"id": key, "owner_id": owner, "withdrawn": False, "draft_items": [], "draft_maximum_mark": 0} | dict.fromkeys(
             ["published_number", *("published_" + name for name in DRAFT), "published_hash"])
         self._exam_draft_revised(key, event, at_us, title, duration, lead, buffer)
 
     def _exam_draft_revised(self, key, event, at_us, *draft):
-        self.exams[key] |= {f"draft_{name}": value for name, value in zip(DRAFT, draft)}
+        self._draft_changed(key, event, at_us, zip(DRAFT, draft))
+
+    def _exam_rules_set(self, key, event, at_us, *rules):
+        self._draft_changed(key, event, at_us, zip(DRAFT[2:], rules))
+
+    def _exam_items_bound(self, key, event, at_us, items, _hash, maximum):
+        named = [{"item_id": _readable(item), "version_number": number} for item, number in items]
+        self._draft_changed(key, event, at_us, zip(DRAFT[4:], (named, maximum)))
+
+    def _draft_changed(self, key, event, at_us, changes):
+        self.exams[key] |= {f"draft_{name}": value for name, value in changes}
         self.exams[key] |= {"version": event.stream_version, "changed_at": at_us}
 
     def _exam_withdrawn(self, key, event, at_us, *_):
@@ -202,6 +253,8 @@ class Folded:
         row = self.exams[key]
         row |= {f"published_{name}": row[f"draft_{name}"] for name in DRAFT}
         row |= {"published_number": number, "published_hash": content_hash, "version": event.stream_version, "changed_at": at_us}
+        self.exam_versions[key].append({name: row[f"published_{name}"] for name in DRAFT} | {
+            "id": key, "version_number": number, "content_hash": content_hash, "changed_at": at_us})
 
     def _slot_opened(self, key, event, at_us, exam, exam_version, starts_at, ends_at, lead, buffer, capacity):
         self.slots[key] = {
@@ -392,7 +445,7 @@ def _moment(at_us):
 
 def _key_of(path):
     """What an item of the list is known by."""
-    by_end = {"calendar": "reservation_id", "history": "version", "inbox": "number"} | (
+    by_end = {"calendar": "reservation_id", "history": "version", "versions": "version_number", "inbox": "number"} | (
         {"slots": "slot_id", "exams": "exam_id", "days": "day"} if path.startswith("/fill/") else {})
     return by_end.get(path.rpartition("/")[2], "id")
 

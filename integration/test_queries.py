@@ -22,8 +22,8 @@ SLOT_FIELDS = {"id", "exam_id", "exam_version", "starts_at", "ends_at", "hard_en
 RESERVATION_FIELDS = {"id", "slot_id", "exam_id", "student_id", "state", "starts_at", "ends_at", "free_again_at", "expires_at",
                       "needs_replacement", "replacement_reason", "version", "changed_at"}
 EXAM_FIELDS = {"id", "owner_id", "withdrawn", "version", "changed_at", "published_number", "published_hash",
-               *(f"{stage}_{name}" for stage in ("draft", "published") for name in ("title", "duration_minutes",
-                                                                                    "lead_time_minutes", "buffer_minutes"))}
+               *(f"{stage}_{name}" for stage in ("draft", "published") for name in (
+                   "title", "duration_minutes", "lead_time_minutes", "buffer_minutes", "items", "maximum_mark"))}
 
 
 def setUpModule():
@@ -252,6 +252,7 @@ class LocationTest(AnswerCase):
         exam, someone = tenant.exam(house.node), {"email": fresh_address(), "name": "Bob", "roles": ["student"]}
         opened = teacher.command("/slots", {"exam_id": exam, "starts_at": at(days=9), "capacity": 2})
         made = {
+            "item_draft": teacher.command("/items", {"title": "Essay", "kind": "essay", "prompt": "Why?", "scoring": "by-people", "maximum_mark": 5}),
             "exam_draft": teacher.command("/exams", {"title": "Algebra", "duration_minutes": 60}),
             "slot_open": opened,
             "reservation_reserve": student.command(f"/slots/{opened.json['id']}/reservations"),
@@ -277,7 +278,7 @@ class LocationTest(AnswerCase):
                     if described[name]:
                         shown = self.expect(client.get(answer.headers["Location"], headers=seen(answer.position)), 200)
                         self.assertEqual(shown.json["id"], answer.json["id"])
-        self.assertEqual(sum(self.described().values()), 7)
+        self.assertEqual(sum(self.described().values()), 8)
 
     def described(self, *words):
         """{operation: whether its 201 has a Location}, as the document of a listener has it."""
@@ -301,7 +302,7 @@ class CsvCase(AnswerCase):
         """Items of JSON as cells of CSV."""
         def cell(value):
             if isinstance(value, list):
-                return " ".join(value)
+                return " ".join(value) if value and isinstance(value[0], str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
             text = "" if value is None else json.dumps(value) if isinstance(value, (bool, int)) else value
             return f"'{text}" if isinstance(value, str) and text[:1] in ("=", "@", "+", "-") else text
         return [{name: cell(value) for name, value in item.items()} for item in items]

@@ -19,7 +19,7 @@ ROLES = ("student", "teacher", "grader", "proctor", "admin", "auditor", "analyst
 PREFIX = "/v1/tenants/{tenant}"
 UNDESCRIBED = {("GET", "/internal/leads"), ("GET", "/metrics"), ("GET", "/healthz"), ("GET", "/readyz")}  # For other nodes and monitors.
 SHOWN_BY = {"exams": "exam_id", "slots": "slot_id", "reservations": "reservation_id", "calendar": "reservation_id", "inbox": "reservation_id",
-            "accommodations": "accommodation_id"}
+            "accommodations": "accommodation_id", "items": "item_id"}
 PEOPLE = {"users": "id", "sessions": "user_id"}  # Lists of people, and what in an item says whose it is.
 NOT_FOUND = 404
 house = House()
@@ -56,12 +56,13 @@ class Side:
         exam = _id(teacher.command("/exams", {"title": "Linear Algebra I", "duration_minutes": 60}))
         _id(teacher.command(f"/exams/{exam}/publish"))
         slot = _id(teacher.command("/slots", {"exam_id": exam, "starts_at": at(days=30), "capacity": 400}))
+        item = _id(teacher.command("/items", {"title": "Essay", "kind": "essay", "prompt": "Why?", "scoring": "by-people", "maximum_mark": 5}))
         seat = student.command(f"/slots/{slot}/reservations")
         more = house.as_admin().command(f"/students/{student_id}/accommodations", {
             "factor_percent": 125, "valid_from": at(days=10), "valid_until": at(days=20)})
         self.teacher, self.position = teacher, more.position
         self.things = {"exam_id": exam, "slot_id": slot, "reservation_id": _id(seat), "student_id": student_id,
-                       "accommodation_id": _id(more)}
+                       "accommodation_id": _id(more), "item_id": item}
 
 
     def assign(self, proctor):
@@ -280,7 +281,7 @@ class RolesTest(AnswerCase):
     def walk_list(self, row, bearer, other, may):
         answer = self.send(bearer.client, row, {}, {"Pw-Min-Position": bearer.side.position})
         name = SHOWN_BY[self.last(row)]
-        shown = {value for item in answer.json["items"] for value in item.values()} if answer.status == 200 else set()
+        shown = [value for item in answer.json["items"] for value in item.values()] if answer.status == 200 else []
         fits = bearer.side.things[name] in shown and (other.things[name] in shown) == (may == "yes")
         self.judge(row, f"{bearer.name}, a list", answer, fits, may)
 
@@ -309,6 +310,7 @@ class RolesTest(AnswerCase):
             body = {name: things.get(name, value) for name, value in self.example(row).items()}
             body |= {"email": fresh_address()} if "email" in body else {}
             body |= {"starts_at": at(days=60)} if "starts_at" in body else {}
+            body |= {"items": [{"item_id": things["item_id"], "version_number": 1}]} if body.get("items") and "item_id" in things else {}
         RolesTest.asked += 1
         client.headers.pop("Pw-Min-Position", None)
         return client.call(row["method"], path, body, headers=headers)

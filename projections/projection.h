@@ -20,7 +20,7 @@ enum pw_column_kind {
     PW_COLUMN_HASH,    /* BINARY(32) */
     PW_COLUMN_INTEGER, /* Moments too: microseconds. */
     PW_COLUMN_TEXT,
-    PW_COLUMN_BYTES /* VARBINARY: ciphertext. */
+    PW_COLUMN_BYTES /* VARBINARY: ciphertext, or a list as it stands in its event. */
 };
 
 /* Whether a cell of this kind is a view, `text`. */

@@ -107,6 +107,7 @@ static enum pw_code rows(const struct pw_event *event, const struct pw_tenant *a
     case PW_AGGREGATE_session:
     case PW_AGGREGATE_accommodation:
     case PW_AGGREGATE_inbox:
+    case PW_AGGREGATE_item:
     case PW_AGGREGATE_exam: /* A slot stands by the version that it was opened with. */
     case PW_AGGREGATE_COUNT: break;
     }

@@ -28,13 +28,26 @@ static uint32_t read_roles(struct pw_cursor *cursor)
     return roles;
 }
 
-static uint32_t read_reason(struct pw_cursor *cursor)
+static uint32_t read_name(struct pw_cursor *cursor, enum pw_field_kind kind)
 {
-    enum pw_reason reason = PW_REASON_OTHER;
-    if (!pw_reason_by_name(pw_read_text(cursor, 1, PW_TEXT_BYTES_MAX), &reason)) {
+    uint32_t value = 0;
+    if (!pw_name_find(kind, pw_read_text(cursor, 1, PW_TEXT_BYTES_MAX), &value)) {
         cursor->bad = true;
     }
-    return reason;
+    return value;
+}
+
+static void write_name(struct pw_buffer *buffer, enum pw_field_kind kind, uint32_t value)
+{
+    struct pw_names names = pw_names_of(kind);
+    assert(value < names.count);
+    pw_write_text(buffer, pw_str_of(names.names[value].name));
+}
+
+static void write_list(struct pw_buffer *buffer, const struct pw_list *list)
+{
+    struct pw_str bytes = pw_list_bytes(list);
+    pw_buffer_append(buffer, bytes.ptr, bytes.len);
 }
 
 static void write_field(struct pw_buffer *buffer, const struct pw_field *field, const void *body)
@@ -49,7 +62,8 @@ static void write_field(struct pw_buffer *buffer, const struct pw_field *field, 
     case PW_FIELD_KIND_personal:
     case PW_FIELD_KIND_email:
     case PW_FIELD_KIND_password:
-    case PW_FIELD_KIND_secret: pw_write_text(buffer, *(const struct pw_str *)value); break;
+    case PW_FIELD_KIND_secret:
+    case PW_FIELD_KIND_passage: pw_write_text(buffer, *(const struct pw_str *)value); break;
     case PW_FIELD_KIND_count:
     case PW_FIELD_KIND_flag:
     case PW_FIELD_KIND_minutes: pw_write_uint(buffer, *(const uint32_t *)value); break;
@@ -58,15 +72,41 @@ static void write_field(struct pw_buffer *buffer, const struct pw_field *field, 
     case PW_FIELD_KIND_key: pw_write_bin(buffer, value, sizeof(struct pw_hash)); break;
     case PW_FIELD_KIND_roles: write_roles(buffer, *(const uint32_t *)value); break;
     case PW_FIELD_KIND_reason:
-        pw_write_text(buffer,
-                      pw_str_of(pw_reason_name((enum pw_reason) * (const uint32_t *)value)));
-        break;
+    case PW_FIELD_KIND_item_kind:
+    case PW_FIELD_KIND_scoring: write_name(buffer, field->kind, *(const uint32_t *)value); break;
     case PW_FIELD_KIND_sealed: {
         const struct pw_str *sealed = value;
         pw_write_bin(buffer, sealed->ptr, sealed->len);
         break;
     }
+    case PW_FIELD_KIND_list: write_list(buffer, value); break;
     }
+}
+
+static void read_field(struct pw_cursor *cursor, const struct pw_field *field, void *body);
+
+static void read_fields(struct pw_cursor *cursor, const struct pw_message *message, void *ret_body)
+{
+    if (pw_read_array(cursor) != message->field_count) {
+        cursor->bad = true;
+    }
+    for (uint32_t i = 0; i < message->field_count && !cursor->bad; i++) {
+        read_field(cursor, &message->fields[i], ret_body);
+    }
+}
+
+/* Each record is read once here, so that whoever walks the list later meets none that is bad. */
+static void read_list(struct pw_cursor *cursor, const struct pw_record_info *record,
+                      struct pw_list *ret_list)
+{
+    _Alignas(max_align_t) uint8_t scratch[PW_RECORD_SIZE_MAX];
+    const uint8_t *begin = cursor->at;
+    uint32_t count = pw_read_array(cursor);
+    cursor->bad = cursor->bad || count > PW_LIST_COUNT_MAX;
+    for (uint32_t i = 0; i < count && !cursor->bad; i++) {
+        read_fields(cursor, &record->message, scratch);
+    }
+    *ret_list = (struct pw_list){begin, (size_t)(cursor->at - begin), count};
 }
 
 static void read_field(struct pw_cursor *cursor, const struct pw_field *field, void *body)
@@ -95,7 +135,9 @@ static void read_field(struct pw_cursor *cursor, const struct pw_field *field, v
         break;
     case PW_FIELD_KIND_flag: *(uint32_t *)value = (uint32_t)pw_read_uint(cursor, 1); break;
     case PW_FIELD_KIND_roles: *(uint32_t *)value = read_roles(cursor); break;
-    case PW_FIELD_KIND_reason: *(uint32_t *)value = read_reason(cursor); break;
+    case PW_FIELD_KIND_reason:
+    case PW_FIELD_KIND_item_kind:
+    case PW_FIELD_KIND_scoring: *(uint32_t *)value = read_name(cursor, field->kind); break;
     case PW_FIELD_KIND_sealed:
         *(struct pw_str *)value = pw_read_bytes(cursor, PW_SEALED_BYTES_MAX);
         break;
@@ -105,6 +147,10 @@ static void read_field(struct pw_cursor *cursor, const struct pw_field *field, v
     case PW_FIELD_KIND_secret:
         *(struct pw_str *)value = pw_read_text(cursor, 0, PW_PERSONAL_BYTES_MAX);
         break;
+    case PW_FIELD_KIND_passage:
+        *(struct pw_str *)value = pw_read_text(cursor, 0, PW_PASSAGE_BYTES_MAX);
+        break;
+    case PW_FIELD_KIND_list: read_list(cursor, field->record(), value); break;
     }
 }
 
@@ -120,13 +166,45 @@ bool pw_payload_read(struct pw_str payload, const struct pw_message *message, vo
 {
     struct pw_cursor cursor = pw_cursor_of(payload.ptr, payload.len);
 
-    if (pw_read_array(&cursor) != message->field_count) {
+    read_fields(&cursor, message, ret_body);
+    return pw_cursor_done(&cursor);
+}
+
+bool pw_list_read(struct pw_str bytes, const struct pw_record_info *record,
+                  struct pw_list *ret_list)
+{
+    struct pw_cursor cursor = pw_cursor_of(bytes.ptr, bytes.len);
+    read_list(&cursor, record, ret_list);
+    return pw_cursor_done(&cursor);
+}
+
+struct pw_str pw_list_bytes(const struct pw_list *list)
+{
+    return list->count == 0 ? PW_STR("\x90")
+                            : (struct pw_str){(const char *)list->data, list->bytes};
+}
+
+struct pw_hash pw_list_hash(const struct pw_list *list)
+{
+    struct pw_str bytes = pw_list_bytes(list);
+    return pw_sha256(bytes.ptr, bytes.len, NULL, 0);
+}
+
+struct pw_cursor pw_list_begin(const struct pw_list *list)
+{
+    struct pw_str bytes = pw_list_bytes(list);
+    struct pw_cursor cursor = pw_cursor_of(bytes.ptr, bytes.len);
+    (void)pw_read_array(&cursor);
+    return cursor;
+}
+
+bool pw_list_next(struct pw_cursor *cursor, const struct pw_record_info *record, void *ret_record)
+{
+    if (cursor->bad || cursor->at == cursor->end) {
         return false;
     }
-    for (uint32_t i = 0; i < message->field_count && !cursor.bad; i++) {
-        read_field(&cursor, &message->fields[i], ret_body);
-    }
-    return pw_cursor_done(&cursor);
+    read_fields(cursor, &record->message, ret_record);
+    return !cursor->bad;
 }
 
 enum pw_code pw_event_read(struct pw_str name, uint32_t version, struct pw_str payload,

@@ -1,5 +1,6 @@
 /* schemas/json.c: jansson parses, the tables judge. */
 #include "schemas/json.h"
+#include "schemas/codec.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -9,6 +10,8 @@
 struct reader {
     struct pw_arena *arena;
     struct pw_violations *violations;
+    char within[PW_FIELD_NAME_BYTES_MAX +
+                16]; /* `/choices/3` while one of a list is read; else empty. */
     bool arena_used_up;
     bool integers_are_reals; /* One has more than 64 bits, so that all were parsed as reals. */
 };
@@ -43,7 +46,7 @@ violate(struct reader *reader, const struct pw_field *field, const char *format,
     if (violation == NULL) {
         return;
     }
-    snprintf(text, sizeof text, "/%s", field->name);
+    snprintf(text, sizeof text, "%s/%s", reader->within, field->name);
     violation->pointer = keep(reader, text);
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -55,8 +58,9 @@ violate(struct reader *reader, const struct pw_field *field, const char *format,
 static void violate_unknown(struct reader *reader, const char *name)
 {
     struct pw_violation *violation = next_violation(reader);
-    char pointer[1 + 2 * PW_POINTER_NAME_BYTES_MAX + sizeof "..."] = "/";
-    size_t len = 1, bytes = strlen(name), keep_bytes = bytes;
+    char pointer[sizeof reader->within + 1 + 2 * PW_POINTER_NAME_BYTES_MAX + sizeof "..."];
+    size_t bytes = strlen(name), keep_bytes = bytes;
+    size_t len = (size_t)snprintf(pointer, sizeof pointer, "%s/", reader->within);
 
     if (violation == NULL) {
         return;
@@ -77,14 +81,18 @@ static void violate_unknown(struct reader *reader, const char *name)
     }
     strcpy(pointer + len, keep_bytes < bytes ? "..." : "");
     violation->pointer = keep(reader, pointer);
-    violation->detail = "is not a field of this command";
+    violation->detail = reader->within[0] == '\0' ? "is not a field of this command"
+                                                  : "is not a field of this record";
 }
 
-/* True for C0, DEL and C1: what a terminal or a mail header would obey. */
-static bool has_control(struct pw_str text)
+/* True for C0, DEL and C1: what a terminal or a mail header would obey. Passages have lines. */
+static bool has_control(struct pw_str text, bool has_lines)
 {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
+        if (has_lines && (c == '\n' || c == '\t')) {
+            continue;
+        }
         bool c1 = c == 0xc2 && i + 1 < text.len && (unsigned char)text.ptr[i + 1] < 0xa0;
         if (c < 0x20 || c == 0x7f || c1) {
             return true;
@@ -171,8 +179,11 @@ static void read_text(struct reader *reader, const struct pw_field *field, struc
     if ((int64_t)text.len > field->max) {
         violate(reader, field, "must have at most %" PRId64 " bytes of UTF-8", field->max);
     }
-    if (has_control(text)) {
-        violate(reader, field, "must not contain control characters");
+    bool is_passage = field->kind == PW_FIELD_KIND_passage;
+    if (has_control(text, is_passage)) {
+        violate(reader, field,
+                is_passage ? "must not contain control characters but line feed and tab"
+                           : "must not contain control characters");
     } else if (field->kind == PW_FIELD_KIND_zone && text.len > 0 && !zone_shaped(text)) {
         violate(reader, field, "must be the name of an IANA time zone, such as Europe/Vienna");
     } else if (field->kind == PW_FIELD_KIND_language && text.len > 0 && !language_shaped(text)) {
@@ -204,14 +215,12 @@ static void read_at(struct reader *reader, const struct pw_field *field, struct 
     }
 }
 
-static void read_reason(struct reader *reader, const struct pw_field *field, struct pw_str text,
-                        uint32_t *ret_reason)
+static void read_name(struct reader *reader, const struct pw_field *field, struct pw_str text,
+                      uint32_t *ret_value)
 {
-    enum pw_reason reason;
-    if (pw_reason_by_name(text, &reason)) {
-        *ret_reason = reason;
-    } else {
-        violate(reader, field, "must be one of the reasons, such as examinee.request");
+    if (!pw_name_find(field->kind, text, ret_value)) {
+        violate(reader, field, "must be one of the names, such as %s",
+                pw_names_of(field->kind).names[0].name);
     }
 }
 
@@ -231,6 +240,7 @@ static void read_string(struct reader *reader, const struct pw_field *field, con
     case PW_FIELD_KIND_personal:
     case PW_FIELD_KIND_email:
     case PW_FIELD_KIND_password:
+    case PW_FIELD_KIND_passage:
     case PW_FIELD_KIND_secret: read_text(reader, field, text, ret_value); break;
     case PW_FIELD_KIND_at: read_at(reader, field, text, ret_value); break;
     case PW_FIELD_KIND_id:
@@ -248,11 +258,14 @@ static void read_string(struct reader *reader, const struct pw_field *field, con
             violate(reader, field, "must be 32 bytes as 43 characters of base64url, unpadded");
         }
         break;
-    case PW_FIELD_KIND_reason: read_reason(reader, field, text, ret_value); break;
+    case PW_FIELD_KIND_reason:
+    case PW_FIELD_KIND_item_kind:
+    case PW_FIELD_KIND_scoring: read_name(reader, field, text, ret_value); break;
     case PW_FIELD_KIND_count:
     case PW_FIELD_KIND_minutes:       /* Numbers: read_number. */
     case PW_FIELD_KIND_flag:          /* read_flag */
     case PW_FIELD_KIND_roles:         /* read_roles */
+    case PW_FIELD_KIND_list:          /* read_list */
     case PW_FIELD_KIND_sealed: break; /* Of events only. */
     }
 }
@@ -337,6 +350,61 @@ static void read_roles(struct reader *reader, const struct pw_field *field, cons
     }
 }
 
+static void read_fields(struct reader *reader, const struct pw_message *message, json_t *object,
+                        void *body);
+
+/* One of a list, written behind those before it where it is good. */
+static void read_record(struct reader *reader, const struct pw_field *field, size_t index,
+                        json_t *value, struct pw_buffer *records)
+{
+    _Alignas(max_align_t) uint8_t record[PW_RECORD_SIZE_MAX] = {0};
+    const struct pw_message *message = &field->record()->message;
+    uint32_t before = reader->violations->count + reader->violations->more;
+    snprintf(reader->within, sizeof reader->within, "/%s/%zu", field->name, index);
+    if (json_is_object(value)) {
+        read_fields(reader, message, value, record);
+    } else {
+        struct pw_violation *violation = next_violation(reader);
+        if (violation != NULL) {
+            violation->pointer = keep(reader, reader->within);
+            violation->detail = "must be an object";
+        }
+    }
+    reader->within[0] = '\0';
+    if (reader->violations->count + reader->violations->more == before && !reader->arena_used_up) {
+        pw_payload_write(records, message, record);
+    }
+}
+
+/* The records of a list, as they will stand in the payload. */
+static void read_list(struct reader *reader, const struct pw_field *field, json_t *value,
+                      struct pw_list *ret_list)
+{
+    size_t count = json_array_size(value); /* 0 of what is no array. */
+    struct pw_buffer records;
+    if (!json_is_array(value)) {
+        violate(reader, field, "must be an array");
+        return;
+    }
+    if ((int64_t)count < field->min || (int64_t)count > field->max) {
+        violate(reader, field, "must hold %" PRId64 " to %" PRId64 " records", field->min,
+                field->max);
+        return;
+    }
+    pw_buffer_init(
+        &records,
+        PW_JSON_BYTES_MAX); /* Never longer than the JSON that it comes from, but for names. */
+    pw_write_array(&records, (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
+        read_record(reader, field, i, json_array_get(value, i), &records);
+    }
+    struct pw_str kept =
+        pw_arena_copy(reader->arena, (struct pw_str){(const char *)records.data, records.bytes});
+    reader->arena_used_up = reader->arena_used_up || kept.ptr == NULL || records.full;
+    *ret_list = (struct pw_list){(const uint8_t *)kept.ptr, kept.len, (uint32_t)count};
+    pw_buffer_close(&records);
+}
+
 static bool is_number(const struct pw_field *field)
 {
     return field->kind == PW_FIELD_KIND_count || field->kind == PW_FIELD_KIND_minutes;
@@ -346,8 +414,11 @@ static void fall_back(const struct pw_field *field, void *ret_value)
 {
     if (field->kind == PW_FIELD_KIND_at) {
         *(int64_t *)ret_value = field->fallback;
-    } else if (field->kind == PW_FIELD_KIND_personal || field->kind == PW_FIELD_KIND_password) {
+    } else if (field->kind == PW_FIELD_KIND_personal || field->kind == PW_FIELD_KIND_password ||
+               field->kind == PW_FIELD_KIND_text) {
         *(struct pw_str *)ret_value = PW_STR("");
+    } else if (field->kind == PW_FIELD_KIND_list) {
+        *(struct pw_list *)ret_value = (struct pw_list){0};
     } else {
         /* A table gives fallbacks to nothing else. */
         assert(is_number(field) || field->kind == PW_FIELD_KIND_flag);
@@ -386,7 +457,7 @@ static void read_fields(struct reader *reader, const struct pw_message *message,
     for (uint32_t i = 0; i < message->field_count; i++) {
         const struct pw_field *field = &message->fields[i];
         void *ret_value = (char *)body + field->offset;
-        const json_t *value = in_body(field) ? json_object_get(object, field->name) : NULL;
+        json_t *value = in_body(field) ? json_object_get(object, field->name) : NULL;
 
         found += value != NULL ? 1 : 0;
         if (value != NULL && is_number(field)) {
@@ -395,6 +466,8 @@ static void read_fields(struct reader *reader, const struct pw_message *message,
             read_flag(reader, field, value, ret_value);
         } else if (value != NULL && field->kind == PW_FIELD_KIND_roles) {
             read_roles(reader, field, value, ret_value);
+        } else if (value != NULL && field->kind == PW_FIELD_KIND_list) {
+            read_list(reader, field, value, ret_value);
         } else if (value != NULL) {
             read_string(reader, field, value, ret_value);
         } else if (field->source == PW_FROM_BODY_OR) {

@@ -41,7 +41,7 @@ static const struct kind_row {
     [PW_FIELD_KIND_roles] = {"roles", "array of str, in the order of the roles below",
                              "array of names of roles, each once"},
     [PW_FIELD_KIND_flag] = {"flag", "integer, 1 or 0", "`true` or `false`"},
-    [PW_FIELD_KIND_reason] = {"reason", "str", "name of a reason, as below"},
+    [PW_FIELD_KIND_reason] = {"reason", "str", "name of a reason, as above"},
     [PW_FIELD_KIND_personal] = {"personal", "sealed before anything is written down",
                                 "string without control characters"},
     [PW_FIELD_KIND_email] = {"email", "sealed before anything is written down", "e-mail address"},
@@ -50,6 +50,12 @@ static const struct kind_row {
     [PW_FIELD_KIND_secret] = {"secret", "never", "string without control characters"},
     [PW_FIELD_KIND_sealed] = {"sealed", "bin: ciphertext ([keys.md](keys.md), section 3)",
                               "never; queries show what was sealed"},
+    [PW_FIELD_KIND_item_kind] = {"item_kind", "str", "name of a kind of item, as above"},
+    [PW_FIELD_KIND_scoring] = {"scoring", "str", "name of a way of scoring, as above"},
+    [PW_FIELD_KIND_passage] = {"passage", "str",
+                               "string of lines: no control characters but line feed and tab"},
+    [PW_FIELD_KIND_list] = {"list of R", "array of arrays: the fields of R",
+                            "array of objects; R is one of the [records](#records)"},
 };
 
 static const char introduction[] =
@@ -138,12 +144,12 @@ static void print_roles(void)
     }
 }
 
-static void print_reasons(void)
+static void print_names(const char *heading, const char *what, enum pw_field_kind kind)
 {
-    printf("\n## Reasons\n| reason | what it means |\n|---|---|\n");
-    for (int reason = 0; reason < PW_REASON_COUNT; reason++) {
-        printf("| `%s` | %s |\n", pw_reason_name((enum pw_reason)reason),
-               pw_reason_doc((enum pw_reason)reason));
+    struct pw_names names = pw_names_of(kind);
+    printf("\n## %s\n| %s | what it means |\n|---|---|\n", heading, what);
+    for (uint32_t i = 0; i < names.count; i++) {
+        printf("| `%s` | %s |\n", names.names[i].name, names.names[i].doc);
     }
 }
 
@@ -166,7 +172,17 @@ static void print_command_index(void)
 
 static bool is_text(const struct pw_field *field)
 {
-    return field->kind == PW_FIELD_KIND_personal || field->kind == PW_FIELD_KIND_password;
+    return field->kind == PW_FIELD_KIND_personal || field->kind == PW_FIELD_KIND_password ||
+           field->kind == PW_FIELD_KIND_text;
+}
+
+static void print_kind(const struct pw_field *field)
+{
+    if (field->kind == PW_FIELD_KIND_list) {
+        printf("list of %s", field->record()->name);
+    } else {
+        fputs(kinds[field->kind].name, stdout);
+    }
 }
 
 static void print_limits(const struct pw_field *field)
@@ -180,10 +196,12 @@ static void print_limits(const struct pw_field *field)
     case PW_FIELD_KIND_personal:
     case PW_FIELD_KIND_email:
     case PW_FIELD_KIND_password:
+    case PW_FIELD_KIND_passage:
     case PW_FIELD_KIND_secret:
         printf("%" PRId64 " to %" PRId64 " bytes of UTF-8", field->min, field->max);
         break;
     case PW_FIELD_KIND_count:
+    case PW_FIELD_KIND_list:
     case PW_FIELD_KIND_minutes: printf("%" PRId64 " to %" PRId64, field->min, field->max); break;
     case PW_FIELD_KIND_at:
         pw_at_format(field->min, first);
@@ -194,13 +212,16 @@ static void print_limits(const struct pw_field *field)
     case PW_FIELD_KIND_hash:
     case PW_FIELD_KIND_flag:
     case PW_FIELD_KIND_reason:
+    case PW_FIELD_KIND_item_kind:
+    case PW_FIELD_KIND_scoring:
     case PW_FIELD_KIND_key: break; /* The kind says it all. */
     case PW_FIELD_KIND_roles:
         printf("%" PRId64 " to %" PRId64 " roles", field->min, field->max);
         break;
     case PW_FIELD_KIND_sealed: printf("at most %" PRId64 " bytes", field->max); break;
     }
-    if (field->source == PW_FROM_BODY_OR && (is_text(field) || field->kind == PW_FIELD_KIND_at)) {
+    if (field->source == PW_FROM_BODY_OR &&
+        (is_text(field) || field->kind == PW_FIELD_KIND_at || field->kind == PW_FIELD_KIND_list)) {
         printf("; none if left out");
     } else if (field->source == PW_FROM_BODY_OR && field->kind == PW_FIELD_KIND_flag) {
         printf("`%s` if left out", field->fallback != 0 ? "true" : "false");
@@ -228,8 +249,9 @@ static void print_client_fields(const struct pw_message *message)
             printf("\n| field | in | kind | limits | what |\n|---|---|---|---|---|\n");
             begun = true;
         }
-        printf("| `%s` | %s | %s | ", field->name, field->source == PW_FROM_PATH ? "path" : "body",
-               kinds[field->kind].name);
+        printf("| `%s` | %s | ", field->name, field->source == PW_FROM_PATH ? "path" : "body");
+        print_kind(field);
+        printf(" | ");
         print_limits(field);
         printf(" | ");
         print_cell(field->doc);
@@ -272,6 +294,29 @@ static void print_command(const struct pw_command_info *info)
     printf(".\n");
 }
 
+static void print_record(const struct pw_record_info *info)
+{
+    printf("\n### %s\n%s\n\n| tag | field | kind | limits | what |\n|---|---|---|---|---|\n",
+           info->name, info->doc);
+    for (uint32_t i = 0; i < info->message.field_count; i++) {
+        const struct pw_field *field = &info->message.fields[i];
+        printf("| %u | `%s` | ", (unsigned)field->tag, field->name);
+        print_kind(field);
+        printf(" | ");
+        print_limits(field);
+        printf(" | ");
+        print_cell(field->doc);
+        printf(" |\n");
+    }
+}
+
+static void print_records(void)
+{
+    printf("\n## Records\nWhat lists hold.\n");
+#define PW_RECORD(lower, ...) print_record(pw_##lower##_record());
+#include "schemas/all.def"
+}
+
 static void print_events(void)
 {
     printf("\n## Events\nThe fields of an event stand in its payload in this order: field 1 is "
@@ -284,8 +329,9 @@ static void print_events(void)
                info->name, info->version, pw_aggregate_name(info->aggregate), info->doc);
         for (uint32_t i = 0; i < info->message.field_count; i++) {
             const struct pw_field *field = &info->message.fields[i];
-            printf("| %u | `%s` | %s | ", (unsigned)field->tag, field->name,
-                   kinds[field->kind].name);
+            printf("| %u | `%s` | ", (unsigned)field->tag, field->name);
+            print_kind(field);
+            printf(" | ");
             print_cell(field->doc);
             printf(" |\n");
         }
@@ -314,12 +360,15 @@ int main(void)
 {
     fputs(introduction, stdout);
     print_roles();
-    print_reasons();
+    print_names("Reasons", "reason", PW_FIELD_KIND_reason);
+    print_names("Kinds of items", "kind", PW_FIELD_KIND_item_kind);
+    print_names("Ways of scoring", "scoring", PW_FIELD_KIND_scoring);
     print_kinds();
     print_command_index();
     for (int type = 0; type < PW_COMMAND_COUNT; type++) {
         print_command(pw_command_info((enum pw_command_type)type));
     }
+    print_records();
     print_events();
     print_problems();
     return fflush(stdout) == 0 && ferror(stdout) == 0 ? 0 : 1;

@@ -4,7 +4,7 @@
 /* Each descriptor is made inside a function of its own, where `this` can name the struct that
  * offsetof needs. */
 #define PW_DESCRIBE(tag, kind, name, source, min, max, fallback, doc)                              \
-    {#name, doc, PW_FIELD_KIND_##kind, source, offsetof(this, name), min, max, fallback, tag},
+    {#name, doc, PW_FIELD_KIND_##kind, source, offsetof(this, name), min, max, fallback, tag, NULL},
 #define PW_PATH(tag, kind, name, doc) PW_DESCRIBE(tag, kind, name, PW_FROM_PATH, 0, 0, 0, doc)
 #define PW_MADE(tag, kind, name, doc) PW_DESCRIBE(tag, kind, name, PW_MADE_BY_SHELL, 0, 0, 0, doc)
 #define PW_DERIVED(tag, kind, name, doc)                                                           \
@@ -17,6 +17,14 @@
     PW_DESCRIBE(tag, kind, name, PW_FROM_BODY, min, max, 0, doc)
 #define PW_FIELD_OR(tag, kind, name, min, max, fallback, doc)                                      \
     PW_DESCRIBE(tag, kind, name, PW_FROM_BODY_OR, min, max, fallback, doc)
+
+#define PW_DESCRIBE_LIST(tag, record, name, source, min, max, doc)                                 \
+    {#name, doc, PW_FIELD_KIND_list,  source, offsetof(this, name), min, max,                      \
+     0,     tag, pw_##record##_record},
+#define PW_LIST(tag, record, name, min, max, doc)                                                  \
+    PW_DESCRIBE_LIST(tag, record, name, PW_FROM_BODY, min, max, doc)
+#define PW_LIST_OR(tag, record, name, max, doc)                                                    \
+    PW_DESCRIBE_LIST(tag, record, name, PW_FROM_BODY_OR, 0, max, doc)
 
 /* A command whose list is empty does not compile: there is no PW_ERR_ alone. */
 #define PW_REFUSES_1(a)                                                        PW_ERR_##a,
@@ -40,6 +48,18 @@
                     PW_REFUSES_5, PW_REFUSES_4, PW_REFUSES_3, PW_REFUSES_2, PW_REFUSES_1, unused)  \
     (__VA_ARGS__)
 
+#define PW_RECORD(lower, doc_, fields_)                                                            \
+    const struct pw_record_info *pw_##lower##_record(void)                                         \
+    {                                                                                              \
+        typedef struct pw_##lower this;                                                            \
+        static const struct pw_field fields[] = {fields_};                                         \
+        static const struct pw_record_info info = {                                                \
+            #lower, doc_, {fields, PW_COUNT(fields), sizeof(this)}};                               \
+        static_assert(PW_COUNT(fields) <= PW_FIELDS_MAX, "too many fields");                       \
+        static_assert(sizeof(this) <= PW_RECORD_SIZE_MAX, "a record is small");                    \
+        static_assert(sizeof(doc_) > 1, "a record says what it is");                               \
+        return &info;                                                                              \
+    }
 #define PW_COMMAND(aggregate_, lower, UPPER, door_, roles_, path_, target, doc_, example_,         \
                    refusals_, fields_)                                                             \
     static const struct pw_command_info *describe_command_##aggregate_##_##lower(void)             \
@@ -189,36 +209,48 @@ bool pw_role_by_name(struct pw_str name, enum pw_role *ret_role)
     return false;
 }
 
-static const struct reason {
-    const char *name;
-    const char *doc;
-} reasons[] = {
+static const struct pw_name reasons[] = {
 #define PW_REASON(UPPER, name, doc) [PW_REASON_##UPPER] = {name, doc},
 #include "schemas/reasons.def"
 #undef PW_REASON
 };
 
-const char *pw_reason_name(enum pw_reason reason)
+static const struct pw_name item_kinds[] = {
+#define PW_ITEM_KIND(UPPER, name, doc) [PW_ITEM_KIND_##UPPER] = {name, doc},
+#include "schemas/item_names.def"
+};
+
+static const struct pw_name scorings[] = {
+#define PW_SCORING(UPPER, name, doc) [PW_SCORING_##UPPER] = {name, doc},
+#include "schemas/item_names.def"
+};
+
+struct pw_names pw_names_of(enum pw_field_kind kind)
 {
-    assert(reason < PW_REASON_COUNT);
-    return reasons[reason].name;
+    switch ((int)kind) {
+    case PW_FIELD_KIND_reason: return (struct pw_names){reasons, PW_COUNT(reasons)};
+    case PW_FIELD_KIND_item_kind: return (struct pw_names){item_kinds, PW_COUNT(item_kinds)};
+    case PW_FIELD_KIND_scoring: return (struct pw_names){scorings, PW_COUNT(scorings)};
+    default: return (struct pw_names){NULL, 0};
+    }
 }
 
-const char *pw_reason_doc(enum pw_reason reason)
+bool pw_name_find(enum pw_field_kind kind, struct pw_str name, uint32_t *ret_value)
 {
-    assert(reason < PW_REASON_COUNT);
-    return reasons[reason].doc;
-}
-
-bool pw_reason_by_name(struct pw_str name, enum pw_reason *ret_reason)
-{
-    for (int reason = 0; reason < PW_REASON_COUNT; reason++) {
-        if (pw_str_equal(name, pw_str_of(reasons[reason].name))) {
-            *ret_reason = (enum pw_reason)reason;
+    struct pw_names names = pw_names_of(kind);
+    for (uint32_t value = 0; value < names.count; value++) {
+        if (pw_str_equal(name, pw_str_of(names.names[value].name))) {
+            *ret_value = value;
             return true;
         }
     }
     return false;
+}
+
+const char *pw_reason_name(enum pw_reason reason)
+{
+    assert(reason < PW_REASON_COUNT);
+    return reasons[reason].name;
 }
 
 const char *pw_aggregate_name(enum pw_aggregate aggregate)

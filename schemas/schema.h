@@ -17,6 +17,10 @@
  *                                                 keys, tags and hashes (api/prepare.h)
  *   PW_FIELD(tag, kind, name, min, max, "doc")    a member of the body, or of an event
  *   PW_FIELD_OR(tag, kind, name, min, max, fallback, "doc")    one that the body may leave out
+ *   PW_LIST(tag, record, name, min, max, "doc")   min to max records, each as PW_RECORD says
+ *   PW_LIST_OR(tag, record, name, max, "doc")     at most so many; one that the body may leave out
+ *
+ *   PW_RECORD(record, "doc", fields)              what lists of this file hold: PW_FIELDs and PW_FIELD_ORs, but no list
  *
  *   kind      in C            in msgpack  in JSON
  *   id        struct pw_id    bin 16      UUID text, not nil
@@ -31,11 +35,15 @@
  *   roles     uint32_t        array       names of roles, min to max of them, each once; bits of PW_ROLE
  *   flag      uint32_t        integer     true or false: 1 or 0
  *   reason    uint32_t        str         name of a reason (schemas/reasons.def); enum pw_reason
+ *   item_kind uint32_t        str         name of a kind of item (schemas/item_names.def); enum pw_item_kind
+ *   scoring   uint32_t        str         name of a way of scoring (there); enum pw_scoring
  *   personal  struct pw_str   (sealed)    as text; the shell seals it before the queue
  *   email     struct pw_str   (sealed)    the shape of an e-mail address; sealed likewise
  *   password  struct pw_str   (sealed)    as text; the shell hashes it, and seals the hash
  *   secret    struct pw_str   (none)      as text; the shell judges it and takes it out. Neither of the two is part of a fingerprint
  *   sealed    struct pw_str   bin         of events only: at most max bytes of ciphertext
+ *   passage   struct pw_str   str         string, min to max bytes of UTF-8, of lines: no control character but line feed and tab
+ *   list      struct pw_list  array       array of objects
  *
  * Contract  Field tags and names are for ever: append, retire, never reuse. A payload is the
  *           msgpack array of the fields in tag order.
@@ -48,23 +56,34 @@
 #include "schemas/errors.h"
 #include "schemas/types.h"
 
-#define PW_CTYPE_id       struct pw_id
-#define PW_CTYPE_text     struct pw_str
-#define PW_CTYPE_zone     struct pw_str
-#define PW_CTYPE_language struct pw_str
-#define PW_CTYPE_count    uint32_t
-#define PW_CTYPE_minutes  uint32_t
-#define PW_CTYPE_at       int64_t
-#define PW_CTYPE_hash     struct pw_hash
-#define PW_CTYPE_key      struct pw_hash
-#define PW_CTYPE_roles    uint32_t
-#define PW_CTYPE_flag     uint32_t
-#define PW_CTYPE_reason   uint32_t
-#define PW_CTYPE_personal struct pw_str
-#define PW_CTYPE_email    struct pw_str
-#define PW_CTYPE_password struct pw_str
-#define PW_CTYPE_secret   struct pw_str
-#define PW_CTYPE_sealed   struct pw_str
+#define PW_CTYPE_id        struct pw_id
+#define PW_CTYPE_text      struct pw_str
+#define PW_CTYPE_zone      struct pw_str
+#define PW_CTYPE_language  struct pw_str
+#define PW_CTYPE_count     uint32_t
+#define PW_CTYPE_minutes   uint32_t
+#define PW_CTYPE_at        int64_t
+#define PW_CTYPE_hash      struct pw_hash
+#define PW_CTYPE_key       struct pw_hash
+#define PW_CTYPE_roles     uint32_t
+#define PW_CTYPE_flag      uint32_t
+#define PW_CTYPE_reason    uint32_t
+#define PW_CTYPE_personal  struct pw_str
+#define PW_CTYPE_email     struct pw_str
+#define PW_CTYPE_password  struct pw_str
+#define PW_CTYPE_secret    struct pw_str
+#define PW_CTYPE_sealed    struct pw_str
+#define PW_CTYPE_passage   struct pw_str
+#define PW_CTYPE_item_kind uint32_t
+#define PW_CTYPE_scoring   uint32_t
+
+/* Records as they stand in a payload: the msgpack array of their arrays, checked when it was read. A view, like a text. pw_list_next
+ * (schemas/codec.h) walks them. All zero: there are none. */
+struct pw_list {
+    const uint8_t *data;
+    size_t bytes;
+    uint32_t count;
+};
 
 enum pw_field_kind {
     PW_FIELD_KIND_id,
@@ -83,7 +102,11 @@ enum pw_field_kind {
     PW_FIELD_KIND_email,
     PW_FIELD_KIND_password,
     PW_FIELD_KIND_secret,
-    PW_FIELD_KIND_sealed
+    PW_FIELD_KIND_sealed,
+    PW_FIELD_KIND_passage,
+    PW_FIELD_KIND_list,
+    PW_FIELD_KIND_item_kind,
+    PW_FIELD_KIND_scoring
 };
 
 /* Who gives a command's field its value. An event's fields are all PW_FROM_BODY. */
@@ -107,11 +130,16 @@ struct pw_field {
     int64_t min;     /* Inclusive; bytes for texts, the value for numbers and moments. */
     int64_t max;
     int64_t fallback;
-    uint8_t tag; /* From 1, in order, without holes. */
+    uint8_t tag;                                  /* From 1, in order, without holes. */
+    const struct pw_record_info *(*record)(void); /* Of a list: what it holds; else NULL. */
 };
 
-#define PW_FIELDS_MAX     16
-#define PW_TEXT_BYTES_MAX 200 /* Of any text field: what a table may ask for at most. */
+#define PW_FIELDS_MAX           16
+#define PW_FIELD_NAME_BYTES_MAX 32
+#define PW_TEXT_BYTES_MAX       200 /* Of any text field: what a table may ask for at most. */
+#define PW_PASSAGE_BYTES_MAX    4000
+#define PW_LIST_COUNT_MAX       200
+#define PW_RECORD_SIZE_MAX      256 /* Of a record's struct. */
 
 /* Of what is personal or secret; and of that, sealed: 41 bytes more (docs/keys.md, section 3). */
 #define PW_PERSONAL_BYTES_MAX 254
@@ -122,6 +150,13 @@ struct pw_message {
     const struct pw_field *fields;
     uint32_t field_count;
     uint32_t size; /* sizeof the struct. */
+};
+
+/* What a list holds. */
+struct pw_record_info {
+    const char *name; /* `item_choice` */
+    const char *doc;
+    struct pw_message message; /* All of its fields are PW_FROM_BODY or PW_FROM_BODY_OR. */
 };
 
 /* Roles, as tokens and the ledger name them; a command's roles are a set of bits. */
@@ -161,13 +196,35 @@ enum pw_reason {
     PW_REASON_COUNT
 };
 
+enum pw_item_kind {
+#define PW_ITEM_KIND(UPPER, name, doc) PW_ITEM_KIND_##UPPER,
+#include "schemas/item_names.def"
+    PW_ITEM_KIND_COUNT
+};
+
+enum pw_scoring {
+#define PW_SCORING(UPPER, name, doc) PW_SCORING_##UPPER,
+#include "schemas/item_names.def"
+    PW_SCORING_COUNT
+};
+
+/* The closed lists: the values of a field of such a kind, by number. */
+struct pw_name {
+    const char *name;
+    const char *doc;
+};
+struct pw_names {
+    const struct pw_name *names;
+    uint32_t count; /* 0: the kind has no closed list. */
+};
+struct pw_names pw_names_of(enum pw_field_kind kind);
+bool pw_name_find(enum pw_field_kind kind, struct pw_str name, uint32_t *ret_value);
+
 const char *pw_reason_name(enum pw_reason reason);
-const char *pw_reason_doc(enum pw_reason reason);
-bool pw_reason_by_name(struct pw_str name, enum pw_reason *ret_reason);
 
 /* Aggregates: the types of streams. */
 #define PW_AGGREGATES(X)                                                                           \
-    X(tenant) X(user) X(session) X(exam) X(slot) X(reservation) X(accommodation) X(inbox)
+    X(tenant) X(user) X(session) X(exam) X(slot) X(reservation) X(accommodation) X(inbox) X(item)
 
 enum pw_aggregate {
 #define PW_AGGREGATE_MEMBER(lower) PW_AGGREGATE_##lower,
@@ -192,7 +249,13 @@ enum pw_door { PW_DOOR_PUBLIC, PW_DOOR_INTERNAL, PW_DOOR_CREDENTIAL, PW_DOOR_SYS
 #define PW_PREPARED(tag, kind, name, doc)                     PW_CTYPE_##kind name;
 #define PW_FIELD(tag, kind, name, min, max, doc)              PW_CTYPE_##kind name;
 #define PW_FIELD_OR(tag, kind, name, min, max, fallback, doc) PW_CTYPE_##kind name;
+#define PW_LIST(tag, record, name, min, max, doc)             struct pw_list name;
+#define PW_LIST_OR(tag, record, name, max, doc)               struct pw_list name;
 #define PW_REFUSES(...)
+#define PW_RECORD(lower, doc, fields)                                                              \
+    struct pw_##lower {                                                                            \
+        fields                                                                                     \
+    };
 #define PW_COMMAND(aggregate, lower, UPPER, door, roles, path, target, doc, example, refusals,     \
                    fields)                                                                         \
     struct pw_##aggregate##_##lower {                                                              \
@@ -202,6 +265,10 @@ enum pw_door { PW_DOOR_PUBLIC, PW_DOOR_INTERNAL, PW_DOOR_CREDENTIAL, PW_DOOR_SYS
     struct pw_##aggregate##_##lower {                                                              \
         fields                                                                                     \
     };
+#include "schemas/all.def"
+
+/* --- The records of lists --- */
+#define PW_RECORD(lower, ...) const struct pw_record_info *pw_##lower##_record(void);
 #include "schemas/all.def"
 
 /* --- The commands --- */

@@ -59,15 +59,19 @@ static const struct shown {
     {"a session that has ended", PW_AGGREGATE_session, ID(61), "{\"state\":\"ended\"}"},
     {"an exam and what was published of it", PW_AGGREGATE_exam, ID(30),
      "\"published_number\":1,\"published_title\":\"Algebra\",\"published_duration_minutes\":90,"
-     "\"published_lead_time_minutes\":60,\"published_buffer_minutes\":15,\"published_hash\":\""},
+     "\"published_lead_time_minutes\":60,\"published_buffer_minutes\":15,"
+     "\"published_item_count\":0,\"published_maximum_mark\":0,\"published_items_hash\":null,"
+     "\"published_hash\":\""},
     {"and its draft since", PW_AGGREGATE_exam, ID(30), "\"draft_title\":\"Algebra II\""},
     {"an exam of which nothing is published", PW_AGGREGATE_exam, ID(31),
-     "{\"owner_id\":" ID_TEXT(
-         "0c") ",\"draft_title\":\"Algebra\",\"draft_duration_minutes\":90,"
-               "\"draft_lead_time_minutes\":60,\"draft_buffer_minutes\":15,\"draft_hash\":\""},
+     "{\"owner_id\":" ID_TEXT("0c") ",\"draft_title\":\"Algebra\",\"draft_duration_minutes\":90,"
+                                    "\"draft_lead_time_minutes\":60,\"draft_buffer_minutes\":15,"
+                                    "\"draft_item_count\":0,\"draft_maximum_mark\":0,\"draft_items_"
+                                    "hash\":null,\"draft_hash\":\""},
     {"and what would be", PW_AGGREGATE_exam, ID(31),
      "\"published_number\":null,\"published_title\":null,\"published_duration_minutes\":null,"
      "\"published_lead_time_minutes\":null,\"published_buffer_minutes\":null,"
+     "\"published_item_count\":null,\"published_maximum_mark\":null,\"published_items_hash\":null,"
      "\"published_hash\":null,\"withdrawn\":false}"},
     {"a slot", PW_AGGREGATE_slot, ID(40),
      "{\"exam_id\":" ID_TEXT(
@@ -122,9 +126,9 @@ Test(audit_state, a_whole_tenant)
     pw_hex_format(hash.bytes, sizeof hash.bytes, text);
     json_t *json = pw_audit_state_tenant(tenant);
     json_t *wanted =
-        json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "version", 2, "users", 3,
-                  "sessions", 2, "exams", 2, "slots", 2, "reservations", 4, "accommodations", 0,
-                  "inboxes", 2, "state_format", PW_STATE_FORMAT, "state_sha256", text);
+        json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "version", 2, "users",
+                  3, "sessions", 2, "exams", 2, "slots", 2, "reservations", 4, "accommodations", 0,
+                  "inboxes", 2, "items", 0, "state_format", PW_STATE_FORMAT, "state_sha256", text);
     char *said = json_dumps(json, JSON_COMPACT);
     cr_expect(json_equal(json, wanted), "%s", said);
     free(said);

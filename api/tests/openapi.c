@@ -171,6 +171,19 @@ static void check_number(const struct pw_field *field, json_t *schema)
     cr_expect_eq(json_integer_value(json_object_get(schema, "maximum")), field->max);
 }
 
+static void check_field(const struct pw_field *field, json_t *schema);
+
+static void check_list(const struct pw_field *field, json_t *schema)
+{
+    const struct pw_message *record = &field->record()->message;
+    cr_expect_eq(json_integer_value(json_object_get(schema, "minItems")), field->min);
+    cr_expect_eq(json_integer_value(json_object_get(schema, "maxItems")), field->max);
+    cr_expect_eq(json_object_size(AT(schema, "items", "properties")), record->field_count);
+    for (uint32_t i = 0; i < record->field_count; i++) {
+        check_field(&record->fields[i], AT(schema, "items", "properties", record->fields[i].name));
+    }
+}
+
 static void check_field(const struct pw_field *field, json_t *schema)
 {
     const char *doc = json_string_value(json_object_get(schema, "description"));
@@ -185,10 +198,12 @@ static void check_field(const struct pw_field *field, json_t *schema)
     case PW_FIELD_KIND_personal:
     case PW_FIELD_KIND_email:
     case PW_FIELD_KIND_password:
+    case PW_FIELD_KIND_passage:
     case PW_FIELD_KIND_secret:
         cr_expect_eq(json_integer_value(json_object_get(schema, "maxLength")), field->max);
         cr_expect(json_integer_value(json_object_get(schema, "minLength")) <= field->min);
         break;
+    case PW_FIELD_KIND_list: check_list(field, schema); break;
     case PW_FIELD_KIND_at:
         cr_expect_str_eq(json_string_value(json_object_get(schema, "format")), "date-time");
         break;
@@ -203,7 +218,10 @@ static void check_field(const struct pw_field *field, json_t *schema)
         cr_expect_str_eq(json_string_value(json_object_get(schema, "type")), "boolean");
         break;
     case PW_FIELD_KIND_reason:
-        cr_expect_eq(json_array_size(json_object_get(schema, "enum")), PW_REASON_COUNT);
+    case PW_FIELD_KIND_item_kind:
+    case PW_FIELD_KIND_scoring:
+        cr_expect_eq(json_array_size(json_object_get(schema, "enum")),
+                     pw_names_of(field->kind).count);
         break;
     case PW_FIELD_KIND_sealed: cr_expect(false, "%s is nobody's to send", field->name); break;
     case PW_FIELD_KIND_hash:
@@ -239,9 +257,10 @@ static void check_body(json_t *document, const struct pw_command_info *info, jso
         json_t *fallback = json_object_get(property, "default");
         bool is_number = field->kind == PW_FIELD_KIND_count ||
                          field->kind == PW_FIELD_KIND_minutes || field->kind == PW_FIELD_KIND_flag;
-        cr_expect_eq(fallback == NULL, must || !is_number, "%s", field->name);
+        bool is_list = field->kind == PW_FIELD_KIND_list;
+        cr_expect_eq(fallback == NULL, must || !(is_number || is_list), "%s", field->name);
         cr_expect(fallback == NULL || json_integer_value(fallback) == field->fallback ||
-                  json_is_boolean(fallback));
+                  json_is_boolean(fallback) || json_is_array(fallback));
     }
     cr_expect_eq(json_object_size(properties), count);
     cr_expect_eq(json_array_size(required), required_count);
@@ -310,6 +329,19 @@ static json_t *shown_by(json_t *document, const struct pw_query_info *info, json
     return info->is_list ? follow(document, AT(schema, "properties", "items", "items")) : schema;
 }
 
+/* All of a record is shown, and more may be one day. */
+static void check_record(const struct pw_record_info *record, json_t *schema)
+{
+    json_t *required = json_object_get(schema, "required");
+    cr_expect_null(json_object_get(schema, "additionalProperties"));
+    cr_expect_eq(json_array_size(required), record->message.field_count, "%s", record->name);
+    for (uint32_t i = 0; i < record->message.field_count; i++) {
+        const char *name = record->message.fields[i].name;
+        cr_expect(has_text(required, name), "%s.%s", record->name, name);
+        cr_expect_null(AT(schema, "properties", name, "default"));
+    }
+}
+
 static void check_columns(json_t *document, const struct pw_query_info *info, json_t *operation)
 {
     json_t *schema = shown_by(document, info, operation);
@@ -324,6 +356,9 @@ static void check_columns(json_t *document, const struct pw_query_info *info, js
         cr_expect_eq(json_is_array(type), column->may_be_null, "%s", column->name);
         cr_expect(has_text(json_object_get(schema, "required"), column->name));
         cr_expect_eq(json_object_get(property, "enum") != NULL, column->kind == PW_ANSWER_WORD);
+        if (column->kind == PW_ANSWER_RECORDS) {
+            check_record(column->record(), json_object_get(property, "items"));
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 /* commands/tests/exam.c: drafts and versions. */
-#include "commands/tests/world.h"
+#include "commands/tests/items.h"
 
 #define DRAFT(exam)                                                                                \
     {                                                                                              \
@@ -18,6 +18,22 @@
 #define PUBLISH(exam)                                                                              \
     {                                                                                              \
         .type = PW_COMMAND_EXAM_PUBLISH, .exam_publish = { ID(exam) }                              \
+    }
+#define SET_RULES(exam, lead, buffer)                                                              \
+    {                                                                                              \
+        .type = PW_COMMAND_EXAM_SET_RULES, .exam_set_rules = { ID(exam), lead, buffer }            \
+    }
+#define EXAM_RULED(exam, version, lead, buffer)                                                    \
+    {                                                                                              \
+        .type = PW_EVENT_EXAM_RULES_SET, .stream_id = ID(exam), .stream_version = version,         \
+        .exam_rules_set = {                                                                        \
+            lead,                                                                                  \
+            buffer                                                                                 \
+        }                                                                                          \
+    }
+#define BIND(exam, items)                                                                          \
+    {                                                                                              \
+        .type = PW_COMMAND_EXAM_BIND_ITEMS, .exam_bind_items = { ID(exam), items }                 \
     }
 #define WITHDRAW(exam, reason, cancel_slots)                                                       \
     {                                                                                              \
@@ -63,6 +79,74 @@ static const struct row exam_revise_draft_rows[] = {
 };
 ROWS_OF(exam_revise_draft);
 
+static const struct row exam_set_rules_rows[] = {
+    {"the draft's rules, as a whole", GIVEN(CREATED, DRAFTED(30)), SET_RULES(30, 120, 0), BY_TEA,
+     PW_OK, THEN(EXAM_RULED(30, 2, 120, 0))},
+    {"the same rules change nothing", GIVEN(CREATED, DRAFTED(30)), SET_RULES(30, 60, 15), BY_TEA,
+     PW_OK, NOTHING},
+    {"nor those that were set", GIVEN(CREATED, DRAFTED(30), EXAM_RULED(30, 0, 120, 0)),
+     SET_RULES(30, 120, 0), BY_TEA, PW_OK, NOTHING},
+    {"a draft that is revised has what the revision says",
+     GIVEN(CREATED, DRAFTED(30), EXAM_RULED(30, 0, 120, 0), REVISED(30, 0, "Algebra", 90)),
+     SET_RULES(30, 60, 15), BY_TEA, PW_OK, NOTHING},
+    {"not once it is withdrawn", GIVEN(CREATED, DRAFTED(30), GONE), SET_RULES(30, 120, 0), BY_TEA,
+     PW_ERR_EXAM_WITHDRAWN, NOTHING},
+    {"there is no such exam", GIVEN(CREATED), SET_RULES(30, 120, 0), BY_TEA, PW_ERR_NO_SUCH_EXAM,
+     NOTHING},
+    {"another teacher's does not exist", GIVEN(CREATED, DRAFTED(30)), SET_RULES(30, 120, 0), BY_TOM,
+     PW_ERR_NO_SUCH_EXAM, NOTHING},
+};
+ROWS_OF(exam_set_rules);
+
+#define WITH_ITEMS CREATED, IN_BANK(90), NEXT(90, 0, 2), IN_BANK(91), DRAFTED(30)
+
+static const struct row exam_bind_items_rows[] = {
+    {"an item's first version", GIVEN(WITH_ITEMS), BIND(30, FIRST_OF_90), BY_TEA, PW_OK,
+     THEN(BOUND(30, 2, FIRST_OF_90, 2))},
+    {"others instead, in their order", GIVEN(WITH_ITEMS, BOUND(30, 0, FIRST_OF_90, 2)),
+     BIND(30, SECOND_AND_91), BY_TEA, PW_OK, THEN(BOUND(30, 3, SECOND_AND_91, 4))},
+    {"none any more", GIVEN(WITH_ITEMS, BOUND(30, 0, FIRST_OF_90, 2)), BIND(30, NOTHING_ASKED),
+     BY_TEA, PW_OK, THEN(BOUND(30, 3, NOTHING_ASKED, 0))},
+    {"none where there was none changes nothing", GIVEN(WITH_ITEMS), BIND(30, NOTHING_ASKED),
+     BY_TEA, PW_OK, NOTHING},
+    {"what is bound already changes nothing, though it was retired since",
+     GIVEN(WITH_ITEMS, BOUND(30, 0, FIRST_OF_90, 2), OUT_OF_USE(90, 0, 2)), BIND(30, FIRST_OF_90),
+     BY_TEA, PW_OK, NOTHING},
+    {"another draft keeps what it asks",
+     GIVEN(WITH_ITEMS, BOUND(30, 0, FIRST_OF_90, 2), REVISED(30, 0, "Algebra II", 120)),
+     BIND(30, FIRST_OF_90), BY_TEA, PW_OK, NOTHING},
+    {"one that is retired is bound no more", GIVEN(WITH_ITEMS, OUT_OF_USE(91, 0, 1)),
+     BIND(30, SECOND_AND_91), BY_TEA, PW_ERR_ITEM_RETIRED, NOTHING, "items/1"},
+    {"each once, whatever the version", GIVEN(WITH_ITEMS), BIND(30, TWICE_90), BY_TEA,
+     PW_ERR_ITEM_BOUND_TWICE, NOTHING, "items/1"},
+    {"a version that there is not", GIVEN(CREATED, IN_BANK(90), IN_BANK(91), DRAFTED(30)),
+     BIND(30, SECOND_AND_91), BY_TEA, PW_ERR_NO_SUCH_ITEM_VERSION, NOTHING,
+     "items/0: the newest is 1"},
+    {"an item that there is not", GIVEN(CREATED, DRAFTED(30)), BIND(30, FIRST_OF_90), BY_TEA,
+     PW_ERR_NO_SUCH_ITEM, NOTHING, "items/0"},
+    {"another teacher's item", GIVEN(WITH_ITEMS, DRAFTED_BY(TOM, 31, "Algebra", 90, 60, 15)),
+     BIND(31, FIRST_OF_90), BY_TOM, PW_ERR_NO_SUCH_ITEM, NOTHING},
+    {"not once it is withdrawn", GIVEN(WITH_ITEMS, GONE), BIND(30, FIRST_OF_90), BY_TEA,
+     PW_ERR_EXAM_WITHDRAWN, NOTHING},
+    {"there is no such exam", GIVEN(CREATED, IN_BANK(90)), BIND(30, FIRST_OF_90), BY_TEA,
+     PW_ERR_NO_SUCH_EXAM, NOTHING},
+    {"another teacher's does not exist", GIVEN(WITH_ITEMS), BIND(30, FIRST_OF_90), BY_TOM,
+     PW_ERR_NO_SUCH_EXAM, NOTHING},
+};
+ROWS_OF(exam_bind_items);
+
+/* SHA-256 of [2, "Algebra", 90, 60, 15, that of the items], as integration/reader makes it. */
+#define PUBLISHED_WITH_FIRST_OF_90(exam, version, number)                                          \
+    {                                                                                              \
+        .type = PW_EVENT_EXAM_VERSION_PUBLISHED, .stream_id = ID(exam), .stream_version = version, \
+        .exam_version_published = {                                                                \
+            number,                                                                                \
+            {{0x77, 0x90, 0x16, 0x76, 0xce, 0x22, 0x5f, 0x0e, 0x5a, 0x3c, 0x1f,                    \
+              0xf3, 0x7d, 0x9b, 0x10, 0xac, 0x2d, 0x4f, 0x2d, 0x39, 0xb6, 0xe3,                    \
+              0x81, 0x00, 0x16, 0x88, 0xb3, 0x09, 0xd8, 0x6c, 0x67, 0x3d}}                         \
+        }                                                                                          \
+    }
+
 static const struct row exam_publish_rows[] = {
     {"the first version", GIVEN(CREATED, DRAFTED(30)), PUBLISH(30), BY_TEA, PW_OK,
      THEN(PUBLISHED(30, 2, 1))},
@@ -76,6 +160,17 @@ static const struct row exam_publish_rows[] = {
      GIVEN(CREATED, DRAFTED_BY(TEA, 30, "Algebra II", 90, 60, 15), PUBLISHED(30, 0, 1),
            REVISED(30, 0, "Algebra", 90)),
      PUBLISH(30), BY_TEA, PW_OK, THEN(PUBLISHED(30, 4, 2))},
+    {"other items are other content",
+     GIVEN(WITH_ITEMS, PUBLISHED(30, 0, 1), BOUND(30, 0, FIRST_OF_90, 2)), PUBLISH(30), BY_TEA,
+     PW_OK, THEN(PUBLISHED_WITH_FIRST_OF_90(30, 4, 2))},
+    {"and none again is what is published",
+     GIVEN(WITH_ITEMS, PUBLISHED(30, 0, 1), BOUND(30, 0, FIRST_OF_90, 2),
+           BOUND(30, 0, NOTHING_ASKED, 0)),
+     PUBLISH(30), BY_TEA, PW_OK, NOTHING},
+    {"rules set and set back are the same content",
+     GIVEN(CREATED, DRAFTED(30), PUBLISHED(30, 0, 1), EXAM_RULED(30, 0, 120, 0),
+           EXAM_RULED(30, 0, 60, 15)),
+     PUBLISH(30), BY_TEA, PW_OK, NOTHING},
     {"not once it is withdrawn", GIVEN(CREATED, DRAFTED(30), GONE), PUBLISH(30), BY_TEA,
      PW_ERR_EXAM_WITHDRAWN, NOTHING},
     {"there is no such exam", GIVEN(CREATED), PUBLISH(30), BY_TEA, PW_ERR_NO_SUCH_EXAM, NOTHING},

@@ -55,8 +55,14 @@ uint32_t tenant_at(const struct model *model, const struct pw_id *id)
 
 static bool same_content(const struct content *a, const struct content *b)
 {
-    return pw_str_equal(a->title, b->title) && a->duration == b->duration &&
-           a->lead_time == b->lead_time && a->buffer == b->buffer;
+    bool is = pw_str_equal(a->title, b->title) && a->duration == b->duration &&
+              a->lead_time == b->lead_time && a->buffer == b->buffer &&
+              a->item_count == b->item_count;
+    for (uint32_t i = 0; is && i < a->item_count; i++) {
+        is = pw_id_equal(&a->items[i].item_id, &b->items[i].item_id) &&
+             a->items[i].version_number == b->items[i].version_number;
+    }
+    return is;
 }
 
 /* Those of people and their sessions, which model_people.c knows. */
@@ -98,6 +104,13 @@ static bool same_content(const struct content *a, const struct content *b)
     case PW_COMMAND_ACCOMMODATION_GRANT:                                                           \
     case PW_COMMAND_ACCOMMODATION_REVISE:                                                          \
     case PW_COMMAND_ACCOMMODATION_REVOKE
+
+/* Those of items, which model_items.c knows. */
+#define ITEMS_COMMANDS                                                                             \
+    case PW_COMMAND_ITEM_DRAFT:                                                                    \
+    case PW_COMMAND_ITEM_REVISE:                                                                   \
+    case PW_COMMAND_ITEM_RETIRE:                                                                   \
+    case PW_COMMAND_ITEM_CORRECT_KEY
 
 /* --- What must be answered --- */
 
@@ -241,10 +254,37 @@ static enum pw_code withdraw(const struct model *model, const struct pw_job *req
                                                                  : PW_OK;
 }
 
-static struct content revised(const struct pw_exam_revise_draft *command)
+/* What a draft becomes. */
+static struct content revised(struct content draft, const struct pw_command *command)
 {
-    return (struct content){command->title, command->duration_minutes, command->lead_time_minutes,
-                            command->buffer_minutes};
+    const struct pw_exam_revise_draft *revise = &command->exam_revise_draft;
+    const struct pw_exam_set_rules *rules = &command->exam_set_rules;
+    if (command->type == PW_COMMAND_EXAM_REVISE_DRAFT) {
+        draft.title = revise->title;
+        draft.duration = revise->duration_minutes;
+        draft.lead_time = revise->lead_time_minutes;
+        draft.buffer = revise->buffer_minutes;
+    } else if (command->type == PW_COMMAND_EXAM_SET_RULES) {
+        draft.lead_time = rules->lead_time_minutes;
+        draft.buffer = rules->buffer_minutes;
+    } else if (command->type == PW_COMMAND_EXAM_BIND_ITEMS) {
+        items_read(&command->exam_bind_items.items, &draft);
+    }
+    return draft;
+}
+
+static enum pw_code revise(const struct model *model, const struct pw_job *request,
+                           bool *ret_changes)
+{
+    uint32_t at = own_exam_at(model, request, pw_command_target(&request->command));
+    if (at == UINT32_MAX || model->exams[at].is_gone) {
+        return at == UINT32_MAX ? PW_ERR_NO_SUCH_EXAM : PW_ERR_EXAM_WITHDRAWN;
+    }
+    struct content content = revised(model->exams[at].draft, &request->command);
+    *ret_changes = !same_content(&content, &model->exams[at].draft);
+    return *ret_changes && request->command.type == PW_COMMAND_EXAM_BIND_ITEMS
+               ? items_bind(model, request, &content)
+               : PW_OK;
 }
 
 /* The place of the issuer among those that the tenant trusts; issuer_count: it is none of them. */
@@ -294,17 +334,15 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
     case PW_COMMAND_TENANT_CREATE:
         return tenant_at(model, &request->boundary_id) == UINT32_MAX ? PW_OK : PW_ERR_TENANT_EXISTS;
     case PW_COMMAND_TENANT_TRUST_ISSUER: return trust(model, request, ret_changes);
-    case PW_COMMAND_TENANT_DISTRUST_ISSUER: return distrust(model, request, ret_changes);
+    case PW_COMMAND_TENANT_DISTRUST_ISSUER:
+        return distrust(model, request, ret_changes);
+    ITEMS_COMMANDS:
+        return items_decide(model, request, ret_changes);
     case PW_COMMAND_EXAM_DRAFT: return PW_OK;
     case PW_COMMAND_EXAM_WITHDRAW: return withdraw(model, request, now_us, ret_changes);
-    case PW_COMMAND_EXAM_REVISE_DRAFT: {
-        struct content content = revised(&request->command.exam_revise_draft);
-        uint32_t at = own_exam_at(model, request, &request->command.exam_revise_draft.exam_id);
-        *ret_changes = at != UINT32_MAX && !same_content(&content, &model->exams[at].draft);
-        return at == UINT32_MAX           ? PW_ERR_NO_SUCH_EXAM
-               : model->exams[at].is_gone ? PW_ERR_EXAM_WITHDRAWN
-                                          : PW_OK;
-    }
+    case PW_COMMAND_EXAM_REVISE_DRAFT:
+    case PW_COMMAND_EXAM_SET_RULES:
+    case PW_COMMAND_EXAM_BIND_ITEMS: return revise(model, request, ret_changes);
     case PW_COMMAND_EXAM_PUBLISH: {
         uint32_t at = own_exam_at(model, request, &request->command.exam_publish.exam_id);
         *ret_changes = at != UINT32_MAX &&
@@ -348,9 +386,12 @@ static enum pw_code decide(const struct model *model, const struct pw_job *reque
     abort();
 }
 
-/* Of the slot, which is all that clients name a version of here. */
+/* Of the item or the slot, which is all that clients name a version of here. */
 static uint32_t matched_version(const struct model *model, const struct pw_job *request)
 {
+    if (pw_command_info(request->command.type)->aggregate == PW_AGGREGATE_item) {
+        return items_version(model, request);
+    }
     return model->slots[slot_at(model, &request->boundary_id, slot_asked(model, request))].version;
 }
 
@@ -359,7 +400,7 @@ enum pw_code model_decide(const struct model *model, const struct pw_job *reques
 {
     *ret_changes = true;
     enum pw_code code = decide(model, request, decided_at_us, ret_changes);
-    if (request->if_match >= 0 && code != PW_ERR_NO_SUCH_SLOT &&
+    if (request->if_match >= 0 && pw_error_info(code)->kind != PW_KIND_NOT_FOUND &&
         matched_version(model, request) != request->if_match) {
         code = PW_ERR_VERSION_MISMATCH;
     }
@@ -377,8 +418,10 @@ static uint32_t draft(struct model *model, const struct pw_job *request, const s
         .tenant = request->boundary_id,
         .id = *id,
         .owner = request->actor_id,
-        .draft = {command->title, command->duration_minutes, command->lead_time_minutes,
-                  command->buffer_minutes},
+        .draft = {.title = command->title,
+                  .duration = command->duration_minutes,
+                  .lead_time = command->lead_time_minutes,
+                  .buffer = command->buffer_minutes},
         .version = 1,
     };
     return 1;
@@ -449,15 +492,15 @@ static uint32_t tenant_apply(struct model *model, const struct pw_job *request)
     return ++tenant->version;
 }
 
-static uint32_t exam_apply(struct model *model, const struct pw_job *request,
-                           const struct pw_id *id)
+static uint32_t exam_apply(struct model *model, const struct pw_job *request)
 {
+    const struct pw_id *id = pw_command_target(&request->command);
     struct exam *exam = &model->exams[exam_at(model, &request->boundary_id, id)];
     if (request->command.type == PW_COMMAND_EXAM_PUBLISH) {
         exam->published = exam->draft;
         exam->published_number++;
     } else {
-        exam->draft = revised(&request->command.exam_revise_draft);
+        exam->draft = revised(exam->draft, &request->command);
     }
     return ++exam->version;
 }
@@ -498,13 +541,16 @@ uint32_t model_apply(struct model *model, const struct pw_job *request, int64_t 
     case PW_COMMAND_TENANT_TRUST_ISSUER:
     case PW_COMMAND_TENANT_DISTRUST_ISSUER:
     case PW_COMMAND_TENANT_CHOOSE_EQUALITY_KEY:
-    case PW_COMMAND_TENANT_SET_RULES: return tenant_apply(model, request);
+    case PW_COMMAND_TENANT_SET_RULES:
+        return tenant_apply(model, request);
+    ITEMS_COMMANDS:
+        return items_apply(model, request, stream_id);
     case PW_COMMAND_EXAM_DRAFT: return draft(model, request, stream_id);
     case PW_COMMAND_EXAM_WITHDRAW: return withdraw_apply(model, request, decided_at_us);
     case PW_COMMAND_EXAM_REVISE_DRAFT:
-        return exam_apply(model, request, &request->command.exam_revise_draft.exam_id);
-    case PW_COMMAND_EXAM_PUBLISH:
-        return exam_apply(model, request, &request->command.exam_publish.exam_id);
+    case PW_COMMAND_EXAM_SET_RULES:
+    case PW_COMMAND_EXAM_BIND_ITEMS:
+    case PW_COMMAND_EXAM_PUBLISH: return exam_apply(model, request);
     case PW_COMMAND_SLOT_OPEN: return open_apply(model, request, decided_at_us, stream_id);
     case PW_COMMAND_SLOT_CHANGE_CAPACITY: {
         const struct pw_slot_change_capacity *command = &request->command.slot_change_capacity;
@@ -589,13 +635,24 @@ static bool slot_differs(const struct slot *slot, const struct pw_slot *folded, 
            (folded->is_reminded != 0) != slot->is_reminded;
 }
 
-static bool exam_differs(const struct exam *exam, const struct pw_exam *folded)
+static bool content_differs(const struct model *model, const struct pw_id *tenant,
+                            const struct content *content, const struct pw_exam_content *folded)
+{
+    struct pw_str title = {folded->title, folded->title_bytes};
+    return !pw_str_equal(title, content->title) || folded->duration_minutes != content->duration ||
+           folded->lead_time_minutes != content->lead_time ||
+           folded->buffer_minutes != content->buffer || folded->item_count != content->item_count ||
+           folded->maximum_mark != items_sum(model, tenant, content);
+}
+
+static bool exam_differs(const struct model *model, const struct exam *exam,
+                         const struct pw_exam *folded)
 {
     return folded == NULL || folded->version != exam->version ||
            folded->published_number != exam->published_number ||
            folded->is_withdrawn != exam->is_gone ||
-           folded->draft_duration_minutes != exam->draft.duration ||
-           folded->published_duration_minutes != exam->published.duration;
+           content_differs(model, &exam->tenant, &exam->draft, &folded->draft) ||
+           content_differs(model, &exam->tenant, &exam->published, &folded->published);
 }
 
 static const uint32_t folded_states[] = {
@@ -630,14 +687,20 @@ const char *model_differs(const struct model *model, const struct pw_tenant *ten
     if ((at == UINT32_MAX) != (tenant == NULL)) {
         return "the tenant";
     }
-    if (tenant != NULL && pw_tenant_version(tenant) != model->tenants[at].version) {
+    if (tenant == NULL) {
+        return NULL;
+    }
+    if (pw_tenant_version(tenant) != model->tenants[at].version) {
         return "the tenant's version";
     }
     for (uint32_t i = 0; i < model->exam_count; i++) {
         if (pw_id_equal(&model->exams[i].tenant, tenant_id) &&
-            exam_differs(&model->exams[i], pw_tenant_exam(tenant, &model->exams[i].id))) {
+            exam_differs(model, &model->exams[i], pw_tenant_exam(tenant, &model->exams[i].id))) {
             return "an exam";
         }
+    }
+    if (items_differ(model, tenant, tenant_id)) {
+        return "an item";
     }
     for (uint32_t i = 0; i < model->slot_count; i++) {
         const struct slot *slot = &model->slots[i];

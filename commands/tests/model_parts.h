@@ -6,6 +6,7 @@
  *   model_rules.c           whether all of that keeps the rules
  *   model_accommodations.c  more time, and what becomes of what is booked
  *   model_inbox.c           what students are told
+ *   model_items.c           the bank of items
  *   model_people.c          (which shares nothing) people and their sessions */
 #ifndef PW_COMMANDS_TESTS_MODEL_PARTS_H
 #define PW_COMMANDS_TESTS_MODEL_PARTS_H
@@ -18,6 +19,9 @@
 #define SEATS_MAX          4096
 #define ACCOMMODATIONS_MAX 1024
 #define INBOXES_MAX        128
+#define ITEMS_MAX          256
+#define ITEM_VERSIONS_MAX  64
+#define BOUND_MAX          4 /* Items of an exam. */
 #define TOLD_MAX           4096
 #define MINUTE(n)          ((n)*PW_US_PER_MINUTE)
 
@@ -26,6 +30,8 @@ struct content {
     uint32_t duration;
     uint32_t lead_time;
     uint32_t buffer;
+    struct pw_exam_item items[BOUND_MAX];
+    uint32_t item_count;
 };
 
 struct exam {
@@ -110,6 +116,32 @@ struct inbox {
     uint32_t version;
 };
 
+struct item_content {
+    struct pw_str title;
+    struct pw_str prompt;
+    struct pw_list choices;
+    struct pw_list answers;
+    uint32_t kind;
+    uint32_t scoring;
+    uint32_t maximum;
+    uint32_t penalty;
+};
+
+struct item_version {
+    struct item_content content; /* With the key as it is now. */
+    uint32_t key_number;
+};
+
+struct item {
+    struct pw_id tenant;
+    struct pw_id id;
+    struct pw_id owner;
+    struct item_version versions[ITEM_VERSIONS_MAX];
+    uint32_t version_count;
+    bool is_retired;
+    uint32_t version;
+};
+
 struct tenant {
     struct pw_id id;
     struct pw_tenant_trust_issuer issuers[PW_ISSUERS_MAX];
@@ -127,12 +159,14 @@ struct model {
     struct seat seats[SEATS_MAX];
     struct accommodation accommodations[ACCOMMODATIONS_MAX];
     struct inbox inboxes[INBOXES_MAX];
+    struct item items[ITEMS_MAX];
     uint32_t tenant_count;
     uint32_t exam_count;
     uint32_t slot_count;
     uint32_t seat_count;
     uint32_t accommodation_count;
     uint32_t inbox_count;
+    uint32_t item_count;
     struct people *people;
 };
 
@@ -141,6 +175,21 @@ uint32_t exam_at(const struct model *model, const struct pw_id *tenant, const st
 uint32_t slot_at(const struct model *model, const struct pw_id *tenant, const struct pw_id *id);
 uint32_t seat_at(const struct model *model, const struct pw_id *tenant, const struct pw_id *id);
 uint32_t tenant_at(const struct model *model, const struct pw_id *id);
+
+/* --- model_items.c --- */
+
+/* The items of an exam: what a list of them says, whether a teacher may have it, and what they give at most. */
+void items_read(const struct pw_list *list, struct content *content);
+enum pw_code items_bind(const struct model *model, const struct pw_job *request,
+                        const struct content *content);
+uint32_t items_sum(const struct model *model, const struct pw_id *tenant,
+                   const struct content *content);
+enum pw_code items_decide(const struct model *model, const struct pw_job *request,
+                          bool *ret_changes);
+uint32_t items_apply(struct model *model, const struct pw_job *request, const struct pw_id *id);
+uint32_t items_version(const struct model *model, const struct pw_job *request);
+bool items_differ(const struct model *model, const struct pw_tenant *tenant,
+                  const struct pw_id *tenant_id);
 
 /* --- model_seats.c --- */
 

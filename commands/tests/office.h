@@ -11,15 +11,17 @@
 #include "commands/due.h"
 #include "commands/tests/model_parts.h"
 
-#define OFFICE_TENANTS   2
-#define OFFICE_STEPS_MAX 2000
-#define OFFICE_START_US  INT64_C(1800000000000000)
+#define OFFICE_TENANTS    2
+#define OFFICE_STEPS_MAX  2000
+#define OFFICE_LIST_BYTES 128
+#define OFFICE_START_US   INT64_C(1800000000000000)
 
 struct office {
     uint64_t random; /* Of this step. */
     uint32_t step;
     int64_t now_us;
     struct model *model;
+    uint8_t lists[OFFICE_STEPS_MAX][OFFICE_LIST_BYTES]; /* What a step's command names. */
 };
 
 uint64_t office_draw(struct office *office, uint64_t below);
@@ -29,7 +31,7 @@ struct pw_id office_tenant(uint32_t number);
 /* Turns the clock: mostly a little; now and then to where something ends or begins, or just beside that. */
 void office_turn_clock(struct office *office);
 
-/* What somebody asks for now. Texts are literals. */
+/* What somebody asks for now. Texts are literals; lists, too, or they stand in the office. */
 struct pw_job office_ask(struct office *office);
 
 #endif

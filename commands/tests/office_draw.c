@@ -332,6 +332,29 @@ static void ask_of_tenant(struct office *office, struct pw_job *job, uint32_t te
     }
 }
 
+static const struct item *any_item(struct office *office, const struct pw_id *tenant);
+
+/* A few items, mostly of versions that there are. */
+static struct pw_list any_items(struct office *office, const struct pw_id *tenant)
+{
+    uint8_t *bytes = office->lists[office->step];
+    struct pw_buffer buffer = {
+        .data = bytes, .room = OFFICE_LIST_BYTES, .bytes_max = OFFICE_LIST_BYTES};
+    uint32_t count = (uint32_t)office_draw(office, BOUND_MAX);
+    pw_write_array(&buffer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct item *item = any_item(office, tenant);
+        struct pw_id nobody = id_of(KIND_MADE, 0, 0);
+        uint64_t versions = item == NULL ? 1 : item->version_count;
+        pw_write_array(&buffer, 2);
+        pw_write_id(&buffer, item == NULL ? &nobody : &item->id);
+        pw_write_uint(&buffer,
+                      1 + office_draw(office, one_in(office, 5) ? versions + 1 : versions));
+    }
+    assert(!buffer.full && buffer.data == bytes);
+    return (struct pw_list){bytes, buffer.bytes, count};
+}
+
 static void ask_of_exam(struct office *office, struct pw_job *job, uint32_t tenant,
                         struct pw_id made)
 {
@@ -350,9 +373,113 @@ static void ask_of_exam(struct office *office, struct pw_job *job, uint32_t tena
             (struct pw_exam_revise_draft){id, title, duration, lead, buffer};
     } else if (command->type == PW_COMMAND_EXAM_PUBLISH) {
         command->exam_publish.exam_id = id;
+    } else if (command->type == PW_COMMAND_EXAM_SET_RULES) {
+        command->exam_set_rules = (struct pw_exam_set_rules){id, lead, buffer};
+    } else if (command->type == PW_COMMAND_EXAM_BIND_ITEMS) {
+        command->exam_bind_items =
+            (struct pw_exam_bind_items){id, any_items(office, &job->boundary_id)};
     } else {
         command->exam_withdraw =
             (struct pw_exam_withdraw){id, any_reason(office), (uint32_t)office_draw(office, 2)};
+    }
+}
+
+#define RECORDS(count_, literal)                                                                   \
+    {                                                                                              \
+        (const uint8_t *)(literal), sizeof(literal) - 1, count_                                    \
+    }
+
+/* Items that fit, and some that do not. */
+static const struct sketch {
+    uint32_t kind;
+    uint32_t scoring;
+    struct pw_list choices;
+    struct pw_list answers;
+    uint32_t penalty_max;
+} sketches[] = {
+    {PW_ITEM_KIND_SINGLE_CHOICE, PW_SCORING_MATCH_CORRECT,
+     RECORDS(4, "\x94\x91\xa1"
+                "A\x91\xa1"
+                "B\x91\xa1"
+                "C\x91\xa1"
+                "D"),
+     RECORDS(1, "\x91\x94\x01\xa0\x00\x00"), 0},
+    {PW_ITEM_KIND_MULTIPLE_CHOICE, PW_SCORING_MAP_RESPONSE, RECORDS(2, "\x92\x91\xa1Y\x91\xa1N"),
+     RECORDS(2, "\x92\x94\x01\xa0\x02\x00\x94\x02\xa0\x00\x01"), 1},
+    {PW_ITEM_KIND_TRUE_FALSE, PW_SCORING_MATCH_CORRECT, RECORDS(2, "\x92\x91\xa1Y\x91\xa1N"),
+     RECORDS(1, "\x91\x94\x02\xa0\x00\x00"), 0},
+    {PW_ITEM_KIND_SHORT_TEXT, PW_SCORING_MATCH_CORRECT, RECORDS(0, ""),
+     RECORDS(1, "\x91\x94\x00\xa4Graz\x00\x00"), 0},
+    {PW_ITEM_KIND_NUMERIC, PW_SCORING_MAP_RESPONSE, RECORDS(0, ""),
+     RECORDS(1, "\x91\x94\x00\xa4"
+                "12.5\x02\x00"),
+     0},
+    {PW_ITEM_KIND_ESSAY, PW_SCORING_BY_PEOPLE, RECORDS(0, ""), RECORDS(0, ""), 0},
+};
+
+/* Sometimes with a part of another one. */
+static struct sketch any_sketch(struct office *office)
+{
+    struct sketch sketch = sketches[office_draw(office, PW_COUNT(sketches))];
+    const struct sketch *other = &sketches[office_draw(office, PW_COUNT(sketches))];
+    switch (office_draw(office, 12)) {
+    case 0: sketch.kind = other->kind; break;
+    case 1: sketch.scoring = other->scoring; break;
+    case 2: sketch.answers = other->answers; break;
+    case 3: sketch.penalty_max = other->penalty_max; break;
+    default: break;
+    }
+    return sketch;
+}
+
+static const struct item *any_item(struct office *office, const struct pw_id *tenant)
+{
+    struct choice fitting = choose(office);
+    struct choice any = fitting;
+    bool must_fit = !one_in(office, 12);
+    for (uint32_t i = 0; i < office->model->item_count; i++) {
+        const struct item *item = &office->model->items[i];
+        if (pw_id_equal(&item->tenant, tenant)) {
+            consider(&any, &item->id, item);
+            if (!item->is_retired) {
+                consider(&fitting, &item->id, item);
+            }
+        }
+    }
+    return must_fit && fitting.chosen != NULL ? fitting.chosen : any.chosen;
+}
+
+static void ask_of_item(struct office *office, struct pw_job *job, uint32_t tenant,
+                        struct pw_id made)
+{
+    struct pw_command *command = &job->command;
+    const struct item *item = any_item(office, &job->boundary_id);
+    struct pw_id id = item != NULL && !one_in(office, 60) ? item->id : made;
+    struct pw_str title = any_title(office);
+    struct sketch sketch = any_sketch(office);
+    by(job, id_of(KIND_TEACHER, tenant, (uint32_t)office_draw(office, 2)), PW_ROLE_TEACHER);
+    if (item != NULL && !one_in(office, 15)) {
+        by(job, item->owner, PW_ROLE_TEACHER);
+    }
+    if (command->type == PW_COMMAND_ITEM_DRAFT) {
+        command->item_draft = (struct pw_item_draft){
+            made,           title,          sketch.kind, PW_STR("Why?"),    sketch.choices,
+            sketch.scoring, sketch.answers, 2,           sketch.penalty_max};
+    } else if (command->type == PW_COMMAND_ITEM_REVISE) {
+        command->item_revise = (struct pw_item_revise){id,
+                                                       title,
+                                                       sketch.kind,
+                                                       PW_STR("Why?"),
+                                                       sketch.choices,
+                                                       sketch.scoring,
+                                                       sketch.answers,
+                                                       2,
+                                                       sketch.penalty_max};
+    } else if (command->type == PW_COMMAND_ITEM_RETIRE) {
+        command->item_retire.item_id = id;
+    } else {
+        command->item_correct_key = (struct pw_item_correct_key){
+            id, 1 + (uint32_t)office_draw(office, 3), sketch.answers, any_reason(office)};
     }
 }
 
@@ -530,8 +657,14 @@ static const struct wish {
     {PW_COMMAND_TENANT_SET_RULES, 5},
     {PW_COMMAND_TENANT_TRUST_ISSUER, 4},
     {PW_COMMAND_TENANT_DISTRUST_ISSUER, 3},
+    {PW_COMMAND_ITEM_DRAFT, 6},
+    {PW_COMMAND_ITEM_REVISE, 8},
+    {PW_COMMAND_ITEM_RETIRE, 2},
+    {PW_COMMAND_ITEM_CORRECT_KEY, 6},
     {PW_COMMAND_EXAM_DRAFT, 6},
     {PW_COMMAND_EXAM_REVISE_DRAFT, 8},
+    {PW_COMMAND_EXAM_SET_RULES, 6},
+    {PW_COMMAND_EXAM_BIND_ITEMS, 12},
     {PW_COMMAND_EXAM_PUBLISH, 20},
     {PW_COMMAND_EXAM_WITHDRAW, 3},
     {PW_COMMAND_SLOT_OPEN, 110},
@@ -618,6 +751,7 @@ struct pw_job office_ask(struct office *office)
     switch (pw_command_info(type)->aggregate) {
     case PW_AGGREGATE_tenant: ask_of_tenant(office, &job, tenant); break;
     case PW_AGGREGATE_exam: ask_of_exam(office, &job, tenant, made); break;
+    case PW_AGGREGATE_item: ask_of_item(office, &job, tenant, made); break;
     case PW_AGGREGATE_slot:
         type == PW_COMMAND_SLOT_OPEN ? ask_for_slot(office, &job, tenant, made)
                                      : ask_of_slot(office, &job, tenant, made);

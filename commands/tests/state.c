@@ -1,5 +1,6 @@
 /* commands/tests/state.c: what does not fit is damage, and two equal states have equal bytes. */
 #include "commands/tenant_state.h"
+#include "commands/tests/items.h"
 #include "commands/tests/world.h"
 
 #include <criterion/criterion.h>
@@ -79,6 +80,25 @@ struct damage {
     uint32_t given_count;
     struct pw_event event;
 };
+
+#define YES_NO  LIST(2, "\x92\x91\xa1Y\x91\xa1N")
+#define KEY_YES LIST(1, "\x91\x94\x01\xa0\x00\x00")
+#define ITEM(title_, prompt_, choices_, answers_, marks, penalty)                                  \
+    {                                                                                              \
+        .type = PW_EVENT_ITEM_DRAFTED, .stream_id = ID(90), .stream_version = 1, .item_drafted = { \
+            TEXT(title_),                                                                          \
+            PW_ITEM_KIND_TRUE_FALSE,                                                               \
+            TEXT(prompt_),                                                                         \
+            choices_,                                                                              \
+            PW_SCORING_MATCH_CORRECT,                                                              \
+            answers_,                                                                              \
+            marks,                                                                                 \
+            penalty,                                                                               \
+            TEA,                                                                                   \
+        }                                                                                          \
+    }
+#define TOO_MANY         ASKED(201, "\x90")
+#define HASH_OF_TOO_MANY HASH_OF_NOTHING_ASKED
 
 static const struct damage damages[] = {
     {"there is no such tenant", NEW, DRAFTED(30)},
@@ -293,6 +313,33 @@ static const struct damage damages[] = {
     {"no such notification", GIVEN(SLOT, ANNS), READ(ANN, 1, 2, 0)},
     {"no such notification", GIVEN(SLOT, ANNS), READ(ANN, 1, 0, 1)},
     {"read already", GIVEN(SLOT, ANNS, READ(ANN, 0, 1, 0)), READ(ANN, 2, 1, 1)},
+    {"empty, too long", GIVEN(CREATED), ITEM("", "P", YES_NO, KEY_YES, 1, 0)},
+    {"empty, too long", GIVEN(CREATED), ITEM("T", "", YES_NO, KEY_YES, 1, 0)},
+    {"empty, too long", GIVEN(CREATED), ITEM("T", "P", LIST(1, "\x91\x91\xa0"), KEY_YES, 1, 0)},
+    {"empty, too long", GIVEN(CREATED), ITEM("T", "P", LIST(21, "\x90"), KEY_YES, 1, 0)},
+    {"empty, too long", GIVEN(CREATED), ITEM("T", "P", YES_NO, LIST(41, "\x90"), 1, 0)},
+    {"empty, too long", GIVEN(CREATED), ITEM("T", "P", YES_NO, KEY_YES, 0, 0)},
+    {"too large", GIVEN(CREATED), ITEM("T", "P", YES_NO, KEY_YES, 10001, 0)},
+    {"too large", GIVEN(CREATED), ITEM("T", "P", YES_NO, KEY_YES, 1, 10001)},
+    {"the hash is not", GIVEN(CREATED), ITEM("T", "P", YES_NO, KEY_YES, 1, 0)},
+    {"no such item", GIVEN(CREATED), NEXT(90, 1, 2)},
+    {"not retired", GIVEN(CREATED, IN_BANK(90), OUT_OF_USE(90, 0, 1)), NEXT(90, 3, 2)},
+    {"the item's next version", GIVEN(CREATED, IN_BANK(90)), NEXT(90, 2, 3)},
+    {"no such item", GIVEN(CREATED), OUT_OF_USE(90, 1, 1)},
+    {"the item's last version", GIVEN(CREATED, IN_BANK(90)), OUT_OF_USE(90, 2, 2)},
+    {"the next key", GIVEN(CREATED), CORRECTED(90, 1, 1, 2)},
+    {"the next key", GIVEN(CREATED, IN_BANK(90)), CORRECTED(90, 2, 2, 2)},
+    {"the next key", GIVEN(CREATED, IN_BANK(90)), CORRECTED(90, 2, 1, 3)},
+    {"no such exam", GIVEN(CREATED, IN_BANK(90)), BOUND(30, 1, FIRST_OF_90, 2)},
+    {"not withdrawn", GIVEN(CREATED, IN_BANK(90), DRAFTED(30), WITHDRAWN(30, 0, OTHER, NINE)),
+     BOUND(30, 3, FIRST_OF_90, 2)},
+    {"no such version", GIVEN(CREATED, DRAFTED(30)), BOUND(30, 2, FIRST_OF_90, 2)},
+    {"no such version", GIVEN(CREATED, IN_BANK(90), IN_BANK(91), DRAFTED(30)),
+     BOUND(30, 2, SECOND_AND_91, 4)},
+    {"the sum", GIVEN(CREATED, IN_BANK(90), DRAFTED(30)), BOUND(30, 2, FIRST_OF_90, 3)},
+    {"there twice", GIVEN(CREATED, IN_BANK(90), NEXT(90, 0, 2), DRAFTED(30)),
+     BOUND(30, 2, TWICE_90, 4)},
+    {"too many items", GIVEN(CREATED, IN_BANK(90), DRAFTED(30)), BOUND(30, 2, TOO_MANY, 0)},
     {"unknown", GIVEN(SLOT), {.type = PW_EVENT_COUNT, .stream_id = ID(50), .stream_version = 1}},
 };
 
@@ -373,9 +420,9 @@ Test(state, reads_what_was_folded)
     cr_expect_eq(pw_tenant_version(tenant), 2);
 
     const struct pw_exam *exam = pw_tenant_exam(tenant, &(struct pw_id)ID(30));
-    cr_expect(memcmp(exam->draft_title, "Analysis", exam->draft_title_bytes) == 0 &&
-              memcmp(exam->published_title, "Algebra", exam->published_title_bytes) == 0);
-    cr_expect(exam->draft_duration_minutes == 120 && exam->published_duration_minutes == 90 &&
+    cr_expect(memcmp(exam->draft.title, "Analysis", exam->draft.title_bytes) == 0 &&
+              memcmp(exam->published.title, "Algebra", exam->published.title_bytes) == 0);
+    cr_expect(exam->draft.duration_minutes == 120 && exam->published.duration_minutes == 90 &&
               exam->published_number == 1 && exam->version == 3);
     const struct pw_slot *slot = pw_tenant_slot(tenant, &(struct pw_id)ID(40));
     cr_expect(slot->taken_count == 1 && slot->capacity == 2 && slot->version == 1 &&

@@ -1,5 +1,6 @@
 /* commands/tests/state_wire.c: the canonical serialisation, read back. */
 #include "commands/tenant_state.h"
+#include "commands/tests/items.h"
 #include "commands/tests/people.h"
 
 #include <criterion/criterion.h>
@@ -92,6 +93,15 @@ static const struct pw_event events[] = {
     REMINDED(80, 0, BOB, 48, 30),
     READ(BOB, 0, 2, 1),
     READ(BOB, 0, 4, 0),
+    IN_BANK(90),
+    NEXT(90, 0, 2),
+    CORRECTED(90, 0, 1, 2),
+    IN_BANK(91),
+    DRAFTED(39),
+    BOUND(39, 0, SECOND_AND_91, 4),
+    PUBLISHED(39, 0, 1),
+    BOUND(39, 0, FIRST_OF_90, 2),
+    OUT_OF_USE(91, 0, 1),
 };
 
 static void bytes_of(const struct pw_state *state, struct pw_buffer *ret_bytes)
@@ -147,7 +157,9 @@ Test(state_wire, the_same_events_give_the_same_bytes_in_every_version)
             "966690b147e34f0d9ae33b79312128ea03365ff5866164e422d9f5d4274a3bd3", /* Slots without a state, no accommodations. */
         [4] =
             "6e7493b38fe90c14e1a80b0cd7c56ee1ebb6b99c1a106c877526cd54cb16699f", /* Without inboxes and reminders. */
-        [5] = "9334cc633a0f03806dda63df4ef0403f148d08494769ce52f6c56d81af8640d0",
+        [5] =
+            "9334cc633a0f03806dda63df4ef0403f148d08494769ce52f6c56d81af8640d0", /* Without items. */
+        [6] = "e7d846daa1624515fe86d093a7ff298873e861ead47fd1df98bd27357968ff2a",
     };
     char text[65];
     struct pw_state *state = pw_state_new();
@@ -207,26 +219,38 @@ Test(state_wire, damaged_bytes_are_refused_or_are_another_state)
 }
 
 /* Each session stands in its person's chain, or nobody could walk it. */
-Test(state_wire, a_chain_that_leads_nowhere_is_no_state)
+/* Wherever an id stands, another one there makes it no state. */
+static void expect_nowhere(struct pw_id id, uint32_t count)
 {
-    static const struct pw_id newest = ID(62);
     struct pw_state *state = pw_state_new();
     struct pw_buffer bytes;
     uint32_t found = 0;
     world_fold(state, events, PW_COUNT(events));
     bytes_of(state, &bytes);
     cr_expect(is_state(bytes.data, bytes.bytes));
-    for (size_t at = 0; at + sizeof newest <= bytes.bytes; at++) {
-        if (memcmp(bytes.data + at, newest.bytes, sizeof newest.bytes) == 0) {
+    for (size_t at = 0; at + sizeof id <= bytes.bytes; at++) {
+        if (memcmp(bytes.data + at, id.bytes, sizeof id.bytes) == 0) {
             bytes.data[at + 15] ^= 0x80;
             cr_expect(!is_state(bytes.data, bytes.bytes), "at %zu", at);
             bytes.data[at + 15] ^= 0x80;
             found++;
         }
     }
-    cr_expect_eq(found, 2, "of its person, and its own");
+    cr_expect_eq(found, count);
     pw_buffer_close(&bytes);
     pw_state_free(state);
+}
+
+Test(state_wire, a_chain_that_leads_nowhere_is_no_state)
+{
+    expect_nowhere((struct pw_id)ID(62), 2); /* Of a session: its person's, and its own. */
+}
+
+/* A decision would look for it. */
+Test(state_wire, an_item_without_its_versions_is_no_state)
+{
+    expect_nowhere((struct pw_id)ID(91), 2); /* Its own, and its version's. */
+    expect_nowhere(pw_item_version_key(&(struct pw_id)ID(91), 1), 1);
 }
 
 /* Arrays that claim more than there is must not make room for it. */

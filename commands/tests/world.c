@@ -14,12 +14,18 @@ void world_fold(struct pw_state *state, const struct pw_event *events, uint32_t 
         event.stream_version = pw_stream_version(tenant, aggregate, &event.stream_id) + 1;
         if (event.type == PW_EVENT_EXAM_VERSION_PUBLISHED) {
             event.exam_version_published.content_hash =
-                pw_tenant_exam(tenant, &event.stream_id)->draft_hash;
+                pw_tenant_exam(tenant, &event.stream_id)->draft.hash;
         }
         struct pw_err err = {0};
         cr_assert_eq(pw_state_evolve(state, &world_tenant_id, &event, NULL, &err), PW_OK, "%s",
                      err.detail);
     }
+}
+
+static bool same_list(const struct pw_list *a, const struct pw_list *b)
+{
+    return a->count == b->count && a->bytes == b->bytes &&
+           (a->bytes == 0 || memcmp(a->data, b->data, a->bytes) == 0);
 }
 
 static bool same_field(const struct pw_field *field, const void *a, const void *b)
@@ -34,13 +40,17 @@ static bool same_field(const struct pw_field *field, const void *a, const void *
     case PW_FIELD_KIND_password:
     case PW_FIELD_KIND_secret:
     case PW_FIELD_KIND_sealed:
+    case PW_FIELD_KIND_passage:
         return pw_str_equal(*(const struct pw_str *)a, *(const struct pw_str *)b);
     case PW_FIELD_KIND_count:
     case PW_FIELD_KIND_roles:
     case PW_FIELD_KIND_reason:
+    case PW_FIELD_KIND_item_kind:
+    case PW_FIELD_KIND_scoring:
     case PW_FIELD_KIND_flag:
     case PW_FIELD_KIND_minutes: return *(const uint32_t *)a == *(const uint32_t *)b;
     case PW_FIELD_KIND_at: return *(const int64_t *)a == *(const int64_t *)b;
+    case PW_FIELD_KIND_list: return same_list(a, b);
     case PW_FIELD_KIND_hash:
     case PW_FIELD_KIND_key: return memcmp(a, b, sizeof(struct pw_hash)) == 0;
     }

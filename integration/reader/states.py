@@ -15,6 +15,10 @@ WITH_SEAT = ("confirmed", "held", "offered", "attended", "no-show")
 MINUTE_US = 60_000_000
 
 
+def _sha256(data):
+    return hashlib.sha256(data).digest()
+
+
 class States:
     """The streams of one tenant. Takes its decisions (dicts as of `dump`) in the order of the log."""
 
@@ -49,7 +53,7 @@ class States:
     def counts(self):
         """How much there is of each; of sessions, those that live."""
         types = [stream["stream_type"] for stream in self.streams.values() if stream.get("state") != "ended"]
-        counts = {f"{type_}s": types.count(type_) for type_ in ("user", "session", "exam", "slot", "reservation", "accommodation")}
+        counts = {f"{type_}s": types.count(type_) for type_ in ("user", "session", "exam", "slot", "reservation", "accommodation", "item")}
         return counts | {"inboxes": len(self.inboxes.of(self.tenant))}
 
     # --- Tenants and people
@@ -115,18 +119,67 @@ class States:
 
     # --- Exams and slots
 
+    def item_drafted(self, id_, item, payload):
+        item |= {"owner_id": uuid_of(payload[8]), "retired": False, "versions": []}
+        self.item_version(item, payload[:8], payload[9])
+
+    def item_revised(self, _id, item, payload):
+        assert payload[8] == len(item["versions"]) + 1, "not the next version"
+        self.item_version(item, payload[:8], payload[9])
+
+    def item_version(self, item, content, content_hash):
+        """Its hash is computed here once more, as the table says."""
+        title, kind, prompt, choices, scoring, answers, maximum, penalty = content
+        lists = [_sha256(prompt.encode()), _sha256(msgpack.packb(choices)), _sha256(msgpack.packb(answers))]
+        whole = msgpack.packb([1, title, kind, *lists[:2], scoring, lists[2], maximum, penalty])
+        assert _sha256(whole).hex() == content_hash, "not the hash of the content"
+        item["versions"].append({
+            "version_number": len(item["versions"]) + 1, "kind": kind, "choice_count": len(choices), "scoring": scoring,
+            "maximum_mark": maximum, "penalty_max": penalty, "content_hash": content_hash, "key_number": 1,
+            "answers_hash": lists[2].hex()})
+
+    def item_retired(self, _id, item, _payload):
+        item["retired"] = True
+
+    def item_key_corrected(self, _id, item, payload):
+        version = item["versions"][payload[0] - 1]
+        assert payload[1] == version["key_number"] + 1, "not the next key"
+        assert _sha256(msgpack.packb(payload[2])).hex() == payload[3], "not the hash of the key"
+        version |= {"key_number": payload[1], "answers_hash": payload[3]}
+
     def drafted(self, id_, exam, payload):
-        exam["owner_id"] = uuid_of(payload[4])
+        exam |= {"owner_id": uuid_of(payload[4]), "draft_item_count": 0, "draft_maximum_mark": 0, "draft_items_hash": None}
         self.draft_revised(id_, exam, payload)
-        exam |= {f"published_{name}": None for name in ("number", "title", *_CONTENT[1:], "hash")} | {"withdrawn": False}
+        exam |= {f"published_{name}": None for name in ("number", *_CONTENT, *_ASKED, "hash")} | {"withdrawn": False}
 
     def draft_revised(self, _id, exam, payload):
-        content = [payload[0], *payload[1:4]]
-        exam |= {f"draft_{name}": value for name, value in zip(_CONTENT, content)}
-        exam["draft_hash"] = hashlib.sha256(msgpack.packb([1, *content])).hexdigest()
+        exam |= {f"draft_{name}": value for name, value in zip(_CONTENT, payload[:4])}
+        self.draft_hashed(exam)
+
+    def rules_set(self, _id, exam, payload):
+        exam |= {f"draft_{name}": value for name, value in zip(_CONTENT[2:], payload)}
+        self.draft_hashed(exam)
+
+    def items_bound(self, _id, exam, payload):
+        """Versions that there are, of the exam's own teacher, each item once."""
+        items, items_hash, maximum = payload
+        bound = [self.streams[uuid_of(item)] for item, _ in items]
+        assert len({item for item, _ in items}) == len(items), "an item is bound twice"
+        assert all(item["owner_id"] == exam["owner_id"] for item in bound), "another teacher's item"
+        assert _sha256(msgpack.packb([[bytes.fromhex(item), number] for item, number in items])).hex() == items_hash, "not the hash of the items"
+        assert sum(item["versions"][number - 1]["maximum_mark"] for item, (_, number) in zip(bound, items)) == maximum, "not their sum"
+        exam |= {"draft_item_count": len(items), "draft_maximum_mark": maximum, "draft_items_hash": items_hash if items else None}
+        self.draft_hashed(exam)
+
+    def draft_hashed(self, exam):
+        content = [exam[f"draft_{name}"] for name in _CONTENT]
+        items = exam["draft_items_hash"]
+        whole = [1, *content] if items is None else [2, *content, bytes.fromhex(items)]
+        exam["draft_hash"] = _sha256(msgpack.packb(whole)).hex()
 
     def version_published(self, _id, exam, payload):
-        exam |= {f"published_{name}": exam[f"draft_{name}"] for name in _CONTENT}
+        assert payload[1] == exam["draft_hash"], "not the hash of the draft"
+        exam |= {f"published_{name}": exam[f"draft_{name}"] for name in _CONTENT + _ASKED}
         exam |= {"published_number": payload[0], "published_hash": payload[1]}
 
     def withdrawn(self, id_, exam, payload):
@@ -266,6 +319,7 @@ class States:
 
 
 _CONTENT = ("title", "duration_minutes", "lead_time_minutes", "buffer_minutes")
+_ASKED = ("item_count", "maximum_mark", "items_hash")
 _EVENTS = {
     "tenant_created": States.created,
     "tenant_issuer_trusted": States.trusted,
@@ -285,8 +339,14 @@ _EVENTS = {
     "session_opened": States.session_opened,
     "session_refreshed": States.session_refreshed,
     "session_revoked": States.session_revoked,
+    "item_drafted": States.item_drafted,
+    "item_revised": States.item_revised,
+    "item_retired": States.item_retired,
+    "item_key_corrected": States.item_key_corrected,
     "exam_drafted": States.drafted,
     "exam_draft_revised": States.draft_revised,
+    "exam_rules_set": States.rules_set,
+    "exam_items_bound": States.items_bound,
     "exam_version_published": States.version_published,
     "slot_opened": States.opened,
     "slot_capacity_changed": States.capacity_changed,

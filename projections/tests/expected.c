@@ -1,6 +1,7 @@
 /* projections/tests/expected.c: what the ledger says must stand in a table, against what stands
  * there. A table of two reservations; each row of the test spoils it in one way. */
 #include "projections/expected.h"
+#include "commands/tests/items.h"
 #include "commands/tests/people.h"
 
 #include <criterion/criterion.h>
@@ -18,8 +19,14 @@
         REFRESHED(60, 2, 10, NINE + 5, NINE + DAYS(8)), ERASED(10, 4), ENDED(61, 2, 10, "erased"), \
         ENDED(60, 3, 10, "erased")
 
-static const struct pw_event events[] = {TWO_BOOKED, MORE_TIME(70, ANN, 125, 0, 0, NINE, TEN),
-                                         ANN_GOES, ASSIGNED(40, 2, 30, TOM)};
+static const struct pw_event events[] = {TWO_BOOKED,
+                                         MORE_TIME(70, ANN, 125, 0, 0, NINE, TEN),
+                                         ANN_GOES,
+                                         IN_BANK(90),
+                                         NEXT(90, 0, 2),
+                                         CORRECTED(90, 0, 1, 2),
+                                         BOUND(30, 0, FIRST_OF_90, 2),
+                                         ASSIGNED(40, 2, 30, TOM)};
 enum { EVENTS = PW_COUNT(events), PARTITIONS = 3, ROWS_MAX = 4 };
 
 /* The record of event i lies at offset 10 + i of partition 1. */

@@ -16,7 +16,7 @@ static int64_t seen[SCRIBE_PARTITIONS]; /* What a query has been answered from. 
 
 static void open_rig(void)
 {
-    rig = rig_new(31);
+    rig = rig_new(3);
     for (uint32_t i = 0; i < SCRIBE_PARTITIONS; i++) {
         seen[i] = -1;
     }

@@ -1,5 +1,6 @@
 /* projections/tests/rows.c: given events, the rows that the last of them changes; and how a batch
  * keeps rows. A row is written as text: ids by their last byte, NULL as a dash. */
+#include "commands/tests/items.h"
 #include "commands/tests/people.h"
 #include "projections/batch.h"
 #include "projections/galera.h"
@@ -16,8 +17,13 @@ struct rows_row {
     const char *then; /* But for what a student is told. */
 };
 
-#define TEN    (NINE + MINUTES(60))
-#define ELEVEN (NINE + MINUTES(120))
+#define VERSION_1                                                                                  \
+    "exam_versions: exam_id=#30 version_number=1 title=Algebra duration_minutes=90 "               \
+    "lead_time_minutes=60 buffer_minutes=15 "
+#define UNBOUND             "draft_items_hash=- published_items_hash=-\n"
+#define LIST_OF_FIRST_OF_90 "\x91\x92\xc4\x10\x70~~~~~~~~~~~~~~\x5a\x01"
+#define TEN                 (NINE + MINUTES(60))
+#define ELEVEN              (NINE + MINUTES(120))
 #define ALGEBRA                                                                                    \
     "exam_id=#30 owner_id=#12 draft_title=Algebra draft_duration_minutes=90 "                      \
     "draft_lead_time_minutes=60 draft_buffer_minutes=15 "
@@ -65,25 +71,45 @@ static const struct rows_row rows[] = {
     {"a draft has no published part", &pw_exams_projection, GIVEN(CREATED, DRAFTED(30)),
      "exams: " ALGEBRA "published_number=0 published_title=- published_duration_minutes=- "
      "published_lead_time_minutes=- published_buffer_minutes=- published_hash=- version=1 "
-     "withdrawn=0\n"},
+     "withdrawn=0 " UNBOUND},
     {"a published exam shows what was published", &pw_exams_projection,
      GIVEN(CREATED, DRAFTED(30), PUBLISHED(30, 0, 1)),
      "exams: " ALGEBRA "published_number=1 published_title=Algebra published_duration_minutes=90 "
      "published_lead_time_minutes=60 published_buffer_minutes=15 published_hash=0078 version=2 "
-     "withdrawn=0\n"},
+     "withdrawn=0 " UNBOUND VERSION_1 "items_hash=- content_hash=0078\n"},
     {"a later draft changes the draft alone", &pw_exams_projection,
      GIVEN(CREATED, DRAFTED(30), PUBLISHED(30, 0, 1), REVISED(30, 0, "Algebra II", 120)),
      "exams: exam_id=#30 owner_id=#12 draft_title=Algebra II draft_duration_minutes=120 "
      "draft_lead_time_minutes=60 draft_buffer_minutes=15 "
      "published_number=1 published_title=Algebra published_duration_minutes=90 "
      "published_lead_time_minutes=60 published_buffer_minutes=15 published_hash=0078 version=3 "
-     "withdrawn=0\n"},
+     "withdrawn=0 " UNBOUND},
     {"a tenant is no exam", &pw_exams_projection, GIVEN(CREATED), ""},
     {"one that is withdrawn", &pw_exams_projection,
      GIVEN(CREATED, DRAFTED(30), WITHDRAWN(30, 2, OTHER, NINE)),
      "exams: " ALGEBRA "published_number=0 published_title=- published_duration_minutes=- "
      "published_lead_time_minutes=- published_buffer_minutes=- published_hash=- version=2 "
-     "withdrawn=1\n"},
+     "withdrawn=1 " UNBOUND},
+    {"what a draft asks, and the list", &pw_exams_projection,
+     GIVEN(CREATED, IN_BANK(90), DRAFTED(30), BOUND(30, 0, FIRST_OF_90, 2)),
+     "exams: " ALGEBRA "published_number=0 published_title=- published_duration_minutes=- "
+     "published_lead_time_minutes=- published_buffer_minutes=- published_hash=- version=2 "
+     "withdrawn=0 draft_items_hash=c3b9 published_items_hash=-\n"
+     "exam_items: exam_id=#30 items_hash=c3b9 items=" LIST_OF_FIRST_OF_90
+     " item_count=1 maximum_mark=2\n"},
+    {"what a version asks, and its hash", &pw_exams_projection,
+     GIVEN(CREATED, IN_BANK(90), DRAFTED(30), BOUND(30, 0, FIRST_OF_90, 2), PUBLISHED(30, 0, 1)),
+     "exams: " ALGEBRA "published_number=1 published_title=Algebra published_duration_minutes=90 "
+     "published_lead_time_minutes=60 published_buffer_minutes=15 published_hash=7790 version=3 "
+     "withdrawn=0 draft_items_hash=c3b9 published_items_hash=c3b9\n" VERSION_1
+     "items_hash=c3b9 content_hash=7790\n"},
+    {"none any more", &pw_exams_projection,
+     GIVEN(CREATED, IN_BANK(90), DRAFTED(30), BOUND(30, 0, FIRST_OF_90, 2), PUBLISHED(30, 0, 1),
+           BOUND(30, 0, NOTHING_ASKED, 0)),
+     "exams: " ALGEBRA "published_number=1 published_title=Algebra published_duration_minutes=90 "
+     "published_lead_time_minutes=60 published_buffer_minutes=15 published_hash=7790 version=4 "
+     "withdrawn=0 draft_items_hash=- published_items_hash=c3b9\n"
+     "exam_items: exam_id=#30 items_hash=9e07 items=\x90 item_count=0 maximum_mark=0\n"},
     {"its slot is off before it says so itself", &pw_slots_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN), WITHDRAWN(30, 3, OTHER, NINE),
            CANCELLED_WITH_SLOT(50, 0, ANN, 40, 30, OTHER)),
@@ -309,6 +335,26 @@ static const struct rows_row rows[] = {
      "accommodations: accommodation_id=#70 student_id=#10 state=2 factor_percent=125 "
      "fixed_minutes=5 rest_break_minutes=10 valid_from_us=1800000000000000 "
      "valid_until_us=1800003600000000 version=2\n"},
+    {"an item, its first version and key", &pw_exams_projection, GIVEN(CREATED, IN_BANK(90)),
+     "item_versions: item_id=#90 version_number=1 title=Capitals kind=0 prompt=Capital of Styria? "
+     "choices=\x94\x91\xa4Graz\x91\xa6Leoben\x91\xa4Linz\x91\xa4Wels scoring=1 maximum_mark=2 "
+     "penalty_max=0 content_hash=a0ef\n"
+     "item_keys: item_id=#90 version_number=1 key_number=1 answers=\x91\x94\x01\xa0~~ reason=-\n"
+     "items: item_id=#90 owner_id=#12 newest_number=1 retired=0 version=1\n"},
+    {"its next version", &pw_exams_projection, GIVEN(CREATED, IN_BANK(90), NEXT(90, 0, 2)),
+     "item_versions: item_id=#90 version_number=2 title=Capitals II kind=0 prompt=Capital of "
+     "Styria? choices=\x94\x91\xa4Graz\x91\xa6Leoben\x91\xa4Linz\x91\xa4Wels scoring=1 "
+     "maximum_mark=2 penalty_max=0 content_hash=2c42\n"
+     "item_keys: item_id=#90 version_number=2 key_number=1 answers=\x91\x94\x01\xa0~~ reason=-\n"
+     "items: item_id=#90 owner_id=#12 newest_number=2 retired=0 version=2\n"},
+    {"the key of the first one is corrected", &pw_exams_projection,
+     GIVEN(CREATED, IN_BANK(90), NEXT(90, 0, 2), CORRECTED(90, 0, 1, 2)),
+     "item_keys: item_id=#90 version_number=1 key_number=2 answers=\x91\x94\x02\xa0~~ "
+     "reason=staff.mistake\n"
+     "items: item_id=#90 owner_id=#12 newest_number=2 retired=0 version=3\n"},
+    {"it is retired, and stays as a row", &pw_exams_projection,
+     GIVEN(CREATED, IN_BANK(90), OUT_OF_USE(90, 0, 1)),
+     "items: item_id=#90 owner_id=#12 newest_number=1 retired=1 version=2\n"},
     {"a sitting is no accommodation", &pw_accommodations_projection,
      GIVEN(OPEN, RESERVED(50, ANN, 40, 30, TEN)), ""},
     {"a sitting is longer", &pw_reservations_projection,
@@ -363,6 +409,15 @@ static const struct rows_row told_rows[] = {
      INBOX("2", "1", "1", "1")},
 };
 
+/* A zero as `~`. */
+static int bytes_text(struct pw_str bytes, char *text, size_t room)
+{
+    for (size_t i = 0; i < bytes.len && i < room; i++) {
+        text[i] = bytes.ptr[i] == '\0' ? '~' : bytes.ptr[i];
+    }
+    return (int)bytes.len;
+}
+
 static int cell_print(char *text, size_t room, const struct pw_cell *cell)
 {
     if (cell->is_null) {
@@ -374,7 +429,7 @@ static int cell_print(char *text, size_t room, const struct pw_cell *cell)
         return snprintf(text, room, "%02x%02x", cell->hash.bytes[0], cell->hash.bytes[1]);
     case PW_COLUMN_INTEGER: return snprintf(text, room, "%lld", (long long)cell->integer);
     case PW_COLUMN_TEXT:
-    case PW_COLUMN_BYTES: return snprintf(text, room, "%.*s", (int)cell->text.len, cell->text.ptr);
+    case PW_COLUMN_BYTES: return bytes_text(cell->text, text, room);
     }
     return 0;
 }

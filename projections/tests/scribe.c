@@ -73,13 +73,17 @@ void scribe_free(struct scribe *scribe)
     free(scribe);
 }
 
-/* Whether a table's rows follow from their events alone, with the state as it was then. */
+/* Read models of which all tables but the first have rows that follow from their events alone, with the state as it was then. */
+static const struct pw_projection *const telling[] = {&pw_reservations_projection,
+                                                      &pw_exams_projection};
+
 static bool is_told(const struct pw_table *table)
 {
-    const struct pw_projection *projection = &pw_reservations_projection;
     bool is = false;
-    for (uint32_t i = 1; i < projection->table_count; i++) { /* All but the reservations. */
-        is = is || table == projection->tables[i];
+    for (uint32_t t = 0; t < PW_COUNT(telling); t++) {
+        for (uint32_t i = 1; i < telling[t]->table_count; i++) {
+            is = is || table == telling[t]->tables[i];
+        }
     }
     return is;
 }
@@ -95,13 +99,15 @@ static void on_event(void *self, const struct pw_record *record, uint32_t index,
                      const struct pw_event *event, const struct pw_tenant *after)
 {
     struct scribe *scribe = self;
-    struct pw_rows rows = {0};
     (void)record;
     (void)index;
-    MUST(pw_reservations_projection.rows(event, after, &rows, NULL) == PW_OK);
-    for (uint32_t i = 0; i < rows.count; i++) {
-        if (is_told(rows.rows[i].table)) {
-            put_row(scribe->told, after, &rows.rows[i]);
+    for (uint32_t t = 0; t < PW_COUNT(telling); t++) {
+        struct pw_rows rows = {0};
+        MUST(telling[t]->rows(event, after, &rows, NULL) == PW_OK);
+        for (uint32_t i = 0; i < rows.count; i++) {
+            if (is_told(rows.rows[i].table)) {
+                put_row(scribe->told, after, &rows.rows[i]);
+            }
         }
     }
 }
@@ -310,6 +316,71 @@ static struct pw_command accommodation_command(struct scribe *scribe, uint32_t t
     return command;
 }
 
+/* One item, or none, of the exam. */
+static struct pw_command bind_command(struct scribe *scribe, uint32_t tenant,
+                                      const struct pw_id *exam_id)
+{
+    struct pw_command command = {.type = PW_COMMAND_EXAM_BIND_ITEMS};
+    struct pw_buffer buffer = {
+        .data = scribe->list, .room = sizeof scribe->list, .bytes_max = sizeof scribe->list};
+    struct pw_id item_id;
+    bool is_there = any_of(scribe, &scribe->items[tenant], &item_id) && draw(scribe, 4) > 0;
+    pw_write_array(&buffer, is_there ? 1 : 0);
+    if (is_there) {
+        pw_write_array(&buffer, 2);
+        pw_write_id(&buffer, &item_id);
+        pw_write_uint(&buffer, 1 + draw(scribe, 2));
+    }
+    command.exam_bind_items =
+        (struct pw_exam_bind_items){*exam_id, {scribe->list, buffer.bytes, is_there ? 1 : 0}};
+    return command;
+}
+
+/* Items that fit: of two choices or of words. */
+static struct pw_command item_command(struct scribe *scribe, uint32_t tenant)
+{
+    static const struct pw_list choices = {(const uint8_t *)"\x92\x91\xa1Y\x91\xa1N", 7, 2};
+    static const struct pw_list answers[] = {{(const uint8_t *)"\x91\x94\x01\xa0\x00\x00", 6, 1},
+                                             {(const uint8_t *)"\x91\x94\x02\xa0\x00\x00", 6, 1}};
+    struct pw_command command = {.type = PW_COMMAND_ITEM_DRAFT};
+    const struct pw_list *key = &answers[draw(scribe, 2)];
+    struct pw_id id;
+    uint32_t kind = draw(scribe, 8);
+    if (kind > 5 && any_of(scribe, &scribe->exams[tenant], &id)) {
+        return bind_command(scribe, tenant, &id);
+    }
+    if (!any_of(scribe, &scribe->items[tenant], &id) || kind < 2) {
+        command.item_draft = (struct pw_item_draft){draw_id(scribe),
+                                                    PW_STR("Graz"),
+                                                    PW_ITEM_KIND_TRUE_FALSE,
+                                                    PW_STR("Is it?"),
+                                                    choices,
+                                                    PW_SCORING_MATCH_CORRECT,
+                                                    *key,
+                                                    1 + draw(scribe, 3),
+                                                    0};
+    } else if (kind == 2) {
+        command.type = PW_COMMAND_ITEM_RETIRE;
+        command.item_retire.item_id = id;
+    } else if (kind == 3) {
+        command.type = PW_COMMAND_ITEM_CORRECT_KEY;
+        command.item_correct_key =
+            (struct pw_item_correct_key){id, 1, *key, PW_REASON_STAFF_MISTAKE};
+    } else {
+        command.type = PW_COMMAND_ITEM_REVISE;
+        command.item_revise = (struct pw_item_revise){id,
+                                                      PW_STR("Linz"),
+                                                      PW_ITEM_KIND_TRUE_FALSE,
+                                                      PW_STR("Was it?"),
+                                                      choices,
+                                                      PW_SCORING_MATCH_CORRECT,
+                                                      *key,
+                                                      1 + draw(scribe, 3),
+                                                      0};
+    }
+    return command;
+}
+
 /* Seats, and who proctors, of a slot that there is; rarely its end. */
 static struct pw_command slot_command(struct scribe *scribe, uint32_t tenant,
                                       const struct pw_id *slot_id)
@@ -344,7 +415,8 @@ static struct pw_command draw_command(struct scribe *scribe, uint32_t tenant)
                                                           .time_zone = PW_STR("Europe/Vienna"),
                                                           .language = PW_STR("de")};
     } else if (kind == 14) {
-        command = accommodation_command(scribe, tenant);
+        command = draw(scribe, 3) > 0 ? item_command(scribe, tenant)
+                                      : accommodation_command(scribe, tenant);
     } else if (kind >= 10) {
         command = people_command(scribe, tenant, pw_state_tenant(state, &scribe->tenants[tenant]));
     } else if (kind < 2 || !any_of(scribe, &scribe->exams[tenant], &id)) {
@@ -411,6 +483,7 @@ static void keep_ids(struct scribe *scribe, uint32_t tenant, const struct pw_dec
         case PW_AGGREGATE_accommodation:
             keep(&scribe->accommodations[tenant], &event->stream_id);
             break;
+        case PW_AGGREGATE_item: keep(&scribe->items[tenant], &event->stream_id); break;
         case PW_AGGREGATE_inbox:
         case PW_AGGREGATE_COUNT: break;
         }

@@ -44,6 +44,8 @@ struct scribe {
     struct scribe_ids users[SCRIBE_TENANTS];
     struct scribe_ids sessions[SCRIBE_TENANTS];
     struct scribe_ids accommodations[SCRIBE_TENANTS];
+    struct scribe_ids items[SCRIBE_TENANTS];
+    uint8_t list[32]; /* Of the command that is drawn. */
     struct scribe_people people[SCRIBE_TENANTS];
     struct pw_batch *told; /* Rows that only the state at their event tells. */
     uint64_t commit_count;

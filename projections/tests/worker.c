@@ -56,7 +56,7 @@ Test(worker, whatever_fails_once_the_rows_are_right)
         bool failed = true;
         uint64_t nth = 1;
         for (; failed; nth++) {
-            struct rig *rig = rig_new(5);
+            struct rig *rig = rig_new(6);
             scribe_write(rig->scribe, 90);
             double_store_fail(rig->store, nth, (enum double_fault)fault);
             struct pw_worker *worker = rig_worker_of(rig, &pw_calendar_projection, 3);

@@ -6,7 +6,7 @@
 #ifndef PW_SCHEMAS_TESTS_RANDOM_BODY_H
 #define PW_SCHEMAS_TESTS_RANDOM_BODY_H
 
-#include "schemas/schema.h"
+#include "schemas/codec.h"
 
 /* xorshift64*: a generator that gives the same numbers everywhere. */
 static inline uint64_t random_next(uint64_t *seed)
@@ -41,6 +41,8 @@ static inline struct pw_str random_text(uint64_t *seed)
     return (struct pw_str){texts[0], random_next(seed) % (PW_TEXT_BYTES_MAX + 1)};
 }
 
+static inline struct pw_list random_list(uint64_t *seed, const struct pw_record_info *record);
+
 static inline void random_field(uint64_t *seed, const struct pw_field *field, void *body)
 {
     uint8_t *value = (uint8_t *)body + field->offset;
@@ -67,17 +69,49 @@ static inline void random_field(uint64_t *seed, const struct pw_field *field, vo
         break;
     case PW_FIELD_KIND_flag: *(uint32_t *)(void *)value = (uint32_t)random_next(seed) % 2; break;
     case PW_FIELD_KIND_reason:
-        *(uint32_t *)(void *)value = (uint32_t)random_next(seed) % PW_REASON_COUNT;
+    case PW_FIELD_KIND_item_kind:
+    case PW_FIELD_KIND_scoring:
+        *(uint32_t *)(void *)value = (uint32_t)random_next(seed) % pw_names_of(field->kind).count;
         break;
     case PW_FIELD_KIND_personal:
     case PW_FIELD_KIND_email:
     case PW_FIELD_KIND_password:
+    case PW_FIELD_KIND_passage:
     case PW_FIELD_KIND_secret: *(struct pw_str *)(void *)value = random_text(seed); break;
+    case PW_FIELD_KIND_list:
+        *(struct pw_list *)(void *)value = random_list(seed, field->record());
+        break;
     case PW_FIELD_KIND_sealed:
         *(struct pw_str *)(void *)value =
             (struct pw_str){"\0\xff\x80 sealed", random_next(seed) % 10};
         break;
     }
+}
+
+/* Bytes of records of lists: as many as the largest record of the ledger has, in turn. */
+static inline struct pw_list random_list(uint64_t *seed, const struct pw_record_info *record)
+{
+    static uint8_t room[4 << 20];
+    static size_t used;
+    _Alignas(max_align_t) uint8_t body[PW_RECORD_SIZE_MAX];
+    struct pw_buffer buffer;
+    uint32_t count = (uint32_t)(random_next(seed) % 20);
+    pw_buffer_init(&buffer, sizeof room / 4);
+    pw_write_array(&buffer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        memset(body, 0, sizeof body);
+        for (uint32_t j = 0; j < record->message.field_count; j++) {
+            random_field(seed, &record->message.fields[j], body);
+        }
+        pw_payload_write(&buffer, &record->message, body);
+    }
+    used = used + buffer.bytes > sizeof room ? 0 : used;
+    uint8_t *data = room + used;
+    memcpy(data, buffer.data, buffer.bytes);
+    struct pw_list list = {data, buffer.bytes, count};
+    used += buffer.bytes;
+    pw_buffer_close(&buffer);
+    return list;
 }
 
 static inline void random_body(uint64_t *seed, const struct pw_message *message, void *ret_body)
@@ -101,15 +135,24 @@ static inline bool field_equal(const struct pw_field *field, const void *a, cons
     case PW_FIELD_KIND_email:
     case PW_FIELD_KIND_password:
     case PW_FIELD_KIND_secret:
+    case PW_FIELD_KIND_passage:
     case PW_FIELD_KIND_sealed:
         return pw_str_equal(*(const struct pw_str *)(const void *)x,
                             *(const struct pw_str *)(const void *)y);
     case PW_FIELD_KIND_count:
     case PW_FIELD_KIND_roles:
     case PW_FIELD_KIND_reason:
+    case PW_FIELD_KIND_item_kind:
+    case PW_FIELD_KIND_scoring:
     case PW_FIELD_KIND_flag:
     case PW_FIELD_KIND_minutes: return memcmp(x, y, sizeof(uint32_t)) == 0;
     case PW_FIELD_KIND_at: return memcmp(x, y, sizeof(int64_t)) == 0;
+    case PW_FIELD_KIND_list: {
+        const struct pw_list *first = (const void *)x, *second = (const void *)y;
+        return first->count == second->count &&
+               (first->count == 0 || (first->bytes == second->bytes &&
+                                      memcmp(first->data, second->data, first->bytes) == 0));
+    }
     case PW_FIELD_KIND_hash:
     case PW_FIELD_KIND_key: return memcmp(x, y, sizeof(struct pw_hash)) == 0;
     }

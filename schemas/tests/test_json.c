@@ -292,7 +292,7 @@ static const struct json_row {
      "/reason is missing\n"},
     {"for no reason of the list", PW_COMMAND_RESERVATION_CANCEL_BY_STAFF,
      PW_STR("{\"reason\": \"environment\"}"),
-     "/reason must be one of the reasons, such as examinee.request\n"},
+     "/reason must be one of the names, such as environment.emergency\n"},
     {"for a number", PW_COMMAND_RESERVATION_CANCEL_BY_STAFF, PW_STR("{\"reason\": 3}"),
      "/reason must be a string\n"},
     {"for one of them", PW_COMMAND_RESERVATION_CANCEL_BY_STAFF,
@@ -322,6 +322,46 @@ static const struct json_row {
      "/number must be at least 1\n"},
     {"a slot to close", PW_COMMAND_SLOT_CLOSE, PW_STR(""), ""},
     {"a slot to cancel", PW_COMMAND_SLOT_CANCEL, PW_STR("{}"), "/reason is missing\n"},
+    {"an item, and what there is of one", PW_COMMAND_ITEM_DRAFT, PW_STR("{}"),
+     "/title is missing\n/kind is missing\n/prompt is missing\n/scoring is missing\n/maximum_mark "
+     "is missing\n"},
+    {"an essay", PW_COMMAND_ITEM_DRAFT,
+     PW_STR("{\"title\": \"E\", \"kind\": \"essay\", \"prompt\": \"Two lines:\\n\\tthese\", "
+            "\"scoring\": "
+            "\"by-people\", \"maximum_mark\": 20}"),
+     ""},
+    {"lists of what is not in them", PW_COMMAND_ITEM_DRAFT,
+     PW_STR("{\"title\": \"C\", \"kind\": \"choice\", \"prompt\": \"\\u0007\", \"scoring\": 1, "
+            "\"maximum_mark\": 1, "
+            "\"choices\": {}, \"answers\": [1, {\"choice\": 21, \"a/b\": 1}, {\"mark\": \"x\"}]}"),
+     "/kind must be one of the names, such as single-choice\n/prompt must not contain control "
+     "characters but line "
+     "feed and tab\n/choices must be an array\n/scoring must be a string\n/answers/0 must be an "
+     "object\n/answers/1/choice must be at most 20\n/answers/1/a~1b is not a field of this "
+     "record\n/answers/2/mark must be a number\n"},
+    {"a whole version", PW_COMMAND_ITEM_REVISE,
+     PW_STR("{\"title\": \"C\", \"kind\": \"true-false\", \"prompt\": \"P\", \"scoring\": "
+            "\"match-correct\", "
+            "\"maximum_mark\": 1, \"choices\": [{\"label\": \"Yes\"}, {\"label\": \"\"}], "
+            "\"answers\": [{\"choice\": "
+            "1}]}"),
+     "/choices/1/label must not be empty\n"},
+    {"an item to retire", PW_COMMAND_ITEM_RETIRE, PW_STR("{}"), ""},
+    {"a key to mend", PW_COMMAND_ITEM_CORRECT_KEY,
+     PW_STR("{\"version_number\": 1, \"answers\": []}"),
+     "/answers must hold 1 to 40 records\n/reason is missing\n"},
+    {"what an exam asks", PW_COMMAND_EXAM_BIND_ITEMS,
+     PW_STR("{\"items\": [{\"item_id\": \"01890a5d-ac96-774b-bcce-b302099a8057\", "
+            "\"version_number\": 1}]}"),
+     ""},
+    {"nothing", PW_COMMAND_EXAM_BIND_ITEMS, PW_STR("{\"items\": []}"), ""},
+    {"what is no item", PW_COMMAND_EXAM_BIND_ITEMS,
+     PW_STR("{\"items\": [{\"item_id\": \"x\", \"version_number\": 0}, {}]}"),
+     "/items/0/item_id must be a UUID, and not the nil UUID\n/items/0/version_number must be at "
+     "least "
+     "1\n/items/1/item_id is missing\n/items/1/version_number is missing\n"},
+    {"rules of their own", PW_COMMAND_EXAM_SET_RULES, PW_STR("{\"lead_time_minutes\": 60}"), ""},
+    {"the usual rules", PW_COMMAND_EXAM_SET_RULES, PW_STR(""), ""},
     {"time to grant, and how much", PW_COMMAND_ACCOMMODATION_GRANT,
      PW_STR("{\"fixed_minutes\": 1441}"),
      "/factor_percent is missing\n/fixed_minutes must be at most 1440\n/valid_from is "
@@ -485,7 +525,7 @@ Test(json, counts_what_it_does_not_list)
     pw_arena_close(&arena);
 }
 
-Test(json, a_body_may_have_64_kib)
+Test(json, a_body_may_have_256_kib)
 {
     char *body = malloc(PW_JSON_BYTES_MAX + 1);
     struct pw_command command = {.type = PW_COMMAND_RESERVATION_RESERVE};

@@ -31,10 +31,25 @@ static bool is_number(const struct pw_field *field)
     return field->kind == PW_FIELD_KIND_count || field->kind == PW_FIELD_KIND_minutes;
 }
 
+static void check_message(const char *of, const struct pw_message *message);
+
+static void check_record(const struct pw_record_info *record)
+{
+    check_message(record->name, &record->message);
+    cr_expect(strlen(record->doc) > 0, "%s", record->name);
+    for (uint32_t i = 0; i < record->message.field_count; i++) {
+        const struct pw_field *field = &record->message.fields[i];
+        cr_expect(field->source == PW_FROM_BODY || field->source == PW_FROM_BODY_OR);
+        cr_expect(field->kind != PW_FIELD_KIND_list, "%s: nothing deeper", record->name);
+        cr_expect_not(is_personal(field), "%s.%s", record->name, field->name);
+    }
+}
+
 static void check_limits(const char *of, const struct pw_field *field)
 {
     cr_expect_leq(field->min, field->max, "%s.%s", of, field->name);
     cr_expect_geq(field->min, 0, "%s.%s", of, field->name);
+    cr_expect(strlen(field->name) <= PW_FIELD_NAME_BYTES_MAX, "%s.%s", of, field->name);
     if (is_text(field)) {
         cr_expect(field->max > 0 && field->max <= PW_TEXT_BYTES_MAX, "%s.%s", of, field->name);
     }
@@ -51,6 +66,13 @@ static void check_limits(const char *of, const struct pw_field *field)
     if (is_number(field)) {
         cr_expect(field->max > 0 && field->max <= UINT32_MAX, "%s.%s", of, field->name);
     }
+    if (field->kind == PW_FIELD_KIND_passage) {
+        cr_expect(field->max > 0 && field->max <= PW_PASSAGE_BYTES_MAX, "%s.%s", of, field->name);
+    }
+    if (field->kind == PW_FIELD_KIND_list) {
+        cr_expect(field->max > 0 && field->max <= PW_LIST_COUNT_MAX, "%s.%s", of, field->name);
+        check_record(field->record());
+    }
     if (field->kind == PW_FIELD_KIND_flag) {
         cr_expect(field->min == 0 && field->max == 1, "%s.%s", of, field->name);
     }
@@ -60,6 +82,8 @@ static void check_limits(const char *of, const struct pw_field *field)
     if (field->source == PW_FROM_BODY_OR) {
         bool may_be_empty = field->kind == PW_FIELD_KIND_personal ||
                             field->kind == PW_FIELD_KIND_password ||
+                            (field->kind == PW_FIELD_KIND_text && field->min == 0) ||
+                            field->kind == PW_FIELD_KIND_list ||
                             field->kind == PW_FIELD_KIND_at; /* 0: there is none. */
         bool is_flag = field->kind == PW_FIELD_KIND_flag;
         cr_expect(is_number(field) || may_be_empty || is_flag, "%s.%s", of, field->name);
