@@ -2,7 +2,6 @@
 #include "integration/sim/sim.h"
 
 static const uint8_t secret[32] = {1, 2, 3};
-static const char *const titles[] = {"Algebra", "Analysis", "Geometry", "Stochastik für Ältere"};
 
 #define NEWEST 12
 
@@ -16,8 +15,7 @@ static struct pw_id student_of(uint32_t tenant, uint64_t number)
     return (struct pw_id){{0x57, (uint8_t)tenant, (uint8_t)number, 1}};
 }
 
-/* One that is there, or now and then one that is not. */
-static struct pw_id any_of(struct world *world, const struct ids *ids)
+struct pw_id op_any_of(struct world *world, const struct ids *ids)
 {
     if (ids->count == 0 || draw(world, 60) == 0) {
         return sim_id(world, &world->random_commands);
@@ -104,52 +102,6 @@ static struct op *op_distrust(struct world *world, uint32_t tenant)
     return op_seal(op);
 }
 
-struct op *op_draft(struct world *world, uint32_t tenant)
-{
-    struct op *op =
-        op_new(world, tenant, PW_COMMAND_EXAM_DRAFT, world->teachers[tenant], PW_ROLE_TEACHER);
-    op->request.command.exam_draft = (struct pw_exam_draft){
-        .title = pw_str_of(titles[draw(world, PW_COUNT(titles))]),
-        .duration_minutes = 30 + 30 * (uint32_t)draw(world, 3),
-        .lead_time_minutes = (uint32_t)draw(world, 3),
-        .buffer_minutes = 15 * (uint32_t)draw(world, 2),
-    };
-    return op_seal(op);
-}
-
-static struct op *op_revise(struct world *world, uint32_t tenant)
-{
-    struct op *op = op_new(world, tenant, PW_COMMAND_EXAM_REVISE_DRAFT, world->teachers[tenant],
-                           PW_ROLE_TEACHER);
-    op->request.command.exam_revise_draft = (struct pw_exam_revise_draft){
-        .exam_id = any_of(world, &world->exams[tenant]),
-        .title = pw_str_of(titles[draw(world, PW_COUNT(titles))]),
-        .duration_minutes = 30 + 30 * (uint32_t)draw(world, 2),
-        .lead_time_minutes = (uint32_t)draw(world, 2),
-        .buffer_minutes = 15,
-    };
-    return op_seal(op);
-}
-
-struct op *op_publish(struct world *world, uint32_t tenant, const struct pw_id *exam)
-{
-    struct op *op =
-        op_new(world, tenant, PW_COMMAND_EXAM_PUBLISH, world->teachers[tenant], PW_ROLE_TEACHER);
-    op->request.command.exam_publish.exam_id =
-        exam != NULL ? *exam : any_of(world, &world->exams[tenant]);
-    return op_seal(op);
-}
-
-static struct op *op_withdraw(struct world *world, uint32_t tenant)
-{
-    struct op *op =
-        op_new(world, tenant, PW_COMMAND_EXAM_WITHDRAW, world->teachers[tenant], PW_ROLE_TEACHER);
-    op->request.command.exam_withdraw =
-        (struct pw_exam_withdraw){any_of(world, &world->exams[tenant]),
-                                  (uint32_t)draw(world, PW_REASON_COUNT), (uint32_t)draw(world, 2)};
-    return op_seal(op);
-}
-
 struct op *op_open(struct world *world, uint32_t tenant, bool is_first)
 {
     struct op *op =
@@ -160,7 +112,7 @@ struct op *op_open(struct world *world, uint32_t tenant, bool is_first)
                     : place < 12 ? (int64_t)(10 + place) * 30 * PW_US_PER_MINUTE
                                  : PW_REMINDER_US + (int64_t)(place - 11) * 40 * PW_US_PER_SECOND;
     op->request.command.slot_open = (struct pw_slot_open){
-        .exam_id = any_of(world, &world->exams[tenant]),
+        .exam_id = op_any_of(world, &world->exams[tenant]),
         .starts_at = (sim_now(world) + in_us) / PW_US_PER_SECOND * PW_US_PER_SECOND,
         .capacity = 1 + (uint32_t)draw(world, 4),
     };
@@ -176,7 +128,7 @@ static struct op *op_capacity(struct world *world, uint32_t tenant)
     struct op *op = op_new(world, tenant, PW_COMMAND_SLOT_CHANGE_CAPACITY, world->teachers[tenant],
                            PW_ROLE_TEACHER);
     op->request.command.slot_change_capacity = (struct pw_slot_change_capacity){
-        any_of(world, &world->slots[tenant]), 1 + (uint32_t)draw(world, 6)};
+        op_any_of(world, &world->slots[tenant]), 1 + (uint32_t)draw(world, 6)};
     op->request.if_match = draw(world, 3) == 0 ? (int64_t)draw(world, 4) : -1;
     return op_seal(op);
 }
@@ -187,7 +139,7 @@ static struct op *op_end_slot(struct world *world, uint32_t tenant)
     bool off = draw(world, 2) == 0;
     struct op *op = op_new(world, tenant, off ? PW_COMMAND_SLOT_CANCEL : PW_COMMAND_SLOT_CLOSE,
                            world->teachers[tenant], PW_ROLE_TEACHER);
-    struct pw_id slot = any_of(world, &world->slots[tenant]);
+    struct pw_id slot = op_any_of(world, &world->slots[tenant]);
     if (off) {
         op->request.command.slot_cancel =
             (struct pw_slot_cancel){slot, (uint32_t)draw(world, PW_REASON_COUNT)};
@@ -211,7 +163,7 @@ static struct pw_id any_proctor(struct world *world, uint32_t tenant)
 static struct op *op_proctor(struct world *world, uint32_t tenant)
 {
     bool release = draw(world, 4) == 0;
-    struct pw_id slot = any_of(world, &world->slots[tenant]);
+    struct pw_id slot = op_any_of(world, &world->slots[tenant]);
     struct op *op = op_new(
         world, tenant, release ? PW_COMMAND_SLOT_RELEASE_PROCTOR : PW_COMMAND_SLOT_ASSIGN_PROCTOR,
         world->teachers[tenant], PW_ROLE_TEACHER);
@@ -227,7 +179,7 @@ static struct op *op_reserve(struct world *world, uint32_t tenant)
 {
     struct op *op = op_new(world, tenant, PW_COMMAND_RESERVATION_RESERVE,
                            student_of(tenant, draw(world, world->student_count)), PW_ROLE_STUDENT);
-    op->request.command.reservation_reserve.slot_id = any_of(world, &world->slots[tenant]);
+    op->request.command.reservation_reserve.slot_id = op_any_of(world, &world->slots[tenant]);
     op->request.if_match = draw(world, 30) == 0 ? (int64_t)draw(world, 4) : -1;
     return op_seal(op);
 }
@@ -236,7 +188,7 @@ static struct op *op_hold(struct world *world, uint32_t tenant)
 {
     struct op *op = op_new(world, tenant, PW_COMMAND_RESERVATION_HOLD,
                            student_of(tenant, draw(world, world->student_count)), PW_ROLE_STUDENT);
-    op->request.command.reservation_hold.slot_id = any_of(world, &world->slots[tenant]);
+    op->request.command.reservation_hold.slot_id = op_any_of(world, &world->slots[tenant]);
     return op_seal(op);
 }
 
@@ -277,7 +229,7 @@ static struct op *op_join(struct world *world, uint32_t tenant)
 {
     struct op *op = op_new(world, tenant, PW_COMMAND_RESERVATION_JOIN_WAITLIST,
                            student_of(tenant, draw(world, world->student_count)), PW_ROLE_STUDENT);
-    op->request.command.reservation_join_waitlist.slot_id = any_of(world, &world->slots[tenant]);
+    op->request.command.reservation_join_waitlist.slot_id = op_any_of(world, &world->slots[tenant]);
     return op_seal(op);
 }
 
@@ -312,7 +264,7 @@ static struct op *op_mark(struct world *world, uint32_t tenant)
         world, tenant,
         came ? PW_COMMAND_RESERVATION_MARK_ATTENDED : PW_COMMAND_RESERVATION_MARK_NO_SHOW, &id);
     if (world->marked[tenant].count > 0 && draw(world, 2) == 0) {
-        id = any_of(world, &world->marked[tenant]);
+        id = op_any_of(world, &world->marked[tenant]);
     }
     memcpy(pw_command_body(&op->request.command), &id, sizeof id);
     op->request.role = draw(world, 4) != 0 ? PW_ROLE_ADMIN : PW_ROLE_PROCTOR;
@@ -330,7 +282,7 @@ static struct op *op_move(struct world *world, uint32_t tenant)
                               by_staff ? PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF
                                        : PW_COMMAND_RESERVATION_RESCHEDULE,
                               &id);
-    struct pw_id slot = any_of(world, &world->slots[tenant]);
+    struct pw_id slot = op_any_of(world, &world->slots[tenant]);
     if (by_staff) {
         op->request.command.reservation_reschedule_by_staff =
             (struct pw_reservation_reschedule_by_staff){id, slot,
@@ -378,7 +330,7 @@ static struct op *op_accommodation(struct world *world, uint32_t tenant)
     struct pw_id student = owners->count > 0 && draw(world, 3) > 0
                                ? owners->ids[draw(world, owners->count)]
                                : student_of(tenant, draw(world, world->student_count));
-    struct pw_id known = any_of(world, &world->accommodations[tenant]);
+    struct pw_id known = op_any_of(world, &world->accommodations[tenant]);
     if (type == PW_COMMAND_ACCOMMODATION_GRANT) {
         op->request.command.accommodation_grant = (struct pw_accommodation_grant){
             .student_id = student,
@@ -417,8 +369,10 @@ struct op *op_any(struct world *world)
 {
     uint32_t tenant = (uint32_t)draw(world, world->tenant_count);
     bool people = draw(world, 4) == 0;
-    uint64_t dice = people ? 0 : draw(world, 100);
+    bool bank = !people && draw(world, 12) == 0;
+    uint64_t dice = people || bank ? 0 : draw(world, 100);
     struct op *op = people                             ? op_people(world, tenant)
+                    : bank                             ? op_bank(world, tenant)
                     : dice < 24                        ? op_reserve(world, tenant)
                     : dice < 25                        ? op_read(world, tenant)
                     : dice < 33                        ? op_hold(world, tenant)
@@ -434,9 +388,7 @@ struct op *op_any(struct world *world)
                     : dice < 82                        ? op_proctor(world, tenant)
                     : dice < 85                        ? op_mark(world, tenant)
                     : dice < 90                        ? op_open(world, tenant, false)
-                    : dice < 92                        ? op_draft(world, tenant)
-                    : dice < 94                        ? op_revise(world, tenant)
-                    : dice < 97                        ? op_publish(world, tenant, NULL)
+                    : dice < 97                        ? op_exam(world, tenant)
                     : dice < 98 && draw(world, 3) == 0 ? op_withdraw(world, tenant)
                     : dice < 98                        ? op_issuer(world, tenant)
                     : dice < 99                        ? op_distrust(world, tenant)
@@ -460,6 +412,7 @@ void op_make_ids(struct world *world, struct pw_job *job)
         break;
     case PW_COMMAND_SLOT_OPEN: job->command.slot_open.slot_id = made; break;
     case PW_COMMAND_EXAM_DRAFT: job->command.exam_draft.exam_id = made; break;
+    case PW_COMMAND_ITEM_DRAFT: job->command.item_draft.item_id = made; break;
     case PW_COMMAND_ACCOMMODATION_GRANT:
         job->command.accommodation_grant.accommodation_id = made;
         break;
@@ -490,6 +443,7 @@ void op_learn(struct world *world, const struct op *op)
     case PW_COMMAND_RESERVATION_MARK_NO_SHOW: learn(&world->marked[tenant], &op->stream_id); break;
     case PW_COMMAND_SLOT_OPEN: learn(&world->slots[tenant], &op->stream_id); break;
     case PW_COMMAND_EXAM_DRAFT: learn(&world->exams[tenant], &op->stream_id); break;
+    case PW_COMMAND_ITEM_DRAFT: learn(&world->items[tenant], &op->stream_id); break;
     case PW_COMMAND_ACCOMMODATION_GRANT:
         learn(&world->accommodations[tenant], &op->stream_id);
         break;

@@ -8,7 +8,7 @@
  *           nodes.c    processes: engine and workers, what they know of each other
  *           tap.c      between engine and ledger: what was appended, and what became of it
  *           clients.c  clients, and the network between them and the nodes
- *           commands.c what they ask for; commands_people.c, about accounts
+ *           commands.c what they ask for; commands_exams.c, about exams and items; commands_people.c, about accounts
  *           keys.c     the keys of personal data: each node's part in making, using and destroying them; keys_judge.c
  *           faults.c   what goes wrong, and when
  *           store.c    the read models, in a cluster that loses and lies
@@ -33,6 +33,7 @@
 #define IDS_MAX        1024
 #define ACCOUNTS_MAX   512
 #define DEVICES_MAX    1024
+#define LIST_BYTES_MAX 80 /* Of the list that a command has. */
 #define SEALED_MAX     64 /* Bytes of a name or an address, sealed. */
 #define START_US       INT64_C(1800000000000000)
 
@@ -121,8 +122,9 @@ struct op {
     int64_t first_sent_us; /* 0: not yet. */
     int64_t log_end;       /* Of its partition, when it was first sent. */
     bool settled;          /* The client knows: a yes, a refusal, or that it was turned away. */
-    char password[24];     /* What the one that it sets comes to, hashed and sealed. */
-    bool answered;         /* A node has said yes or no, heard or not: what follows is that. */
+    uint8_t list[LIST_BYTES_MAX];
+    char password[24]; /* What the one that it sets comes to, hashed and sealed. */
+    bool answered;     /* A node has said yes or no, heard or not: what follows is that. */
     struct pw_err answer;
     struct pw_id stream_id;
     uint32_t stream_version;
@@ -224,6 +226,7 @@ struct world {
     struct pw_id tenants[TENANTS_MAX];
     struct pw_id teachers[TENANTS_MAX];
     struct ids exams[TENANTS_MAX];
+    struct ids items[TENANTS_MAX];
     struct ids slots[TENANTS_MAX];
     struct ids reservations[TENANTS_MAX];
     struct ids owners[TENANTS_MAX]; /* Of these reservations. */
@@ -296,13 +299,21 @@ struct op *op_new(struct world *world, uint32_t tenant, enum pw_command_type typ
 struct op *op_seal(struct op *op); /* It is complete: gives it its fingerprint. */
 struct op *op_any(struct world *world);
 struct op *op_tenant(struct world *world, uint32_t tenant);
-struct op *op_draft(struct world *world, uint32_t tenant);
-struct op *op_publish(struct world *world, uint32_t tenant, const struct pw_id *exam);
 struct op *op_open(struct world *world, uint32_t tenant, bool is_first);
 struct op *op_rules(struct world *world, uint32_t tenant);
 void op_make_ids(struct world *world, struct pw_job *job); /* As the shell does, at each try. */
 void op_learn(struct world *world, const struct op *op);   /* What a yes was about. */
 uint32_t op_number_of(const struct pw_id *command_id);
+
+/* One that is there, or now and then one that is not. */
+struct pw_id op_any_of(struct world *world, const struct ids *ids);
+
+/* commands_exams.c */
+struct op *op_draft(struct world *world, uint32_t tenant);
+struct op *op_publish(struct world *world, uint32_t tenant, const struct pw_id *exam);
+struct op *op_withdraw(struct world *world, uint32_t tenant);
+struct op *op_exam(struct world *world, uint32_t tenant);
+struct op *op_bank(struct world *world, uint32_t tenant); /* About items, and who asks them. */
 
 /* commands_people.c */
 struct op *op_people(struct world *world, uint32_t tenant);
