@@ -16,7 +16,7 @@ HISTORY = {
     "reservation_cancelled", "reservation_rescheduled", "reservation_hold_confirmed", "reservation_waitlist_joined", "reservation_waitlist_left",
     "reservation_prioritised", "reservation_offered", "reservation_offer_declined", "reservation_offer_accepted", "reservation_cancelled_by_staff",
     "reservation_cancelled_with_slot", "reservation_needs_replacement_marked", "slot_closed", "slot_cancelled",
-    "slot_capacity_changed", "slot_hard_end_set", "slot_proctor_assigned", "tenant_rules_set"}
+    "slot_capacity_changed", "slot_hard_end_set", "exam_items_bound", "item_key_corrected", "slot_proctor_assigned", "tenant_rules_set"}
 
 
 class Stop(Exception):

@@ -44,7 +44,7 @@ AT_ONCE = 32  # Chains under way.
 IN_FLIGHT = 128  # People who are being registered: it is the keys that are waited for.
 KEYS_GOOD_SECONDS = 20 * 3600  # The ledger's horizon is a day.
 SETTLE_SECONDS = 30
-PROMISED = {"students": 300, "exams": 12, "slots": 40, "full slots with a waiting list": 2, "accommodations": 6}
+PROMISED = {"students": 300, "exams": 12, "items": 6, "slots": 40, "full slots with a waiting list": 2, "accommodations": 6}
 
 
 class Demo:
@@ -228,8 +228,8 @@ class Demo:
 
     def _counts(self):
         full = [slot for slot in self.slots if slot["free_count"] == 0 and slot["waiting_count"] > 0]
-        return {"students": len(self._all("/users?role=student")), "exams": len(self._all("/exams")), "slots": len(self.slots),
-                "full slots with a waiting list": len(full), "accommodations": len(self._all("/accommodations"))}
+        return {"students": len(self._all("/users?role=student")), "exams": len(self._all("/exams")), "items": len(self._all("/items")),
+                "slots": len(self.slots), "full slots with a waiting list": len(full), "accommodations": len(self._all("/accommodations"))}
 
     def _tell(self, kept):
         self.slots = self._all("/slots")

@@ -45,6 +45,25 @@ EXAMS = [
     Exam("history", "History of Modern Europe", 90, "Seminar room 1", 30, 2),
     Exam("english", "Academic English C1", 60, "Seminar room 2", 20, 2, lead_time_minutes=24 * 60),
 ]
+ITEMS = {  # What two of them ask: marks, and the rest as the API has it.
+    "programming": [
+        {"title": "Complexity", "kind": "single-choice", "prompt": "How many comparisons does a binary search of 1,000 sorted numbers need at most?",
+         "choices": [{"label": "10"}, {"label": "100"}, {"label": "500"}, {"label": "1,000"}], "scoring": "match-correct",
+         "answers": [{"choice": 1}], "maximum_mark": 2},
+        {"title": "Stable sorts", "kind": "multiple-choice", "prompt": "Which of these sorts are stable?",
+         "choices": [{"label": "Insertion sort"}, {"label": "Merge sort"}, {"label": "Quicksort"}], "scoring": "map-response",
+         "answers": [{"choice": 1, "mark": 1}, {"choice": 2, "mark": 1}, {"choice": 3, "penalty": 1}], "maximum_mark": 2, "penalty_max": 1},
+        {"title": "Two's complement", "kind": "numeric", "prompt": "Which number is 1111 1110 as eight bits in two's complement?",
+         "scoring": "match-correct", "answers": [{"response": "-1"}], "maximum_mark": 1},
+        {"title": "Invariants", "kind": "essay", "prompt": "What is a loop invariant?\nName that of insertion sort.", "scoring": "by-people",
+         "maximum_mark": 10},
+    ],
+    "english": [
+        {"title": "Register", "kind": "true-false", "prompt": "An academic abstract avoids contractions.",
+         "choices": [{"label": "True"}, {"label": "False"}], "scoring": "match-correct", "answers": [{"choice": 1}], "maximum_mark": 1},
+        {"title": "Summary", "kind": "essay", "prompt": "Summarise the text in 120 words.", "scoring": "by-people", "maximum_mark": 20},
+    ],
+}
 COURSES = [  # How many study what, and which exams that has.
     (75, ["programming", "linear-algebra", "algorithms", "english"]),
     (45, ["linear-algebra", "analysis", "programming", "statistics"]),
@@ -122,12 +141,27 @@ class Plan:
         ]
 
     def _exams(self):
-        teachers = itertools.cycle(person.name for person in self.staff if person.role == "teacher")
         chains = [[Step("office", "/set-rules", RULES)]]
-        for exam, teacher in zip(EXAMS, teachers):
+        for exam in EXAMS:
+            teacher = self._teacher_of(exam.name)
             draft = {field: getattr(exam, field) for field in ("title", "duration_minutes", "lead_time_minutes", "buffer_minutes")}
-            chains.append([Step(teacher, "/exams", draft, makes=exam.name), Step(teacher, f"/exams/<{exam.name}>/publish")])
+            chains.append([Step(teacher, "/exams", draft, makes=exam.name), *self._asked(teacher, exam.name),
+                           Step(teacher, f"/exams/<{exam.name}>/publish")])
         return chains
+
+    def _teacher_of(self, exam):
+        """Each has every sixth."""
+        teachers = [person.name for person in self.staff if person.role == "teacher"]
+        return teachers[[each.name for each in EXAMS].index(exam) % len(teachers)]
+
+    @staticmethod
+    def _asked(teacher, exam):
+        """The items of an exam that has some, and that it asks them."""
+        names = [f"{exam}/item {number}" for number, _ in enumerate(ITEMS.get(exam, ()), 1)]
+        if names:
+            yield from (Step(teacher, "/items", item, makes=name) for name, item in zip(names, ITEMS[exam]))
+            yield Step(teacher, f"/exams/<{exam}>/bind-items",
+                       {"items": [{"item_id": f"<{name}>", "version_number": 1} for name in names]})
 
     def _open_slots(self):
         proctors = itertools.cycle(person.name for person in self.staff if person.role == "proctor")
@@ -228,7 +262,7 @@ class Plan:
 
     def _history(self):
         return [self._freed_seat(), self._list_changed(), self._taken_back(), self._called_off(), self._seats_changed(),
-                [Step("office", f"/slots/<{CLOSED}>/close")], self._too_long_for_the_room()]
+                [Step("office", f"/slots/<{CLOSED}>/close")], self._too_long_for_the_room(), self._key_corrected()]
 
     def _freed_seat(self):
         """A seat is given back and offered: the first declines, the second accepts. The slot is full again."""
@@ -266,6 +300,11 @@ class Plan:
     def _seats_changed():
         return [Step("office", "/slots/<analysis/2>/change-capacity", {"capacity": 48}),
                 Step("office", "/slots/<linear-algebra/4>/change-capacity", {"capacity": 36})]
+
+    def _key_corrected(self):
+        """1111 1110 is -2."""
+        return [Step(self._teacher_of("programming"), "/items/<programming/item 3>/correct-key",
+                     {"version_number": 1, "answers": [{"response": "-2"}], "reason": "staff.mistake"})]
 
     def _too_long_for_the_room(self):
         """More time, granted to somebody whose room is closed before: the reservation is marked."""
