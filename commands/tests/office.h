@@ -3,7 +3,7 @@
  * Contract  A run is a function of its plan: seed, steps, and which of these are left out. Each step draws from a stream of its own, and
  *           what it is about is chosen so that leaving out other steps seldom changes the choice; so a run that fails can be shortened.
  * Pages     office.c       runs, what is held against what, and the shortening of what failed
- *           office_draw.c  who asks for what, and when
+ *           office_draw.c  who asks for what, and when; office_exams.c, of exams and items
  *           model.h        what is right */
 #ifndef PW_COMMANDS_TESTS_OFFICE_H
 #define PW_COMMANDS_TESTS_OFFICE_H

@@ -1,13 +1,9 @@
 /* commands/tests/office_draw.c: who asks a booking office for what, and when: few seats, and people who mostly know what they have. */
-#include "commands/tests/office.h"
+#include "commands/tests/office_parts.h"
 
 #define STUDENTS 7
 #define TEACHERS 2
 #define PROCTORS 3
-#define GRID                                                                                       \
-    15 /* Minutes. Starts, durations and buffers fall on it, so that boundaries are met often. */
-
-enum kind { KIND_TENANT = 1, KIND_STUDENT, KIND_TEACHER, KIND_PROCTOR, KIND_ADMIN, KIND_MADE };
 
 /* --- Choosing --- */
 
@@ -24,12 +20,12 @@ uint64_t office_draw(struct office *office, uint64_t below)
     return mixed(office->random) % below;
 }
 
-static bool one_in(struct office *office, uint64_t count)
+bool office_one_in(struct office *office, uint64_t count)
 {
     return office_draw(office, count) == 0;
 }
 
-static struct pw_id id_of(enum kind kind, uint32_t tenant, uint32_t number)
+struct pw_id office_id(enum kind kind, uint32_t tenant, uint32_t number)
 {
     struct pw_id id = {{(uint8_t)kind, (uint8_t)tenant, [6] = 0x80, [8] = 0x80}};
     id.bytes[14] = (uint8_t)(number >> 8);
@@ -39,22 +35,15 @@ static struct pw_id id_of(enum kind kind, uint32_t tenant, uint32_t number)
 
 struct pw_id office_tenant(uint32_t number)
 {
-    return id_of(KIND_TENANT, number, 0);
+    return office_id(KIND_TENANT, number, 0);
 }
 
-/* Each of several is as likely, and stays the choice while it is there, whoever else comes or goes. */
-struct choice {
-    uint64_t salt;
-    uint64_t best;
-    const void *chosen; /* NULL: there was none. */
-};
-
-static struct choice choose(struct office *office)
+struct choice office_choose(struct office *office)
 {
     return (struct choice){.salt = office_draw(office, UINT64_MAX), .best = UINT64_MAX};
 }
 
-static void consider(struct choice *choice, const struct pw_id *id, const void *what)
+void office_consider(struct choice *choice, const struct pw_id *id, const void *what)
 {
     uint64_t low;
     memcpy(&low, &id->bytes[8], sizeof low);
@@ -118,15 +107,15 @@ static bool has_begun(const struct office *office, const struct seat *seat)
 static const struct seat *any_seat(struct office *office, const struct pw_id *tenant,
                                    seat_test *fits)
 {
-    struct choice fitting = choose(office);
+    struct choice fitting = office_choose(office);
     struct choice any = fitting;
-    bool must_fit = !one_in(office, 12);
+    bool must_fit = !office_one_in(office, 12);
     for (uint32_t i = 0; i < office->model->seat_count; i++) {
         const struct seat *seat = &office->model->seats[i];
         if (pw_id_equal(&seat->tenant, tenant)) {
-            consider(&any, &seat->id, seat);
+            office_consider(&any, &seat->id, seat);
             if (fits(office, seat)) {
-                consider(&fitting, &seat->id, seat);
+                office_consider(&fitting, &seat->id, seat);
             }
         }
     }
@@ -155,19 +144,19 @@ static bool is_full(const struct office *office, const struct slot *slot)
 static const struct slot *any_slot(struct office *office, const struct pw_id *tenant,
                                    slot_test *fits, const struct pw_id *exam)
 {
-    struct choice fitting = choose(office);
+    struct choice fitting = office_choose(office);
     struct choice to_come = fitting;
     struct choice any = fitting;
-    bool must_fit = !one_in(office, 12);
+    bool must_fit = !office_one_in(office, 12);
     for (uint32_t i = 0; i < office->model->slot_count; i++) {
         const struct slot *slot = &office->model->slots[i];
         if (pw_id_equal(&slot->tenant, tenant)) {
-            consider(&any, &slot->id, slot);
+            office_consider(&any, &slot->id, slot);
             if (is_to_come(office, slot)) {
-                consider(&to_come, &slot->id, slot);
+                office_consider(&to_come, &slot->id, slot);
             }
             if ((exam == NULL || pw_id_equal(&slot->exam, exam)) && fits(office, slot)) {
-                consider(&fitting, &slot->id, slot);
+                office_consider(&fitting, &slot->id, slot);
             }
         }
     }
@@ -176,17 +165,17 @@ static const struct slot *any_slot(struct office *office, const struct pw_id *te
                                                 : any.chosen;
 }
 
-static const struct exam *any_exam(struct office *office, const struct pw_id *tenant)
+const struct exam *office_any_exam(struct office *office, const struct pw_id *tenant)
 {
-    struct choice fitting = choose(office);
+    struct choice fitting = office_choose(office);
     struct choice any = fitting;
-    bool must_fit = !one_in(office, 12);
+    bool must_fit = !office_one_in(office, 12);
     for (uint32_t i = 0; i < office->model->exam_count; i++) {
         const struct exam *exam = &office->model->exams[i];
         if (pw_id_equal(&exam->tenant, tenant)) {
-            consider(&any, &exam->id, exam);
+            office_consider(&any, &exam->id, exam);
             if (!exam->is_gone) {
-                consider(&fitting, &exam->id, exam);
+                office_consider(&fitting, &exam->id, exam);
             }
         }
     }
@@ -196,11 +185,11 @@ static const struct exam *any_exam(struct office *office, const struct pw_id *te
 static const struct accommodation *any_accommodation(struct office *office,
                                                      const struct pw_id *tenant)
 {
-    struct choice any = choose(office);
+    struct choice any = office_choose(office);
     for (uint32_t i = 0; i < office->model->accommodation_count; i++) {
         const struct accommodation *granted = &office->model->accommodations[i];
         if (pw_id_equal(&granted->tenant, tenant)) {
-            consider(&any, &granted->id, granted);
+            office_consider(&any, &granted->id, granted);
         }
     }
     return any.chosen;
@@ -250,59 +239,54 @@ void office_turn_clock(struct office *office)
 
 static struct pw_id any_student(struct office *office, uint32_t tenant)
 {
-    return id_of(KIND_STUDENT, tenant, (uint32_t)office_draw(office, STUDENTS));
+    return office_id(KIND_STUDENT, tenant, (uint32_t)office_draw(office, STUDENTS));
 }
 
 static struct pw_id any_proctor(struct office *office, uint32_t tenant)
 {
-    return id_of(KIND_PROCTOR, tenant, (uint32_t)office_draw(office, PROCTORS));
+    return office_id(KIND_PROCTOR, tenant, (uint32_t)office_draw(office, PROCTORS));
 }
 
-static void by(struct pw_job *job, struct pw_id actor, enum pw_role role)
+void office_by(struct pw_job *job, struct pw_id actor, enum pw_role role)
 {
     job->actor_id = actor;
     job->role = role;
 }
 
-static void by_teacher(struct office *office, struct pw_job *job, uint32_t tenant,
+void office_by_teacher(struct office *office, struct pw_job *job, uint32_t tenant,
                        const struct exam *exam)
 {
-    bool owns = exam != NULL && !one_in(office, 15);
-    by(job,
-       owns ? exam->owner : id_of(KIND_TEACHER, tenant, (uint32_t)office_draw(office, TEACHERS)),
-       PW_ROLE_TEACHER);
+    bool owns = exam != NULL && !office_one_in(office, 15);
+    office_by(job,
+              owns ? exam->owner
+                   : office_id(KIND_TEACHER, tenant, (uint32_t)office_draw(office, TEACHERS)),
+              PW_ROLE_TEACHER);
 }
 
 static void by_staff(struct office *office, struct pw_job *job, uint32_t tenant,
                      const struct exam *exam)
 {
-    by_teacher(office, job, tenant, exam);
-    if (one_in(office, 4)) {
-        by(job, id_of(KIND_ADMIN, tenant, 0), PW_ROLE_ADMIN);
+    office_by_teacher(office, job, tenant, exam);
+    if (office_one_in(office, 4)) {
+        office_by(job, office_id(KIND_ADMIN, tenant, 0), PW_ROLE_ADMIN);
     }
 }
 
 static void by_whose_it_is(struct office *office, struct pw_job *job, uint32_t tenant,
                            const struct seat *seat)
 {
-    bool own = seat != NULL && !one_in(office, 15);
-    by(job, own ? seat->student : any_student(office, tenant), PW_ROLE_STUDENT);
+    bool own = seat != NULL && !office_one_in(office, 15);
+    office_by(job, own ? seat->student : any_student(office, tenant), PW_ROLE_STUDENT);
 }
 
 /* --- What they ask for --- */
 
-static struct pw_str any_title(struct office *office)
-{
-    static const char *const titles[] = {"Algebra", "Analysis", "Kr\xc3\xa4uterkunde"};
-    return pw_str_of(titles[office_draw(office, PW_COUNT(titles))]);
-}
-
-static uint32_t any_reason(struct office *office)
+uint32_t office_reason(struct office *office)
 {
     return (uint32_t)office_draw(office, PW_REASON_COUNT);
 }
 
-static uint32_t grid(struct office *office, uint32_t from, uint32_t count)
+uint32_t office_grid(struct office *office, uint32_t from, uint32_t count)
 {
     return GRID * (from + (uint32_t)office_draw(office, count));
 }
@@ -312,7 +296,7 @@ static void ask_of_tenant(struct office *office, struct pw_job *job, uint32_t te
     struct pw_command *command = &job->command;
     const struct pw_str issuer = PW_STR("https://sso.example");
     struct pw_hash key = {{(uint8_t)office_draw(office, 2)}};
-    by(job, id_of(KIND_ADMIN, tenant, 0), PW_ROLE_ADMIN);
+    office_by(job, office_id(KIND_ADMIN, tenant, 0), PW_ROLE_ADMIN);
     if (command->type == PW_COMMAND_TENANT_SET_RULES) {
         command->tenant_set_rules =
             (struct pw_tenant_set_rules){job->boundary_id, 1 + (uint32_t)office_draw(office, 20),
@@ -332,173 +316,22 @@ static void ask_of_tenant(struct office *office, struct pw_job *job, uint32_t te
     }
 }
 
-static const struct item *any_item(struct office *office, const struct pw_id *tenant);
-
-/* A few items, mostly of versions that there are. */
-static struct pw_list any_items(struct office *office, const struct pw_id *tenant)
-{
-    uint8_t *bytes = office->lists[office->step];
-    struct pw_buffer buffer = {
-        .data = bytes, .room = OFFICE_LIST_BYTES, .bytes_max = OFFICE_LIST_BYTES};
-    uint32_t count = (uint32_t)office_draw(office, BOUND_MAX);
-    pw_write_array(&buffer, count);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct item *item = any_item(office, tenant);
-        struct pw_id nobody = id_of(KIND_MADE, 0, 0);
-        uint64_t versions = item == NULL ? 1 : item->version_count;
-        pw_write_array(&buffer, 2);
-        pw_write_id(&buffer, item == NULL ? &nobody : &item->id);
-        pw_write_uint(&buffer,
-                      1 + office_draw(office, one_in(office, 5) ? versions + 1 : versions));
-    }
-    assert(!buffer.full && buffer.data == bytes);
-    return (struct pw_list){bytes, buffer.bytes, count};
-}
-
-static void ask_of_exam(struct office *office, struct pw_job *job, uint32_t tenant,
-                        struct pw_id made)
-{
-    struct pw_command *command = &job->command;
-    const struct exam *exam = any_exam(office, &job->boundary_id);
-    struct pw_id id = exam != NULL && !one_in(office, 60) ? exam->id : made;
-    struct pw_str title = any_title(office);
-    uint32_t duration = grid(office, 1, 6);
-    uint32_t lead = grid(office, 0, 3);
-    uint32_t buffer = grid(office, 0, 2);
-    by_teacher(office, job, tenant, exam);
-    if (command->type == PW_COMMAND_EXAM_DRAFT) {
-        command->exam_draft = (struct pw_exam_draft){made, title, duration, lead, buffer};
-    } else if (command->type == PW_COMMAND_EXAM_REVISE_DRAFT) {
-        command->exam_revise_draft =
-            (struct pw_exam_revise_draft){id, title, duration, lead, buffer};
-    } else if (command->type == PW_COMMAND_EXAM_PUBLISH) {
-        command->exam_publish.exam_id = id;
-    } else if (command->type == PW_COMMAND_EXAM_SET_RULES) {
-        command->exam_set_rules = (struct pw_exam_set_rules){id, lead, buffer};
-    } else if (command->type == PW_COMMAND_EXAM_BIND_ITEMS) {
-        command->exam_bind_items =
-            (struct pw_exam_bind_items){id, any_items(office, &job->boundary_id)};
-    } else {
-        command->exam_withdraw =
-            (struct pw_exam_withdraw){id, any_reason(office), (uint32_t)office_draw(office, 2)};
-    }
-}
-
-#define RECORDS(count_, literal)                                                                   \
-    {                                                                                              \
-        (const uint8_t *)(literal), sizeof(literal) - 1, count_                                    \
-    }
-
-/* Items that fit, and some that do not. */
-static const struct sketch {
-    uint32_t kind;
-    uint32_t scoring;
-    struct pw_list choices;
-    struct pw_list answers;
-    uint32_t penalty_max;
-} sketches[] = {
-    {PW_ITEM_KIND_SINGLE_CHOICE, PW_SCORING_MATCH_CORRECT,
-     RECORDS(4, "\x94\x91\xa1"
-                "A\x91\xa1"
-                "B\x91\xa1"
-                "C\x91\xa1"
-                "D"),
-     RECORDS(1, "\x91\x94\x01\xa0\x00\x00"), 0},
-    {PW_ITEM_KIND_MULTIPLE_CHOICE, PW_SCORING_MAP_RESPONSE, RECORDS(2, "\x92\x91\xa1Y\x91\xa1N"),
-     RECORDS(2, "\x92\x94\x01\xa0\x02\x00\x94\x02\xa0\x00\x01"), 1},
-    {PW_ITEM_KIND_TRUE_FALSE, PW_SCORING_MATCH_CORRECT, RECORDS(2, "\x92\x91\xa1Y\x91\xa1N"),
-     RECORDS(1, "\x91\x94\x02\xa0\x00\x00"), 0},
-    {PW_ITEM_KIND_SHORT_TEXT, PW_SCORING_MATCH_CORRECT, RECORDS(0, ""),
-     RECORDS(1, "\x91\x94\x00\xa4Graz\x00\x00"), 0},
-    {PW_ITEM_KIND_NUMERIC, PW_SCORING_MAP_RESPONSE, RECORDS(0, ""),
-     RECORDS(1, "\x91\x94\x00\xa4"
-                "12.5\x02\x00"),
-     0},
-    {PW_ITEM_KIND_ESSAY, PW_SCORING_BY_PEOPLE, RECORDS(0, ""), RECORDS(0, ""), 0},
-};
-
-/* Sometimes with a part of another one. */
-static struct sketch any_sketch(struct office *office)
-{
-    struct sketch sketch = sketches[office_draw(office, PW_COUNT(sketches))];
-    const struct sketch *other = &sketches[office_draw(office, PW_COUNT(sketches))];
-    switch (office_draw(office, 12)) {
-    case 0: sketch.kind = other->kind; break;
-    case 1: sketch.scoring = other->scoring; break;
-    case 2: sketch.answers = other->answers; break;
-    case 3: sketch.penalty_max = other->penalty_max; break;
-    default: break;
-    }
-    return sketch;
-}
-
-static const struct item *any_item(struct office *office, const struct pw_id *tenant)
-{
-    struct choice fitting = choose(office);
-    struct choice any = fitting;
-    bool must_fit = !one_in(office, 12);
-    for (uint32_t i = 0; i < office->model->item_count; i++) {
-        const struct item *item = &office->model->items[i];
-        if (pw_id_equal(&item->tenant, tenant)) {
-            consider(&any, &item->id, item);
-            if (!item->is_retired) {
-                consider(&fitting, &item->id, item);
-            }
-        }
-    }
-    return must_fit && fitting.chosen != NULL ? fitting.chosen : any.chosen;
-}
-
-static void ask_of_item(struct office *office, struct pw_job *job, uint32_t tenant,
-                        struct pw_id made)
-{
-    struct pw_command *command = &job->command;
-    const struct item *item = any_item(office, &job->boundary_id);
-    struct pw_id id = item != NULL && !one_in(office, 60) ? item->id : made;
-    struct pw_str title = any_title(office);
-    struct sketch sketch = any_sketch(office);
-    by(job, id_of(KIND_TEACHER, tenant, (uint32_t)office_draw(office, 2)), PW_ROLE_TEACHER);
-    if (item != NULL && !one_in(office, 15)) {
-        by(job, item->owner, PW_ROLE_TEACHER);
-    }
-    if (command->type == PW_COMMAND_ITEM_DRAFT) {
-        command->item_draft = (struct pw_item_draft){
-            made,           title,          sketch.kind, PW_STR("Why?"),    sketch.choices,
-            sketch.scoring, sketch.answers, 2,           sketch.penalty_max};
-    } else if (command->type == PW_COMMAND_ITEM_REVISE) {
-        command->item_revise = (struct pw_item_revise){id,
-                                                       title,
-                                                       sketch.kind,
-                                                       PW_STR("Why?"),
-                                                       sketch.choices,
-                                                       sketch.scoring,
-                                                       sketch.answers,
-                                                       2,
-                                                       sketch.penalty_max};
-    } else if (command->type == PW_COMMAND_ITEM_RETIRE) {
-        command->item_retire.item_id = id;
-    } else {
-        command->item_correct_key = (struct pw_item_correct_key){
-            id, 1 + (uint32_t)office_draw(office, 3), sketch.answers, any_reason(office)};
-    }
-}
-
 static void ask_for_slot(struct office *office, struct pw_job *job, uint32_t tenant,
                          struct pw_id made)
 {
-    const struct exam *exam = any_exam(office, &job->boundary_id);
+    const struct exam *exam = office_any_exam(office, &job->boundary_id);
     int64_t grid_us = MINUTE(GRID);
     int64_t starts_at = (office->now_us / grid_us + (int64_t)office_draw(office, 14)) * grid_us;
-    starts_at += one_in(office, 8) ? PW_REMINDER_US : 0; /* So that its reminder is soon. */
-    int64_t longest = grid(office, 0, 4) + (exam != NULL ? exam->published.duration : 0);
-    longest -= one_in(office, 8) ? GRID : 0;
+    starts_at += office_one_in(office, 8) ? PW_REMINDER_US : 0; /* So that its reminder is soon. */
+    int64_t longest = office_grid(office, 0, 4) + (exam != NULL ? exam->published.duration : 0);
+    longest -= office_one_in(office, 8) ? GRID : 0;
     by_staff(office, job, tenant, exam);
     job->command.slot_open = (struct pw_slot_open){
         .slot_id = made,
         .exam_id = exam != NULL ? exam->id : made,
         .starts_at = starts_at,
         .capacity = 1 + (uint32_t)office_draw(office, 3),
-        .hard_end_at = one_in(office, 2) ? starts_at + MINUTE(longest) : 0,
+        .hard_end_at = office_one_in(office, 2) ? starts_at + MINUTE(longest) : 0,
     };
 }
 
@@ -510,7 +343,7 @@ static void ask_of_slot(struct office *office, struct pw_job *job, uint32_t tena
     const struct exam *exam =
         slot != NULL ? &office->model->exams[exam_at(office->model, &slot->tenant, &slot->exam)]
                      : NULL;
-    struct pw_id id = slot != NULL && !one_in(office, 60) ? slot->id : made;
+    struct pw_id id = slot != NULL && !office_one_in(office, 60) ? slot->id : made;
     struct pw_id proctor = any_proctor(office, tenant);
     by_staff(office, job, tenant, exam);
     if (command->type == PW_COMMAND_SLOT_CHANGE_CAPACITY) {
@@ -519,7 +352,7 @@ static void ask_of_slot(struct office *office, struct pw_job *job, uint32_t tena
     } else if (command->type == PW_COMMAND_SLOT_CLOSE) {
         command->slot_close.slot_id = id;
     } else if (command->type == PW_COMMAND_SLOT_CANCEL) {
-        command->slot_cancel = (struct pw_slot_cancel){id, any_reason(office)};
+        command->slot_cancel = (struct pw_slot_cancel){id, office_reason(office)};
     } else if (command->type == PW_COMMAND_SLOT_ASSIGN_PROCTOR) {
         command->slot_assign_proctor = (struct pw_slot_assign_proctor){id, proctor};
     } else {
@@ -533,8 +366,8 @@ static void ask_for_seat(struct office *office, struct pw_job *job, uint32_t ten
     struct pw_command *command = &job->command;
     bool waits = command->type == PW_COMMAND_RESERVATION_JOIN_WAITLIST;
     const struct slot *slot = any_slot(office, &job->boundary_id, waits ? is_full : has_room, NULL);
-    struct pw_id id = slot != NULL && !one_in(office, 60) ? slot->id : made;
-    by(job, any_student(office, tenant), PW_ROLE_STUDENT);
+    struct pw_id id = slot != NULL && !office_one_in(office, 60) ? slot->id : made;
+    office_by(job, any_student(office, tenant), PW_ROLE_STUDENT);
     if (command->type == PW_COMMAND_RESERVATION_RESERVE) {
         command->reservation_reserve = (struct pw_reservation_reserve){id, made};
     } else if (command->type == PW_COMMAND_RESERVATION_HOLD) {
@@ -565,10 +398,10 @@ static struct pw_id any_slot_to_move_to(struct office *office, const struct pw_j
                                         const struct seat *seat, struct pw_id made)
 {
     const struct pw_id *exam =
-        seat != NULL && !one_in(office, 6) ? &slot_of(office, seat)->exam : NULL;
-    slot_test *fits = one_in(office, 4) ? is_to_come : has_room;
+        seat != NULL && !office_one_in(office, 6) ? &slot_of(office, seat)->exam : NULL;
+    slot_test *fits = office_one_in(office, 4) ? is_to_come : has_room;
     const struct slot *slot = any_slot(office, &job->boundary_id, fits, exam);
-    return slot != NULL && !one_in(office, 30) ? slot->id : made;
+    return slot != NULL && !office_one_in(office, 30) ? slot->id : made;
 }
 
 static void ask_of_seat(struct office *office, struct pw_job *job, uint32_t tenant,
@@ -576,7 +409,7 @@ static void ask_of_seat(struct office *office, struct pw_job *job, uint32_t tena
 {
     struct pw_command *command = &job->command;
     const struct seat *seat = any_seat(office, &job->boundary_id, fitting(command->type));
-    struct pw_id id = seat != NULL && !one_in(office, 60) ? seat->id : made;
+    struct pw_id id = seat != NULL && !office_one_in(office, 60) ? seat->id : made;
     by_whose_it_is(office, job, tenant, seat);
     memcpy(pw_command_body(command), &id, sizeof id); /* The first field of each. */
     if (command->type == PW_COMMAND_RESERVATION_RESCHEDULE) {
@@ -584,23 +417,23 @@ static void ask_of_seat(struct office *office, struct pw_job *job, uint32_t tena
     } else if (command->type == PW_COMMAND_RESERVATION_RESCHEDULE_BY_STAFF) {
         command->reservation_reschedule_by_staff.slot_id =
             any_slot_to_move_to(office, job, seat, made);
-        command->reservation_reschedule_by_staff.reason = any_reason(office);
-        by(job, id_of(KIND_ADMIN, tenant, 0), PW_ROLE_ADMIN);
+        command->reservation_reschedule_by_staff.reason = office_reason(office);
+        office_by(job, office_id(KIND_ADMIN, tenant, 0), PW_ROLE_ADMIN);
     } else if (command->type == PW_COMMAND_RESERVATION_PRIORITISE) {
         command->reservation_prioritise.priority = (uint32_t)office_draw(office, 3);
-        by(job, id_of(KIND_ADMIN, tenant, 0), PW_ROLE_ADMIN);
+        office_by(job, office_id(KIND_ADMIN, tenant, 0), PW_ROLE_ADMIN);
     } else if (command->type == PW_COMMAND_RESERVATION_CANCEL_BY_STAFF) {
-        command->reservation_cancel_by_staff.reason = any_reason(office);
-        by(job, id_of(KIND_ADMIN, tenant, 0), PW_ROLE_ADMIN);
+        command->reservation_cancel_by_staff.reason = office_reason(office);
+        office_by(job, office_id(KIND_ADMIN, tenant, 0), PW_ROLE_ADMIN);
     } else if (command->type == PW_COMMAND_RESERVATION_MARK_ATTENDED ||
                command->type == PW_COMMAND_RESERVATION_MARK_NO_SHOW) {
-        by(job, any_proctor(office, tenant), PW_ROLE_PROCTOR);
-        if (one_in(office, 2)) {
-            by(job, id_of(KIND_ADMIN, tenant, 0), PW_ROLE_ADMIN);
+        office_by(job, any_proctor(office, tenant), PW_ROLE_PROCTOR);
+        if (office_one_in(office, 2)) {
+            office_by(job, office_id(KIND_ADMIN, tenant, 0), PW_ROLE_ADMIN);
         }
     }
     if (command->type == PW_COMMAND_RESERVATION_MARK_NO_SHOW) {
-        command->reservation_mark_no_show.reason = any_reason(office);
+        command->reservation_mark_no_show.reason = office_reason(office);
     }
 }
 
@@ -611,12 +444,12 @@ static void ask_for_time(struct office *office, struct pw_job *job, uint32_t ten
     const struct accommodation *known = any_accommodation(office, &job->boundary_id);
     struct pw_id id = known != NULL ? known->id : made;
     uint32_t factor = 100 + 25 * (uint32_t)office_draw(office, 5);
-    uint32_t fixed = one_in(office, 2) ? 0 : grid(office, 0, 3);
-    uint32_t breaks = one_in(office, 3) ? 7 : 0;
+    uint32_t fixed = office_one_in(office, 2) ? 0 : office_grid(office, 0, 3);
+    uint32_t breaks = office_one_in(office, 3) ? 7 : 0;
     int64_t from = office->now_us / MINUTE(GRID) * MINUTE(GRID) +
-                   MINUTE((int64_t)grid(office, 0, 16)) - MINUTE(4 * GRID);
-    int64_t until = from + MINUTE((int64_t)grid(office, 0, 30));
-    by(job, id_of(KIND_ADMIN, tenant, 0), PW_ROLE_ADMIN);
+                   MINUTE((int64_t)office_grid(office, 0, 16)) - MINUTE(4 * GRID);
+    int64_t until = from + MINUTE((int64_t)office_grid(office, 0, 30));
+    office_by(job, office_id(KIND_ADMIN, tenant, 0), PW_ROLE_ADMIN);
     if (command->type == PW_COMMAND_ACCOMMODATION_GRANT) {
         const struct seat *seat = any_seat(office, &job->boundary_id, is_something);
         command->accommodation_grant = (struct pw_accommodation_grant){
@@ -639,7 +472,7 @@ static void ask_for_time(struct office *office, struct pw_job *job, uint32_t ten
 /* Mostly of what there is: what came last, or what came long ago. */
 static void ask_to_mark(struct office *office, struct pw_job *job, uint32_t tenant)
 {
-    job->actor_id = id_of(KIND_STUDENT, tenant, (uint32_t)office_draw(office, STUDENTS));
+    job->actor_id = office_id(KIND_STUDENT, tenant, (uint32_t)office_draw(office, STUDENTS));
     job->role = PW_ROLE_STUDENT;
     job->command.inbox_mark_read =
         (struct pw_inbox_mark_read){.student_id = job->actor_id,
@@ -718,7 +551,8 @@ static bool is_of_a_seat(enum pw_command_type type)
 static enum pw_command_type any_wish(struct office *office, const struct pw_id *tenant)
 {
     enum pw_command_type wish = draw_wish(office);
-    for (uint32_t tries = 0; tries < 8 && is_of_a_seat(wish) && !one_in(office, 10); tries++) {
+    for (uint32_t tries = 0; tries < 8 && is_of_a_seat(wish) && !office_one_in(office, 10);
+         tries++) {
         const struct seat *seat = any_seat(office, tenant, fitting(wish));
         if (seat != NULL && fitting(wish)(office, seat)) {
             break;
@@ -732,8 +566,8 @@ static enum pw_command_type any_wish(struct office *office, const struct pw_id *
 static enum pw_command_type wish_for(struct office *office, const struct pw_id *tenant)
 {
     enum pw_command_type wish = any_wish(office, tenant);
-    const struct exam *exam = any_exam(office, tenant);
-    bool begins = any_slot(office, tenant, is_to_come, NULL) == NULL && !one_in(office, 8);
+    const struct exam *exam = office_any_exam(office, tenant);
+    bool begins = any_slot(office, tenant, is_to_come, NULL) == NULL && !office_one_in(office, 8);
     return tenant_at(office->model, tenant) == UINT32_MAX ? PW_COMMAND_TENANT_CREATE
            : !begins                                      ? wish
            : exam == NULL                                 ? PW_COMMAND_EXAM_DRAFT
@@ -743,15 +577,15 @@ static enum pw_command_type wish_for(struct office *office, const struct pw_id *
 
 struct pw_job office_ask(struct office *office)
 {
-    uint32_t tenant = one_in(office, 4) ? OFFICE_TENANTS - 1 : 0; /* A busy one. */
-    struct pw_id made = id_of(KIND_MADE, tenant, office->step);
+    uint32_t tenant = office_one_in(office, 4) ? OFFICE_TENANTS - 1 : 0; /* A busy one. */
+    struct pw_id made = office_id(KIND_MADE, tenant, office->step);
     struct pw_job job = {.boundary_id = office_tenant(tenant), .if_match = -1};
     enum pw_command_type type = wish_for(office, &job.boundary_id);
     job.command.type = type;
     switch (pw_command_info(type)->aggregate) {
     case PW_AGGREGATE_tenant: ask_of_tenant(office, &job, tenant); break;
-    case PW_AGGREGATE_exam: ask_of_exam(office, &job, tenant, made); break;
-    case PW_AGGREGATE_item: ask_of_item(office, &job, tenant, made); break;
+    case PW_AGGREGATE_exam: office_ask_of_exam(office, &job, tenant, made); break;
+    case PW_AGGREGATE_item: office_ask_of_item(office, &job, tenant, made); break;
     case PW_AGGREGATE_slot:
         type == PW_COMMAND_SLOT_OPEN ? ask_for_slot(office, &job, tenant, made)
                                      : ask_of_slot(office, &job, tenant, made);
@@ -765,7 +599,7 @@ struct pw_job office_ask(struct office *office)
     }
     bool names_a_version =
         type == PW_COMMAND_SLOT_CHANGE_CAPACITY || type == PW_COMMAND_RESERVATION_RESERVE;
-    if (names_a_version && one_in(office, 20)) {
+    if (names_a_version && office_one_in(office, 20)) {
         job.if_match = (int64_t)office_draw(office, 4);
     }
     return job;
