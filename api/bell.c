@@ -155,12 +155,12 @@ bool pw_bell_wait(struct pw_bell *bell, struct pw_bell_listener *listener, bool 
     return waits;
 }
 
-uint64_t pw_bell_event_types(void)
+struct pw_event_set pw_bell_event_types(void)
 {
-    uint64_t types = 0;
+    struct pw_event_set types = {{0}};
     for (int type = 0; type < PW_EVENT_COUNT; type++) {
         if (pw_notification_of((enum pw_event_type)type) != PW_NOTIFICATION_NONE) {
-            types |= UINT64_C(1) << type;
+            pw_event_set_add(&types, (enum pw_event_type)type);
         }
     }
     return types;

@@ -47,8 +47,8 @@ bool pw_bell_news(struct pw_bell *bell, struct pw_bell_listener *listener);
  * bell has stopped. */
 bool pw_bell_wait(struct pw_bell *bell, struct pw_bell_listener *listener, bool soon);
 
-/* A confirmed event. pw_bell_event_types: of which types, as bits of 1 << enum pw_event_type. */
-uint64_t pw_bell_event_types(void);
+/* A confirmed event. pw_bell_event_types: of which types. */
+struct pw_event_set pw_bell_event_types(void);
 void pw_bell_event(struct pw_bell *bell, const struct pw_position *at,
                    const struct pw_id *tenant_id, const struct pw_event *event);
 

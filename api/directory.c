@@ -130,7 +130,7 @@ static void on_key_destroyed(struct pw_directory *directory, const struct key *k
     pw_map_remove(directory->passwords, key, NULL);
 }
 
-uint64_t pw_directory_event_types(void)
+struct pw_event_set pw_directory_event_types(void)
 {
     static const enum pw_event_type types[] = {PW_EVENT_TENANT_EQUALITY_KEY_CHOSEN,
                                                PW_EVENT_USER_REGISTERED,
@@ -143,18 +143,19 @@ uint64_t pw_directory_event_types(void)
                                                PW_EVENT_USER_KEY_DESTROYED,
                                                PW_EVENT_SESSION_OPENED,
                                                PW_EVENT_SESSION_REVOKED};
-    uint64_t bits = 0;
+    struct pw_event_set set = {{0}};
     for (size_t i = 0; i < PW_COUNT(types); i++) {
-        bits |= UINT64_C(1) << types[i];
+        pw_event_set_add(&set, types[i]);
     }
-    return bits;
+    return set;
 }
 
 void pw_directory_event(struct pw_directory *directory, const struct pw_id *tenant_id,
                         const struct pw_event *event)
 {
     struct key key = {*tenant_id, event->stream_id};
-    if ((pw_directory_event_types() >> event->type & 1) == 0) {
+    struct pw_event_set types = pw_directory_event_types();
+    if (!pw_event_set_has(&types, event->type)) {
         return;
     }
     pthread_rwlock_wrlock(&directory->lock);

@@ -32,7 +32,7 @@ struct pw_directory *pw_directory_new(void);
 void pw_directory_free(struct pw_directory *directory);
 
 /* The types of events that it is fed with, as bits of 1 << enum pw_event_type. */
-uint64_t pw_directory_event_types(void);
+struct pw_event_set pw_directory_event_types(void);
 
 /* A confirmed event. Of other types nothing is made. */
 void pw_directory_event(struct pw_directory *directory, const struct pw_id *tenant_id,

@@ -46,9 +46,11 @@ static void on_restored(void *self, const struct pw_state *state)
 
 struct pw_engine_observer pw_news_observer(const struct pw_news *news)
 {
+    struct pw_event_set types = pw_trust_event_types();
+    pw_event_set_join(&types, pw_directory_event_types());
+    pw_event_set_join(&types, pw_bell_event_types());
     return (struct pw_engine_observer){.self = (void *)(uintptr_t)news,
-                                       .event_types = PW_TRUST_EVENTS | pw_directory_event_types() |
-                                                      pw_bell_event_types(),
+                                       .event_types = types,
                                        .event = on_event,
                                        .restored = on_restored};
 }

@@ -90,6 +90,14 @@ void pw_trust_remove(struct pw_trust *trust, const struct pw_id *tenant_id, stru
     pthread_rwlock_unlock(&trust->lock);
 }
 
+struct pw_event_set pw_trust_event_types(void)
+{
+    struct pw_event_set types = {{0}};
+    pw_event_set_add(&types, PW_EVENT_TENANT_ISSUER_TRUSTED);
+    pw_event_set_add(&types, PW_EVENT_TENANT_ISSUER_DISTRUSTED);
+    return types;
+}
+
 void pw_trust_take(struct pw_trust *trust, const struct pw_id *tenant_id,
                    const struct pw_event *event)
 {

@@ -16,9 +16,7 @@ struct pw_trust *pw_trust_new(void);
 void pw_trust_free(struct pw_trust *trust);
 
 /* Takes an event of one of these types. */
-#define PW_TRUST_EVENTS                                                                            \
-    ((UINT64_C(1) << PW_EVENT_TENANT_ISSUER_TRUSTED) |                                             \
-     (UINT64_C(1) << PW_EVENT_TENANT_ISSUER_DISTRUSTED))
+struct pw_event_set pw_trust_event_types(void);
 void pw_trust_take(struct pw_trust *trust, const struct pw_id *tenant_id,
                    const struct pw_event *event);
 

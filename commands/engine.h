@@ -61,7 +61,7 @@ struct pw_ledger_checks {
  */
 struct pw_engine_observer {
     void *self;
-    uint64_t event_types; /* Bit 1 << enum pw_event_type. */
+    struct pw_event_set event_types; /* What it is told of. */
     void (*event)(void *self, const struct pw_position *at, const struct pw_id *boundary_id,
                   const struct pw_event *event);
 
@@ -76,7 +76,6 @@ struct pw_engine_snapshots {
     uint64_t every;        /* Accepted records of a partition. */
     bool without_children; /* Written in place: for tests, and whoever simulates time. */
 };
-static_assert(PW_EVENT_COUNT <= 64, "event types travel as bits");
 
 struct pw_job {
     /* The request. */

@@ -118,7 +118,7 @@ static bool note_answer(struct partition *partition, struct pw_job *job)
 }
 
 /* Evolves from the bytes in the value buffer, as every reader will. */
-static enum pw_code evolve_value(struct partition *partition, uint64_t *ret_event_types,
+static enum pw_code evolve_value(struct partition *partition, struct pw_event_set *ret_event_types,
                                  struct pw_err *err)
 {
     struct pw_engine *engine = partition->engine;
@@ -126,12 +126,12 @@ static enum pw_code evolve_value(struct partition *partition, uint64_t *ret_even
     pw_arena_reset(&engine->arena);
     enum pw_code code =
         pw_record_parse(engine->value.data, engine->value.bytes, &engine->arena, &record, err);
-    *ret_event_types = 0;
+    *ret_event_types = (struct pw_event_set){{0}};
     for (uint32_t i = 0; code == PW_OK && i < record.event_count; i++) {
         struct pw_event event;
         code = pw_raw_event_read(&record.events[i], &event, err);
         if (code == PW_OK) {
-            *ret_event_types |= UINT64_C(1) << event.type;
+            pw_event_set_add(ret_event_types, event.type);
             code = pw_state_evolve(partition->fold.state, &record.commit.boundary_id, &event,
                                    partition->undo, err);
         }
@@ -172,7 +172,7 @@ static enum pw_code append_commit(struct partition *partition, struct pw_job *jo
 {
     struct pw_engine *engine = partition->engine;
     char key_text[PW_ID_TEXT_BYTES + 1];
-    uint64_t event_types;
+    struct pw_event_set event_types;
     enum pw_code code = write_commit(partition, job, at_us);
     if (code == PW_ERR_COMMAND_TOO_LARGE && partition->answer_count > 0) {
         if (!flush_answers(partition)) {
@@ -198,7 +198,7 @@ static enum pw_code append_commit(struct partition *partition, struct pw_job *jo
         pw_undo_to(partition->undo, mark);
         return PW_ERR_LEDGER_DOWN;
     }
-    if ((event_types & engine->config.observer.event_types) != 0) {
+    if (pw_event_set_meets(&event_types, &engine->config.observer.event_types)) {
         keep_for_observer(flight, &engine->value);
     }
     job->stream_id = engine->decision.events[0].stream_id;

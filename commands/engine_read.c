@@ -88,7 +88,7 @@ static void observe_event(void *self, const struct pw_record *record, uint32_t i
     const struct pw_engine_observer *observer = &partition->engine->config.observer;
     (void)index;
     (void)after;
-    if ((observer->event_types & UINT64_C(1) << event->type) != 0) {
+    if (pw_event_set_has(&observer->event_types, event->type)) {
         const struct pw_position at = {.partition = partition->number,
                                        .offset = partition->fold.chain.head_offset};
         observer->event(observer->self, &at, &record->commit.boundary_id, event);

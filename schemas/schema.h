@@ -329,6 +329,38 @@ struct pw_event {
     };
 };
 
+/* Types of events. All zero: none. */
+struct pw_event_set {
+    uint64_t words[(PW_EVENT_COUNT + 63) / 64];
+};
+
+static inline void pw_event_set_add(struct pw_event_set *set, enum pw_event_type type)
+{
+    set->words[type / 64] |= UINT64_C(1) << (type % 64);
+}
+
+static inline bool pw_event_set_has(const struct pw_event_set *set, enum pw_event_type type)
+{
+    return (set->words[type / 64] >> (type % 64) & 1) != 0;
+}
+
+static inline void pw_event_set_join(struct pw_event_set *set, struct pw_event_set other)
+{
+    for (size_t i = 0; i < PW_COUNT(set->words); i++) {
+        set->words[i] |= other.words[i];
+    }
+}
+
+/* Whether a type is in both. */
+static inline bool pw_event_set_meets(const struct pw_event_set *a, const struct pw_event_set *b)
+{
+    bool meets = false;
+    for (size_t i = 0; i < PW_COUNT(a->words); i++) {
+        meets = meets || (a->words[i] & b->words[i]) != 0;
+    }
+    return meets;
+}
+
 struct pw_event_info {
     const char *name; /* `reservation_reserved` */
     const char *doc;

@@ -101,8 +101,9 @@ Test(bell, what_nobody_is_told_rings_for_nobody)
     cr_expect_not(pw_bell_news(bell, &ann.listener));
     pw_bell_leave(bell, &ann.listener);
     cr_expect_eq(pw_bell_told(bell, 1), -1);
-    cr_expect_eq(pw_bell_event_types() >> PW_EVENT_RESERVATION_WAITLIST_JOINED & 1, 0);
-    cr_expect_eq(pw_bell_event_types() >> PW_EVENT_RESERVATION_RESERVED & 1, 1);
+    struct pw_event_set types = pw_bell_event_types();
+    cr_expect_not(pw_event_set_has(&types, PW_EVENT_RESERVATION_WAITLIST_JOINED));
+    cr_expect(pw_event_set_has(&types, PW_EVENT_RESERVATION_RESERVED));
     pw_bell_free(bell);
 }
 

@@ -201,7 +201,7 @@ void rig_start(struct rig *rig, uint32_t i)
         .clock = {node, wall_us, boot_us},
         .nodes = rig->ranks.count > 0 ? &rig->ranks : NULL,
         .peers = {node, leads, stands_by},
-        .observer = {node, UINT64_C(1) << PW_EVENT_TENANT_CREATED, observe, restored},
+        .observer = {node, {{UINT64_C(1) << PW_EVENT_TENANT_CREATED}}, observe, restored},
         .snapshots = {.dir = node->snapshots_dir[0] == '\0' ? NULL : node->snapshots_dir,
                       .every = node->snapshots_every,
                       .without_children = !node->with_children},

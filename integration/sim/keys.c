@@ -207,12 +207,12 @@ void keys_start(struct node *node, struct pw_engine_observer *ret_observer)
     node->keys->store = keys_store_open(node->world->keys);
     *ret_observer = (struct pw_engine_observer){
         .self = node,
-        .event_types = UINT64_C(1) << PW_EVENT_TENANT_EQUALITY_KEY_CHOSEN |
-                       UINT64_C(1) << PW_EVENT_USER_REGISTERED |
-                       UINT64_C(1) << PW_EVENT_USER_KEY_DESTROYED,
         .event = told_event,
         .restored = told_state,
     };
+    pw_event_set_add(&ret_observer->event_types, PW_EVENT_TENANT_EQUALITY_KEY_CHOSEN);
+    pw_event_set_add(&ret_observer->event_types, PW_EVENT_USER_REGISTERED);
+    pw_event_set_add(&ret_observer->event_types, PW_EVENT_USER_KEY_DESTROYED);
 }
 
 void keys_end(struct node *node)

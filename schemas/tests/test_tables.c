@@ -288,3 +288,21 @@ Test(tables, every_example_is_a_body_that_we_take)
         pw_arena_close(&arena);
     }
 }
+
+Test(tables, a_set_of_event_types_has_what_was_added)
+{
+    for (int a = 0; a < PW_EVENT_COUNT; a++) {
+        struct pw_event_set set = {{0}};
+        pw_event_set_add(&set, (enum pw_event_type)a);
+        for (int b = 0; b < PW_EVENT_COUNT; b++) {
+            struct pw_event_set other = {{0}};
+            struct pw_event_set both = set;
+            pw_event_set_add(&other, (enum pw_event_type)b);
+            pw_event_set_join(&both, other);
+            cr_expect_eq(pw_event_set_has(&set, (enum pw_event_type)b), a == b);
+            cr_expect_eq(pw_event_set_meets(&set, &other), a == b);
+            cr_expect(pw_event_set_meets(&set, &both));
+            cr_expect(pw_event_set_has(&both, (enum pw_event_type)b));
+        }
+    }
+}
