@@ -200,6 +200,7 @@ static enum pw_code run_statement(struct worker *worker, struct pw_query_ask *as
     bind(query, binds, bind_count);
     enum pw_code code = open_query(worker, ask, query);
     code = code != PW_OK ? code : take_rows(worker, ask, query);
+    pw_query_close(query);
     if (code == PW_OK || code == PW_ERR_NOT_FOUND) {
         enum pw_code position_code = check_position(ask);
         code = position_code != PW_OK ? position_code : code;

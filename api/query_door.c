@@ -249,6 +249,10 @@ static bool read_request(struct pw_service *service, struct exchange *exchange)
     if (exchange->is_whole) {
         exchange->ask.limit = PW_QUERY_LIMIT_MAX;
     }
+    uint32_t page_max = exchange->ask.info->page_max;
+    if (page_max != 0 && exchange->ask.limit > page_max) {
+        exchange->ask.limit = page_max;
+    }
     return take_positions(service, exchange);
 }
 

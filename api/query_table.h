@@ -66,6 +66,7 @@ struct pw_query_info {
     const char *path_doc; /* What the `{...}` of the path is; NULL where there is none. */
     const char *doc;
     uint32_t roles;
+    uint32_t page_max; /* Rows of a page where each may be long; 0: PW_QUERY_LIMIT_MAX. */
     bool is_list;
     const char *projection;
     const char *table; /* The one that is read as `t`; NULL: it is called as the read model is. */

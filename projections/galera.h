@@ -103,6 +103,9 @@ enum pw_sql pw_query_run(struct pw_query *query, uint64_t *ret_matched, struct p
 enum pw_sql pw_query_open(struct pw_query *query, struct pw_err *err);
 bool pw_query_next(struct pw_query *query);
 
+/* Lets the rows go; the next run does, too, but may be long in coming. */
+void pw_query_close(struct pw_query *query);
+
 /* The row's columns, from 0. NULL reads as 0, a nil id, an empty text; so does what is not of the
  * asked kind. */
 #define PW_QUERY_COLUMNS_MAX 64

@@ -147,6 +147,15 @@ static enum pw_sql query_failed(struct pw_query *query, struct pw_err *err)
     return pw_galera_failed(query->galera, error_number, text, err);
 }
 
+void pw_query_close(struct pw_query *query)
+{
+    if (query->stmt != NULL && query->galera->mysql != NULL &&
+        query->connection == query->galera->connections) {
+        mysql_stmt_free_result(query->stmt);
+    }
+    query->has_row = false;
+}
+
 /* Connects, and prepares where this connection does not know the statement yet. */
 static enum pw_sql query_ready(struct pw_query *query, struct pw_err *err)
 {
@@ -156,8 +165,7 @@ static enum pw_sql query_ready(struct pw_query *query, struct pw_err *err)
         return sql;
     }
     if (query->stmt != NULL && query->connection == galera->connections) {
-        mysql_stmt_free_result(query->stmt); /* What was left unread of the last run. */
-        query->has_row = false;
+        pw_query_close(query); /* What was left unread of the last run. */
         return PW_SQL_OK;
     }
     stmt_close(query);
