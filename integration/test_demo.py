@@ -119,6 +119,17 @@ class DemoTest(AnswerCase):
         self.assertIn("begins anew", late.said[0])
         self.assertNotEqual(late.kept()["seed"], kept["seed"])
 
+    def test_another_plan_is_not_taken_up(self):
+        with self.assertRaises(Stop):
+            Loader("older", "demo: exams").load()
+        older = Loader("older", "demo: exams")
+        kept = older.kept()
+        older.demo.note.write_text(json.dumps(kept | {"plan": "0" * 64}))
+        with self.assertRaises(Stop):
+            older.load()
+        self.assertIn("of another version", older.said[0])
+        self.assertNotEqual(older.kept()["seed"], kept["seed"])
+
     def test_another_ledger_gets_a_demo_of_its_own(self):
         other = Loader("other", "demo: exams")
         other.demo.dir.mkdir()

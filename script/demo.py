@@ -47,6 +47,11 @@ SETTLE_SECONDS = 30
 PROMISED = {"students": 300, "exams": 12, "items": 6, "slots": 40, "full slots with a waiting list": 2, "accommodations": 6}
 
 
+def plan_of(begun_ms):
+    """That of the day, where the university is."""
+    return Plan(datetime.datetime.fromtimestamp(begun_ms / 1000, ZONE).date())
+
+
 class Demo:
     def __init__(self, directory, api, configuration, say):
         self.dir, self.api, self.configuration, self.say = Path(directory), api, configuration, say
@@ -95,12 +100,15 @@ class Demo:
         """What keys are made from: kept before the first command is sent."""
         now_ms = time.time_ns() // 1_000_000
         if kept and not kept.get("loaded"):
-            if now_ms - kept["begun_ms"] < KEYS_GOOD_SECONDS * 1000:
+            if now_ms - kept["begun_ms"] >= KEYS_GOOD_SECONDS * 1000:
+                self.say("demo: a load was interrupted, too long ago to be taken up: it begins anew, as another tenant")
+            elif kept.get("plan") != plan_of(kept["begun_ms"]).digest():
+                self.say("demo: a load of another version was interrupted: it begins anew, as another tenant")
+            else:
                 self.say("demo: a load was interrupted; it is taken up")
                 return kept
-            self.say("demo: a load was interrupted, too long ago to be taken up: it begins anew, as another tenant")
         self.dir.mkdir(parents=True, exist_ok=True)
-        return self._keep({"begun_ms": now_ms, "seed": secrets.token_hex(16)})
+        return self._keep({"begun_ms": now_ms, "seed": secrets.token_hex(16), "plan": plan_of(now_ms).digest()})
 
     def _keep(self, kept):
         write_whole(self.note, json.dumps(kept) + "\n")
@@ -109,8 +117,7 @@ class Demo:
     # Loading.
 
     def _load(self, kept):
-        begun_on = datetime.datetime.fromtimestamp(kept["begun_ms"] / 1000, ZONE).date()
-        self.kept, self.plan = kept, Plan(begun_on)
+        self.kept, self.plan = kept, plan_of(kept["begun_ms"])
         self.roles = {person.name: person.role for person in self.plan.staff + self.plan.students}
         self._found()
         self._import("staff.csv", self.plan.staff)
