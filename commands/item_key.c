@@ -17,7 +17,7 @@ struct kind_rule {
 
 static const struct kind_rule rules[PW_ITEM_KIND_COUNT] = {
     [PW_ITEM_KIND_SINGLE_CHOICE] = {4, CHOICES_MAX, 1, .takes_one = true},
-    [PW_ITEM_KIND_MULTIPLE_CHOICE] = {2, CHOICES_MAX, CHOICES_MAX},
+    [PW_ITEM_KIND_MULTIPLE_CHOICE] = {2, CHOICES_MAX, CHOICES_MAX, .takes_one = false},
     [PW_ITEM_KIND_TRUE_FALSE] = {2, 2, 1, .takes_one = true},
     [PW_ITEM_KIND_SHORT_TEXT] = {0, 0, RIGHT_MAX, .takes_one = true, .is_typed = true},
     [PW_ITEM_KIND_NUMERIC] = {0, 0, RIGHT_MAX, .takes_one = true, .is_typed = true},

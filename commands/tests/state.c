@@ -95,6 +95,7 @@ struct damage {
             marks,                                                                                 \
             penalty,                                                                               \
             TEA,                                                                                   \
+            {{0}}                                                                                  \
         }                                                                                          \
     }
 #define TOO_MANY         ASKED(201, "\x90")

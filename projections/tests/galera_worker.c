@@ -34,7 +34,7 @@ static void open_all(void)
     cr_assert_eq(pw_migrate(observer, NULL, &err), PW_OK, "%s", err.detail);
     await_tables();
     simulated = pw_sim_log_new(SCRIBE_PARTITIONS, 1, 0);
-    scribe = scribe_new(simulated, 1);
+    scribe = scribe_new(simulated, 7);
     scribe_write(scribe, RECORDS);
 }
 
@@ -246,6 +246,8 @@ static void bind_cell(struct pw_query *query, uint32_t parameter, const struct p
 {
     if (cell->kind == PW_COLUMN_INTEGER) {
         pw_query_bind_integer(query, parameter, cell->integer);
+    } else if (cell->kind == PW_COLUMN_HASH) {
+        pw_query_bind_bytes(query, parameter, cell->hash.bytes, sizeof cell->hash.bytes);
     } else {
         pw_query_bind_id(query, parameter, &cell->id);
     }
@@ -287,7 +289,7 @@ static void check_table(const struct pw_projection *projection, const struct pw_
     }
     struct comparison comparison = {table, pw_galera_prepare(observer, sql), 0, 0};
     scribe_expect(scribe, projection, compare_row, &comparison);
-    cr_expect_gt(comparison.expected, 0);
+    cr_expect_gt(comparison.expected, 0, "%s", table->name);
     cr_expect_eq(comparison.differences, 0, "%u of %u rows of %s differ", comparison.differences,
                  comparison.expected, table->name);
     snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM %s", table->name);
