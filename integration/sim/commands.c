@@ -201,6 +201,18 @@ struct op *op_rules(struct world *world, uint32_t tenant)
     return op_seal(op);
 }
 
+/* The place of a reservation that was gained by an offer. There is one. */
+static uint64_t won_by_offer(struct world *world, uint32_t tenant)
+{
+    const struct ids *ids = &world->reservations[tenant];
+    struct pw_id id = world->won[tenant].ids[draw(world, world->won[tenant].count)];
+    uint64_t i = 0;
+    while (i + 1 < ids->count && !pw_id_equal(&ids->ids[i], &id)) {
+        i++;
+    }
+    return i;
+}
+
 /* About a reservation that there is, mostly by whose it is. */
 static struct op *op_of_own(struct world *world, uint32_t tenant, enum pw_command_type type,
                             struct pw_id *ret_id)
@@ -209,6 +221,11 @@ static struct op *op_of_own(struct world *world, uint32_t tenant, enum pw_comman
     uint64_t i = ids->count == 0 ? 0 : draw(world, ids->count);
     if (ids->count > NEWEST && draw(world, 2) == 0) { /* Which are alive more often. */
         i = ids->count - 1 - draw(world, NEWEST);
+    }
+    bool gives_up =
+        type == PW_COMMAND_RESERVATION_RESCHEDULE || type == PW_COMMAND_RESERVATION_CANCEL;
+    if (world->won[tenant].count > 0 && draw(world, gives_up ? 2 : 6) == 0) { /* Which are few. */
+        i = won_by_offer(world, tenant);
     }
     bool mine = ids->count > 0 && draw(world, 20) != 0;
     struct pw_id actor =
@@ -230,6 +247,12 @@ static struct op *op_join(struct world *world, uint32_t tenant)
     struct op *op = op_new(world, tenant, PW_COMMAND_RESERVATION_JOIN_WAITLIST,
                            student_of(tenant, draw(world, world->student_count)), PW_ROLE_STUDENT);
     op->request.command.reservation_join_waitlist.slot_id = op_any_of(world, &world->slots[tenant]);
+    if (world->won[tenant].count > 0 &&
+        draw(world, 4) == 0) { /* Who had a seat by an offer asks again. */
+        uint64_t i = won_by_offer(world, tenant);
+        op->request.actor_id = world->owners[tenant].ids[i];
+        op->request.command.reservation_join_waitlist.slot_id = world->asked[tenant].ids[i];
+    }
     return op_seal(op);
 }
 
@@ -422,6 +445,14 @@ void op_make_ids(struct world *world, struct pw_job *job)
     }
 }
 
+static const struct pw_id *slot_of(const struct pw_command *command)
+{
+    return command->type == PW_COMMAND_RESERVATION_RESERVE ? &command->reservation_reserve.slot_id
+           : command->type == PW_COMMAND_RESERVATION_HOLD
+               ? &command->reservation_hold.slot_id
+               : &command->reservation_join_waitlist.slot_id;
+}
+
 static void learn(struct ids *ids, const struct pw_id *id)
 {
     if (ids->count < IDS_MAX) {
@@ -438,7 +469,9 @@ void op_learn(struct world *world, const struct op *op)
     case PW_COMMAND_RESERVATION_JOIN_WAITLIST:
         learn(&world->reservations[tenant], &op->stream_id);
         learn(&world->owners[tenant], &op->request.actor_id);
+        learn(&world->asked[tenant], slot_of(&op->request.command));
         break;
+    case PW_COMMAND_RESERVATION_ACCEPT_OFFER: learn(&world->won[tenant], &op->stream_id); break;
     case PW_COMMAND_RESERVATION_MARK_ATTENDED:
     case PW_COMMAND_RESERVATION_MARK_NO_SHOW: learn(&world->marked[tenant], &op->stream_id); break;
     case PW_COMMAND_SLOT_OPEN: learn(&world->slots[tenant], &op->stream_id); break;

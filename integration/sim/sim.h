@@ -229,7 +229,9 @@ struct world {
     struct ids items[TENANTS_MAX];
     struct ids slots[TENANTS_MAX];
     struct ids reservations[TENANTS_MAX];
-    struct ids owners[TENANTS_MAX]; /* Of these reservations. */
+    struct ids owners[TENANTS_MAX]; /* Of these reservations, */
+    struct ids asked[TENANTS_MAX];  /* and the slots that they were asked for. */
+    struct ids won[TENANTS_MAX];    /* Those of them that were gained by an offer. */
     struct ids marked[TENANTS_MAX]; /* Those of them that were marked: who came, and who did not. */
     struct ids accommodations[TENANTS_MAX];
     struct accounts accounts[TENANTS_MAX];
