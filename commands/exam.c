@@ -67,6 +67,17 @@ static const struct pw_exam *own_exam(const struct pw_tenant *tenant, const stru
     return exam != NULL && pw_id_equal(&exam->owner_id, &context->actor_id) ? exam : NULL;
 }
 
+/* The teacher's own exam, of which the draft can still change. */
+static enum pw_code find_draft(const struct pw_tenant *tenant, const struct pw_id *id,
+                               const struct pw_context *context, const struct pw_exam **ret_exam,
+                               struct pw_err *err)
+{
+    *ret_exam = own_exam(tenant, id, context);
+    return *ret_exam == NULL           ? pw_fail(err, PW_ERR_NO_SUCH_EXAM, "exam_id")
+           : (*ret_exam)->is_withdrawn ? pw_fail(err, PW_ERR_EXAM_WITHDRAWN, "exam_id")
+                                       : PW_OK;
+}
+
 enum pw_code pw_exam_draft_decide(const struct pw_tenant *tenant,
                                   const struct pw_exam_draft *command,
                                   const struct pw_context *context, struct pw_decision *out,
@@ -91,12 +102,10 @@ enum pw_code pw_exam_revise_draft_decide(const struct pw_tenant *tenant,
                                          const struct pw_context *context, struct pw_decision *out,
                                          struct pw_err *err)
 {
-    const struct pw_exam *exam = own_exam(tenant, &command->exam_id, context);
-    if (exam == NULL) {
-        return pw_fail(err, PW_ERR_NO_SUCH_EXAM, "exam_id");
-    }
-    if (exam->is_withdrawn) {
-        return pw_fail(err, PW_ERR_EXAM_WITHDRAWN, "exam_id");
+    const struct pw_exam *exam;
+    enum pw_code found = find_draft(tenant, &command->exam_id, context, &exam, err);
+    if (found != PW_OK) {
+        return found;
     }
     struct pw_exam_content content = revised(exam->draft, command->title, command->duration_minutes,
                                              command->lead_time_minutes, command->buffer_minutes);
@@ -118,12 +127,10 @@ enum pw_code pw_exam_set_rules_decide(const struct pw_tenant *tenant,
                                       const struct pw_context *context, struct pw_decision *out,
                                       struct pw_err *err)
 {
-    const struct pw_exam *exam = own_exam(tenant, &command->exam_id, context);
-    if (exam == NULL) {
-        return pw_fail(err, PW_ERR_NO_SUCH_EXAM, "exam_id");
-    }
-    if (exam->is_withdrawn) {
-        return pw_fail(err, PW_ERR_EXAM_WITHDRAWN, "exam_id");
+    const struct pw_exam *exam;
+    enum pw_code found = find_draft(tenant, &command->exam_id, context, &exam, err);
+    if (found != PW_OK) {
+        return found;
     }
     struct pw_exam_content content =
         ruled(exam->draft, command->lead_time_minutes, command->buffer_minutes);
@@ -140,12 +147,10 @@ enum pw_code pw_exam_publish_decide(const struct pw_tenant *tenant,
                                     const struct pw_context *context, struct pw_decision *out,
                                     struct pw_err *err)
 {
-    const struct pw_exam *exam = own_exam(tenant, &command->exam_id, context);
-    if (exam == NULL) {
-        return pw_fail(err, PW_ERR_NO_SUCH_EXAM, "exam_id");
-    }
-    if (exam->is_withdrawn) {
-        return pw_fail(err, PW_ERR_EXAM_WITHDRAWN, "exam_id");
+    const struct pw_exam *exam;
+    enum pw_code found = find_draft(tenant, &command->exam_id, context, &exam, err);
+    if (found != PW_OK) {
+        return found;
     }
     if (exam->published_number > 0 && pw_hash_equal(&exam->draft.hash, &exam->published.hash)) {
         return PW_OK;
@@ -214,12 +219,10 @@ enum pw_code pw_exam_bind_items_decide(const struct pw_tenant *tenant,
                                        const struct pw_context *context, struct pw_decision *out,
                                        struct pw_err *err)
 {
-    const struct pw_exam *exam = own_exam(tenant, &command->exam_id, context);
-    if (exam == NULL) {
-        return pw_fail(err, PW_ERR_NO_SUCH_EXAM, "exam_id");
-    }
-    if (exam->is_withdrawn) {
-        return pw_fail(err, PW_ERR_EXAM_WITHDRAWN, "exam_id");
+    const struct pw_exam *exam;
+    enum pw_code found = find_draft(tenant, &command->exam_id, context, &exam, err);
+    if (found != PW_OK) {
+        return found;
     }
     if (has_items(&exam->draft, &command->items)) {
         return PW_OK;

@@ -30,15 +30,6 @@ struct content {
             (message)->kind, (message)->scoring, (message)->maximum_mark, (message)->penalty_max   \
     }
 
-static struct pw_item_form form_of(const struct content *content)
-{
-    return (struct pw_item_form){.kind = content->kind,
-                                 .scoring = content->scoring,
-                                 .choice_count = content->choices.count,
-                                 .maximum_mark = content->maximum_mark,
-                                 .penalty_max = content->penalty_max};
-}
-
 /* SHA-256 of the content with a key, as schemas/item.def defines it. The lists go in as their hashes: a decider allocates nothing, and they may be long. */
 static struct pw_hash content_hash(const struct content *content, const struct pw_hash *answers)
 {
@@ -70,6 +61,16 @@ static const struct pw_item *own_item(const struct pw_tenant *tenant, const stru
     return item != NULL && pw_id_equal(&item->owner_id, &context->actor_id) ? item : NULL;
 }
 
+static const char *content_incoherence(const struct content *content)
+{
+    struct pw_item_form form = {.kind = content->kind,
+                                .scoring = content->scoring,
+                                .choice_count = content->choices.count,
+                                .maximum_mark = content->maximum_mark,
+                                .penalty_max = content->penalty_max};
+    return pw_item_misfit(&form, &content->answers);
+}
+
 static enum pw_code fail_incoherent(struct pw_err *err, const char *why)
 {
     return pw_fail(err, PW_ERR_ITEM_INCOHERENT, "%s", why);
@@ -84,8 +85,7 @@ enum pw_code pw_item_draft_decide(const struct pw_tenant *tenant,
         return pw_fail(err, PW_ERR_NO_SUCH_TENANT, "tenant");
     }
     struct content content = CONTENT_OF(command);
-    struct pw_item_form form = form_of(&content);
-    const char *why = pw_item_misfit(&form, &command->answers);
+    const char *why = content_incoherence(&content);
     if (why != NULL) {
         return fail_incoherent(err, why);
     }
@@ -128,8 +128,7 @@ enum pw_code pw_item_revise_decide(const struct pw_tenant *tenant,
         return pw_fail(err, PW_ERR_ITEM_RETIRED, "item_id");
     }
     struct content content = CONTENT_OF(command);
-    struct pw_item_form form = form_of(&content);
-    const char *why = pw_item_misfit(&form, &command->answers);
+    const char *why = content_incoherence(&content);
     if (why != NULL) {
         return fail_incoherent(err, why);
     }
